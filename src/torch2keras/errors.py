@@ -1,0 +1,72 @@
+"""What torch2keras raises, and how each message is laid out.
+
+    Torch2KerasError
+    ├── InputError             the caller's module, inputs or options cannot be used as given
+    ├── CaptureError           torch.export cannot take the module
+    ├── UnsupportedOpError     ops without a lowering, all those of a model at once
+    ├── LoweringError          an op whose arguments stock Keras cannot express
+    ├── VerificationError      the converted model does not give PyTorch's numbers
+    ├── SourceError            a SOURCE of the command line names nothing that can be built
+    ├── OutputError            a result cannot be written
+    └── UnsafeFileError        a file that would have to execute code to be read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LABEL_WIDTH = 8
+
+
+class Torch2KerasError(Exception):
+    """Base of every error of this package.
+
+    A message is a headline and labelled rows: what happened, where, with which shapes, what to do next.
+    `rows` are (label, text) pairs; a row whose text is empty is left out.
+    """
+
+    def __init__(self, headline: str, rows: Iterable[tuple[str, str]] = ()) -> None:
+        self.headline = headline
+        self.rows = tuple((label, text) for label, text in rows if text)
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The whole message as it is printed, without the name of the class."""
+        if not self.rows:
+            return self.headline
+        pad = "\n  " + " " * (LABEL_WIDTH + 1)
+        lines = [f"  {label:<{LABEL_WIDTH}} {text.replace(chr(10), pad)}" for label, text in self.rows]
+        return "\n".join([self.headline, "", *lines])
+
+
+class InputError(Torch2KerasError):
+    """The caller's module, example inputs or options cannot be used as given."""
+
+
+class CaptureError(Torch2KerasError):
+    """`torch.export` cannot take the module; names the module path and the user's line."""
+
+
+class UnsupportedOpError(Torch2KerasError):
+    """One or more ops have no lowering and no decomposition into ops that have one."""
+
+
+class LoweringError(Torch2KerasError):
+    """An op with these arguments or shapes cannot be expressed with stock Keras layers."""
+
+
+class VerificationError(Torch2KerasError):
+    """The converted model does not give PyTorch's numbers; names the first value that diverges."""
+
+
+class SourceError(Torch2KerasError):
+    """A SOURCE given on the command line names nothing that can be built."""
+
+
+class OutputError(Torch2KerasError):
+    """A result cannot be written where it was asked for; what stood there is intact."""
+
+
+class UnsafeFileError(Torch2KerasError):
+    """A file would have to execute code to be read, and is refused."""
