@@ -1,0 +1,17 @@
+"""What every test stands on: Keras on TensorFlow, the CPU, and reproducible examples."""
+
+from __future__ import annotations
+
+import os
+
+# Read once, when the frameworks are first imported, so they are set before any test file is.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+from hypothesis import settings
+
+# No test may depend on time, and CI must judge the same examples each time.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")

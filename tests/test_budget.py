@@ -1,0 +1,156 @@
+"""The size budget catches each kind of violation, at its line, and passes what is just within."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import budget
+
+OP = "src/torch2keras/ops/family.py"
+PLAIN = "src/torch2keras/stage.py"
+WORD = "nh" + "wc"  # written apart, so that a search for the word over the repository stays empty
+TO_DO = "TO" + "DO"  # the same
+
+
+def numbered(count: int, indent: str = "") -> str:
+    """`count` lines of which no two are equal."""
+    return "".join(f"{indent}value_{number} = {number}\n" for number in range(count))
+
+
+def function(lines: int, name: str = "long") -> str:
+    """A function of `lines` lines, signature included."""
+    return f"def {name}():\n" + numbered(lines - 1, "    ")
+
+
+def converter(lines: int, decorator: str = "@lowering(aten.relu.default)") -> str:
+    """A converter with `lines` lines of code in its body, and others that do not count."""
+    return (
+        f'{decorator}\ndef relu(\n    x,\n):\n    """Two lines\n    of docstring."""\n    # A reason.\n\n'
+        + numbered(lines, "    ")
+    )
+
+
+def repeated(*names: str) -> str:
+    """One body of six equal lines under each name."""
+    body = "".join(f"    step_{number} = first(step_{number}, {number})\n" for number in range(6))
+    return "\n\n".join(f"def {name}(first):\n{body}" for name in names)
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    """Write a tree that is within the budget but for `files`."""
+    for path, text in {PLAIN: '"""A stage."""\n', OP: '"""A family."""\n', **files}.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return root
+
+
+def at(violations: list[budget.Violation]) -> list[tuple[str, int]]:
+    return [(violation.path.as_posix(), violation.line) for violation in violations]
+
+
+# What is over the budget: files, the place, a part of the message.
+OVER = {
+    "file": ({PLAIN: numbered(401)}, (PLAIN, 401), "401 lines"),
+    "file in tests": ({"tests/test_stage.py": numbered(401)}, ("tests/test_stage.py", 401), "401 lines"),
+    "file in tools": ({"tools/tool.py": numbered(401)}, ("tools/tool.py", 401), "401 lines"),
+    "file in examples": ({"examples/net.py": numbered(401)}, ("examples/net.py", 401), "401 lines"),
+    "file in benchmarks": ({"benchmarks/speed.py": numbered(401)}, ("benchmarks/speed.py", 401), "401 lines"),
+    "function": ({PLAIN: "\n\n" + function(61)}, (PLAIN, 3), "function long has 61 lines"),
+    "async function": ({PLAIN: "async " + function(61)}, (PLAIN, 1), "function long has 61 lines"),
+    "method": ({PLAIN: "class A:\n    def f(self):\n" + numbered(60, "        ")}, (PLAIN, 2), "function f has 61"),
+    "converter": ({OP: converter(16)}, (OP, 2), "converter relu has 16 lines of code"),
+    "converter, dotted": ({OP: converter(16, "@t2k.lowering(aten.relu.default)")}, (OP, 2), "converter relu has 16"),
+    "converter, bare": ({OP: converter(16, "@lowering")}, (OP, 2), "converter relu has 16"),
+    "converter, second decorator": ({OP: converter(16, "@cache\n@lowering(op)")}, (OP, 3), "converter relu has 16"),
+    "word": ({OP: f'"""A family."""\n\nORDER = "{WORD}"\n'}, (OP, 3), WORD),
+    "word in capitals": ({OP: f"# {WORD.upper()} first\n"}, (OP, 1), WORD),
+    "word within another": ({OP: f"to_{WORD}_order = 1\n"}, (OP, 1), WORD),
+    "word in a page": ({"src/torch2keras/ops/notes.md": f"a\n{WORD}\n"}, ("src/torch2keras/ops/notes.md", 2), WORD),
+    "word in a name": ({f"src/torch2keras/ops/{WORD}.py": ""}, (f"src/torch2keras/ops/{WORD}.py", 1), WORD),
+    "to-do": ({PLAIN: f"x = 1\ny = 2  # {TO_DO}: later\n"}, (PLAIN, 2), f"{TO_DO} without"),
+    "to-do in tests": ({"tests/test_a.py": "# FIX" + "ME (me) 12\n"}, ("tests/test_a.py", 1), "without the number"),
+    "does not parse": ({PLAIN: "x = 1\ndef f(:\n"}, (PLAIN, 2), "does not parse"),
+    "duplicated across files": ({PLAIN: repeated("a"), OP: repeated("b")}, (PLAIN, 2), f"6 lines repeat {OP}:2-7"),
+    "duplicated in one file": ({PLAIN: repeated("a", "b")}, (PLAIN, 11), f"6 lines repeat {PLAIN}:2-7"),
+    "duplicated methods": (
+        {PLAIN: "class A:\n" + "".join(f"    {line}\n" for line in repeated("a", "b").splitlines())},
+        (PLAIN, 12),
+        f"6 lines repeat {PLAIN}:3-8",
+    ),
+}
+
+# What is just within it.
+WITHIN = {
+    "file": {PLAIN: numbered(400)},
+    "function": {PLAIN: function(60)},
+    "decorators are not the function": {PLAIN: "@first\n@second\n" + function(60)},
+    "converter": {OP: converter(15)},
+    "only a converter": {OP: converter(16, "@cache")},
+    "only in ops": {PLAIN: converter(16) + f'ORDER = "{WORD}"\n'},
+    "to-do with an issue": {PLAIN: f"# {TO_DO}(#12): later\n"},
+    "to-do that is text": {PLAIN: f'MESSAGE = "{TO_DO} list"\n'},
+    "signatures": {
+        PLAIN: "def f(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
+        OP: "def g(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
+    },
+    "imports": dict.fromkeys((PLAIN, OP), "import a\nimport b\nimport c\nimport d\nimport e\n"),
+    "three equal lines": {path: f"{name} = 0\n" + numbered(3) for path, name in ((PLAIN, "p"), (OP, "o"))},
+    "equal tests": {"tests/test_a.py": repeated("a"), "tests/test_b.py": repeated("b")},
+    "6 equal lines in 207": {PLAIN: repeated("a") + numbered(193), OP: repeated("b")},
+}
+
+
+@pytest.mark.parametrize("case", OVER)
+def test_a_violation_is_named_at_its_line(tmp_path: Path, case: str) -> None:
+    files, place, message = OVER[case]
+    found = budget.check(write(tmp_path, files))
+    assert at(found) == [place]
+    assert message in found[0].message
+
+
+@pytest.mark.parametrize("case", WITHIN)
+def test_what_is_within_the_budget_passes(tmp_path: Path, case: str) -> None:
+    assert budget.check(write(tmp_path, WITHIN[case])) == []
+
+
+def test_the_share_of_duplicated_lines_counts_every_copy_but_the_first(tmp_path: Path) -> None:
+    files = {f"src/{name}.py": repeated(name) + f"{name} = 0\n" for name in "abcd"} | {PLAIN: numbered(64), OP: ""}
+    found = budget.check(write(tmp_path, files))
+    assert at(found) == [("src/b.py", 2), ("src/c.py", 2), ("src/d.py", 2)]
+    assert all("18.8 % of 96 lines" in violation.message for violation in found)
+
+
+def test_copies_within_and_across_files_count_once(tmp_path: Path) -> None:
+    found = budget.check(
+        write(tmp_path, {"src/a.py": repeated("a", "b"), "src/c.py": repeated("c"), PLAIN: "", OP: ""})
+    )
+    assert at(found) == [("src/a.py", 11), ("src/c.py", 2)]
+    total = 16 + 7
+    assert f"{100 * 12 / total:.1f} % of {total} lines" in found[0].message
+
+
+def test_a_copy_within_a_longer_copy_is_not_named_again(tmp_path: Path) -> None:
+    found = budget.check(write(tmp_path, {PLAIN: repeated("a") + numbered(5), OP: repeated("b") + numbered(5)}))
+    assert at(found) == [(PLAIN, 2)]
+    assert "11 lines repeat" in found[0].message
+
+
+def test_a_tree_with_nothing_to_measure_does_not_pass(tmp_path: Path) -> None:
+    assert at(budget.check(tmp_path)) == [("src", 1), ("src/torch2keras/ops", 1)]
+
+
+@pytest.mark.parametrize(("files", "code"), [({}, 0), ({PLAIN: numbered(401), OP: "\n" * 401}, 1)])
+def test_the_command_prints_each_violation_and_says_so_by_its_exit_code(
+    tmp_path: Path, files: dict[str, str], code: int
+) -> None:
+    root = write(tmp_path, files)
+    done = subprocess.run([sys.executable, budget.__file__, root], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout == "".join(f"{violation}\n" for violation in budget.check(root))
+    assert done.stdout.count("\n") == len(files)
+    assert all(line.startswith("src/") for line in done.stdout.splitlines())
