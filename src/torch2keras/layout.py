@@ -1,0 +1,325 @@
+"""Layouts: the order in which each value's axes are stored, chosen for all values at once.
+
+An op offers signatures (an order for each operand and result); a kernel offers those of its own order, everything else
+any. Candidates grow from kernels and boundaries, forwards and backwards. A value that is read in another order than it
+is written in costs one transpose, shared by all who read it so. That is a PBQP (`solver`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from torch2keras.axes import AxisLabel, AxisSpace, Terms, term_values
+from torch2keras.factor import product
+from torch2keras.ir import Constant, Graph, Node, Value
+from torch2keras.patterns import Token, spread
+from torch2keras.solver import Problem, solve
+
+Order = tuple[int, ...]
+"""A value's axes longer than one, by their number in PyTorch's order, in the order in which they are stored."""
+
+CANDIDATES = 6
+"""Orders kept for one value: kernels and boundaries bring two or three, broadcasting the others."""
+BYTES = 1e-9
+"""Tie break between equal numbers of transposes: the smaller tensor moves."""
+UNUSUAL = 1e-6
+"""Tie break of a public port: PyTorch's own order if nothing speaks against it, the batch first before all."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One way to run a node: an order for each operand and result."""
+
+    orders: tuple[Order, ...]
+    total: tuple[AxisLabel, ...]
+    """The common order of all labels that the term orders are taken from."""
+
+
+@dataclass(frozen=True)
+class LayoutPlan:
+    """The chosen signature of each node, and the order of each input and output."""
+
+    space: AxisSpace
+    signatures: Mapping[Node, Signature]
+    inputs: Mapping[Value, Order]
+    outputs: tuple[Order | None, ...]
+
+
+def solid_labels(space: AxisSpace, value: Value, labels: Sequence[AxisLabel]) -> list[AxisLabel]:
+    """The labels of the axes that are longer than one."""
+    return [labels[i] for i in space.solid(value)]
+
+
+def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order) -> Signature:
+    """The signature that follows when term `slot` of a node is stored in `order`."""
+    values = term_values(node)
+    seed = [terms.labels[slot][i] for i in order]
+    if terms.kernel is None:
+        total = _gathered(_total(space, values, terms, seed))
+        return Signature(_orders(space, values, terms, total), tuple(total))
+    batch = [x for x in _total(space, values, terms, seed) if x[0].free]
+    orders = []
+    for value, labels, tokens in zip(values, terms.labels, terms.kernel.terms, strict=True):
+        wanted = kernel_order(labels, tokens, batch, seed)
+        solid = space.solid(value)
+        orders.append(tuple(i for i in wanted if i in solid))
+    return Signature(tuple(orders), tuple(batch))
+
+
+def kernel_order(
+    labels: Sequence[AxisLabel], tokens: Sequence[Token], batch: Sequence[AxisLabel], seed: Sequence[AxisLabel]
+) -> list[int]:
+    """All axes of one term in the order of the kernel's pattern; within one name, as in the seed where it has them."""
+    out: list[int] = []
+    for group in kernel_groups(labels, tokens, batch, seed):
+        out += group
+    return out
+
+
+def kernel_groups(
+    labels: Sequence[AxisLabel], tokens: Sequence[Token], batch: Sequence[AxisLabel], seed: Sequence[AxisLabel]
+) -> list[tuple[int, ...]]:
+    """The axes of each stored dimension of one term, by the kernel's pattern; an absent optional name is ()."""
+    index = {label: i for i, label in enumerate(labels)}
+    stars = len({label.slot for label, _ in labels if _star(label.slot, tokens)})
+    groups: list[tuple[int, ...]] = []
+    for token in spread(tokens, stars // max(1, sum(t.kind == "star" for t in tokens))):
+        if token.kind == "ellipsis":
+            groups += [(index[x],) for x in batch if x in index]
+            continue
+        names = token.members or (token.name,)
+        axes = []
+        for name in names:
+            own = [x for x in labels if x[0].slot == (name or x[0].slot) and (name or x[0].slot.startswith("1@"))]
+            own.sort(key=lambda x: (x[0].ordered or x not in seed, seed.index(x) if x in seed and not x[0].ordered else x[1]))
+            axes += [index[x] for x in own]
+        groups.append(tuple(axes))
+    return groups
+
+
+def _star(slot: str, tokens: Sequence[Token]) -> bool:
+    return any(t.kind == "star" and slot.rstrip("0123456789") == t.name for t in tokens)
+
+
+def _total(space: AxisSpace, values: Sequence[Value], terms: Terms, seed: list[AxisLabel]) -> list[AxisLabel]:
+    """A total order of all labels that starts from a term's; the others go beside their neighbours."""
+    total = list(seed)
+    pairs = list(zip(values, terms.labels, strict=True))
+    for value, labels in reversed(pairs):
+        insert_missing(total, solid_labels(space, value, labels))
+    return total
+
+
+def insert_missing(total: list[AxisLabel], labels: Sequence[AxisLabel]) -> None:
+    """Put each label that `total` lacks beside one of the same slot, else behind its predecessor, else first."""
+    previous: AxisLabel | None = None
+    for label in labels:
+        if label not in total:
+            siblings = [i for i, x in enumerate(total) if x[0].slot == label[0].slot]
+            at = siblings[-1] + 1 if siblings else (total.index(previous) + 1 if previous else 0)
+            total.insert(at, label)
+        previous = label
+
+
+def _gathered(total: list[AxisLabel]) -> list[AxisLabel]:
+    """Named dimensions in one piece, at the place of their first axis, those whose order matters in order."""
+    out: list[AxisLabel] = []
+    for label in total:
+        if label in out:
+            continue
+        if label[0].free:
+            out.append(label)
+            continue
+        same = [x for x in total if x[0].slot == label[0].slot]
+        out += sorted(same, key=lambda x: (x[0].term, x[1] if x[0].ordered else total.index(x)))
+    return out
+
+
+def _orders(space: AxisSpace, values: Sequence[Value], terms: Terms, total: Sequence[AxisLabel]) -> tuple[Order, ...]:
+    rank = {label: i for i, label in enumerate(total)}
+    return tuple(
+        tuple(sorted(space.solid(value), key=lambda i: rank[labels[i]]))
+        for value, labels in zip(values, terms.labels, strict=True)
+    )
+
+
+def whole_dims(space: AxisSpace, value: Value, order: Order) -> bool:
+    """Whether an order moves whole dimensions only, as a public port must."""
+    dims = space.dim_of(value)
+    runs = [dims[i] for i in order]
+    return list(order) == [i for d in dict.fromkeys(runs) for i in space.solid(value) if dims[i] == d]
+
+
+Public = Literal["keras", "torch"] | Mapping[str, Order]
+
+
+class Assignment:
+    """The growing candidates, and the problem that they make."""
+
+    def __init__(self, graph: Graph, space: AxisSpace) -> None:
+        self.graph, self.space = graph, space
+        self.candidates: dict[Value, dict[Order, None]] = {v: {space.solid(v): None} for v in space.factors}
+        self.options: dict[Node, dict[tuple[Order, ...], Signature]] = {n: {} for n in graph.nodes}
+
+    def grow(self) -> None:
+        """Let candidates spread through the ops, forwards and backwards, until none is new."""
+        tried: set[tuple[Node, int, Order]] = set()
+        changed = True
+        while changed:
+            changed = False
+            for node in itertools.chain(self.graph.nodes, reversed(self.graph.nodes)):
+                changed |= self._grow_node(node, tried)
+
+    def _grow_node(self, node: Node, tried: set[tuple[Node, int, Order]]) -> bool:
+        values, terms, changed = term_values(node), self.space.terms[node], False
+        if terms is None:
+            orders = tuple(self.space.solid(v) for v in values)
+            new = orders not in self.options[node]
+            self.options[node][orders] = Signature(orders, ())
+            return new
+        for slot, value in enumerate(values):
+            if isinstance(value, Constant) and len(node.operands) > sum(isinstance(v, Constant) for v in node.operands):
+                continue
+            for order in list(self.candidates[value]):
+                if (node, slot, order) in tried:
+                    continue
+                tried.add((node, slot, order))
+                signature = complete(self.space, node, terms, slot, order)
+                if signature.orders in self.options[node]:
+                    continue
+                self.options[node][signature.orders] = signature
+                changed = True
+                for v, o in zip(values, signature.orders, strict=True):
+                    if len(self.candidates[v]) < CANDIDATES:
+                        self.candidates[v].setdefault(o)
+        return changed
+
+    def cost(self, value: Value, written: Order, read: Order) -> float:
+        """Of reading a value in another order than it is written in."""
+        if written == read or isinstance(value, Constant):
+            return 0.0
+        return 1.0 + BYTES * self.graph.hint(product(self.space.sizes(value)))
+
+    def public(self, value: Value, wanted: Order | None) -> list[Order]:
+        """The orders that a port may have."""
+        if wanted is not None:
+            return [wanted]
+        return [o for o in self.candidates[value] if whole_dims(self.space, value, o)]
+
+    def port_cost(self, value: Value, order: Order) -> float:
+        """PyTorch's own order is best, then one that keeps the first dimension first."""
+        usual = self.space.solid(value)
+        first = bool(order) and self.space.dim_of(value)[order[0]] != self.space.dim_of(value)[usual[0]]
+        return UNUSUAL * (first + 0.1 * (order != usual))
+
+
+def assign_layouts(graph: Graph, space: AxisSpace, layout: Mapping[Value | int, Order | None]) -> LayoutPlan:
+    """Choose a signature for every node.
+
+    `layout` fixes ports: an input (its Value) or an output (its number) has the order given; None or absent is free.
+    """
+    work = Assignment(graph, space)
+    for port, order in layout.items():
+        value = graph.outputs[port] if isinstance(port, int) else port
+        if order is not None and value in work.candidates:
+            work.candidates[value][order] = None
+    work.grow()
+    costs: dict[Hashable, np.ndarray] = {}
+    edges: dict[tuple[Hashable, Hashable], np.ndarray] = {}
+    labels: dict[Hashable, list[tuple[Order, ...]]] = {}
+    for node in graph.nodes:
+        labels[node] = list(work.options[node])
+        costs[node] = np.zeros(len(labels[node]))
+    ports: list[tuple[Hashable, Value, Order | None]] = [(v, v, layout.get(v)) for v in graph.inputs]
+    ports += [(("out", i), v, layout.get(i)) for i, v in enumerate(graph.outputs) if isinstance(v, Value)]
+    for key, value, wanted in ports:
+        orders = work.public(value, wanted)
+        labels[key] = [(o,) for o in orders]
+        costs[key] = np.array([work.port_cost(value, o) if wanted is None else 0.0 for o in orders])
+    for value, ends in _readers(graph).items():
+        _connect(work, value, ends, labels, costs, edges)
+    chosen = solve(Problem(costs, edges)).choice
+    pick = {key: labels[key][index] for key, index in chosen.items() if key in labels}
+    return LayoutPlan(
+        space,
+        {n: work.options[n][pick[n]] for n in graph.nodes},
+        {v: pick[v][0] for v in graph.inputs},
+        tuple(pick[("out", i)][0] if isinstance(v, Value) else None for i, v in enumerate(graph.outputs)),
+    )
+
+
+End = tuple[Hashable, int]
+"""A node or port, and the term of it that touches a value."""
+
+
+def _readers(graph: Graph) -> dict[Value, tuple[End, list[End]]]:
+    """Of each value that can move: who writes it, who reads it."""
+    written: dict[Value, End] = {v: (v, 0) for v in graph.inputs}
+    read: dict[Value, list[End]] = {}
+    for node in graph.nodes:
+        for slot, value in enumerate(node.operands):
+            read.setdefault(value, []).append((node, slot))
+        written |= {v: (node, len(node.operands) + k) for k, v in enumerate(node.outputs)}
+    for number, value in enumerate(graph.outputs):
+        if isinstance(value, Value):
+            read.setdefault(value, []).append((("out", number), 0))
+    return {v: (written[v], ends) for v, ends in read.items() if v in written}
+
+
+def _connect(
+    work: Assignment,
+    value: Value,
+    ends: tuple[End, list[End]],
+    labels: Mapping[Hashable, list[tuple[Order, ...]]],
+    costs: dict[Hashable, np.ndarray],
+    edges: dict[tuple[Hashable, Hashable], np.ndarray],
+) -> None:
+    """Edges from the writer to the readers; several readers share a hub, so that one transposed copy serves them all."""
+    if len(work.space.solid(value)) < 2:
+        return
+    (writer, slot), readers = ends
+    source: Hashable = writer
+    have = [orders[slot] for orders in labels[writer]]
+    if len(readers) > 1:
+        hub, orders = ("hub", value), list(work.candidates[value])
+        costs[hub] = np.zeros(len(orders))
+        _add(edges, writer, hub, _matrix(work, value, have, orders))
+        source, have = hub, orders
+    for reader, term in readers:
+        _add(edges, source, reader, _matrix(work, value, have, [orders[term] for orders in labels[reader]]))
+
+
+def _matrix(work: Assignment, value: Value, written: Iterable[Order], read: Sequence[Order]) -> np.ndarray:
+    return np.array([[work.cost(value, a, b) for b in read] for a in written])
+
+
+def _add(edges: dict[tuple[Hashable, Hashable], np.ndarray], a: Hashable, b: Hashable, matrix: np.ndarray) -> None:
+    if (b, a) in edges:
+        edges[b, a] = edges[b, a] + matrix.T
+    else:
+        edges[a, b] = edges[a, b] + matrix if (a, b) in edges else matrix
+
+
+def moves(graph: Graph, plan: LayoutPlan) -> Iterator[tuple[Value, Order]]:
+    """The transposes that the plan leaves, each once: a value and the order it is also needed in."""
+    for value, ((writer, slot), readers) in _readers(graph).items():
+        have = _order_at(plan, writer, slot)
+        for order in dict.fromkeys(_order_at(plan, reader, term) for reader, term in readers):
+            if order != have and not isinstance(value, Constant):
+                yield value, order
+
+
+def _order_at(plan: LayoutPlan, end: Hashable, slot: int) -> Order:
+    if isinstance(end, Node):
+        return plan.signatures[end].orders[slot]
+    if isinstance(end, Value):
+        return plan.inputs[end]
+    assert isinstance(end, tuple)
+    order = plan.outputs[end[1]]
+    assert order is not None
+    return order

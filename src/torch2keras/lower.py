@@ -1,0 +1,256 @@
+"""Graph and LayoutPlan -> KerasGraph: runs each node's converter on operands in the chosen order."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy
+import torch
+
+from torch2keras.axes import AxisLabel, Terms
+from torch2keras.errors import LoweringError, Torch2KerasError
+from torch2keras.factor import simple
+from torch2keras.forms import Form, NodeForms, natural, node_forms, order_of, shape_of
+from torch2keras.ir import Constant, Graph, Node, Size, Value, keras_dtype
+from torch2keras.keras_graph import Input, KerasGraph, Weight
+from torch2keras.layout import LayoutPlan, Order
+from torch2keras.names import name_calls, sanitize
+from torch2keras.patterns import normal_dims, parse
+from torch2keras.rearrange import arrange_weight, rearrange
+from torch2keras.recorder import Recorder, Tensor, cast, recording
+from torch2keras.registry import IGNORED, Lowering, registry
+from torch2keras.sizes import SizeTensors
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A value as it lies in the Keras graph."""
+
+    tensor: Tensor
+    form: Form
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The Keras graph, and where each value of the PyTorch graph is in it."""
+
+    graph: KerasGraph
+    values: Mapping[Value, Stored]
+    input_forms: tuple[Form, ...]
+    output_forms: tuple[Form | None, ...]
+
+
+def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32") -> Lowered:
+    """Lower every node. Raises LoweringError where an op's arguments have no Keras form."""
+    forms = tuple(natural(plan.space, v, plan.inputs[v]) for v in graph.inputs)
+    inputs = tuple(
+        Input(sanitize(v.name), tuple(map(_static, shape_of(plan.space, v, form))), keras_dtype(v.type.dtype))
+        for v, form in zip(graph.inputs, forms, strict=True)
+    )
+    with recording(Recorder(inputs, float_dtype)) as recorder:
+        work = Lowerer(graph, plan, recorder)
+        for value, tensor, form in zip(graph.inputs, recorder.tensors, forms, strict=True):
+            work.stored[value] = Stored(tensor, form)
+        for node in graph.nodes:
+            recorder.origin = node.origin
+            work.lower_node(node)
+        outputs, output_forms = work.outputs()
+    calls = name_calls(recorder.calls, {i.name for i in inputs})
+    keras_graph = KerasGraph(sanitize(name), inputs, calls, tuple(t.index for t in outputs), float_dtype)
+    return Lowered(keras_graph, work.stored, forms, output_forms)
+
+
+def _static(size: Size) -> int | None:
+    size = simple(size)
+    return size if isinstance(size, int) else None
+
+
+class Lowerer:
+    """The values lowered so far."""
+
+    def __init__(self, graph: Graph, plan: LayoutPlan, recorder: Recorder) -> None:
+        self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
+        self.stored: dict[Value, Stored] = {}
+        self.copies: dict[tuple[Value, Form], Tensor] = {}
+        self.sizes = SizeTensors(graph, self.stored, self.space)
+
+    def fetch(self, value: Value, form: Form) -> Tensor | Weight:
+        """A value in a form; a constant as a Weight. Copies are shared."""
+        if isinstance(value, Constant):
+            return arrange_weight(self.space, value, Weight.of(value), form)
+        key = value, form
+        if key not in self.copies:
+            stored = self.stored[value]
+            self.copies[key] = rearrange(self.space, value, stored.tensor, stored.form, form)
+        return self.copies[key]
+
+    def lower_node(self, node: Node) -> None:
+        """Lower one node; an error says where it comes from."""
+        try:
+            if node.op in registry.lowerings:
+                self._convert(node, registry.lowerings[node.op])
+            else:
+                self._rename(node)
+        except Torch2KerasError as error:
+            raise type(error)(error.headline, [("op", str(node.op)), *node.origin.rows(), *_inputs(node), *error.rows]) from error
+        except Exception as error:
+            raise LoweringError(
+                f"{node.op} cannot be expressed in Keras with these arguments: {error}",
+                [*node.origin.rows(), *_inputs(node), ("next", "register a lowering of your own: docs/add-an-op.md")],
+            ) from error
+
+    def _rename(self, node: Node) -> None:
+        """A view, permutation or alias: the same stored tensor, its axes under other numbers."""
+        source, target = node.operands[0], node.outputs[0]
+        terms, signature = self.space.terms[node], self.plan.signatures[node]
+        assert terms is not None
+        tensor, form = self._in_order(source, signature.orders[0])
+        inside, outside = terms.labels
+        if any(label.slot.startswith("=") for label, _ in inside):
+            out_form = natural(self.space, target, signature.orders[1])
+            whole = rearrange_between(tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form))
+            self.stored[target] = Stored(whole, out_form)
+            return
+        where = {label: i for i, label in enumerate(outside)}
+        groups = tuple(tuple(where[inside[i]] for i in group if inside[i] in where) for group in form)
+        self.stored[target] = Stored(tensor, groups)
+
+    def _in_order(self, value: Value, order: Order) -> tuple[Tensor, Form]:
+        """A value in an order, in the form that it has already where the order is right."""
+        if isinstance(value, Constant):
+            form = natural(self.space, value, order)
+            weight = self.fetch(value, form)
+            assert isinstance(weight, Weight)
+            return self.recorder.bare(weight), form
+        stored = self.stored[value]
+        if order_of(self.space, value, stored.form) == order:
+            return stored.tensor, stored.form
+        form = natural(self.space, value, order)
+        tensor = self.fetch(value, form)
+        assert isinstance(tensor, Tensor)
+        return tensor, form
+
+    def _convert(self, node: Node, lowering: Lowering) -> None:
+        terms, signature = self.space.terms[node], self.plan.signatures[node]
+        stored = [None if isinstance(v, Constant) else self.stored[v].form for v in node.operands]
+        forms = self._unary(node, terms, signature.orders) or node_forms(self.space, node, signature, stored)
+        operands = iter(zip(node.operands, forms.forms, strict=False))
+        args = [
+            self._argument(node, lowering, argument, operands, forms)
+            for argument in node.op._schema.arguments
+            if argument.name not in IGNORED
+        ]
+        if lowering.promote:
+            args = self._promoted(node, args)
+        names = {name: _position(forms.positions[0], name) for name in lowering.axis_names}
+        results = lowering.convert(*args, **names)
+        self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
+
+    def _unary(self, node: Node, terms: Terms | None, orders: Sequence[Order]) -> NodeForms | None:
+        """Of a pointwise op on one tensor: the form that it has, whatever that is."""
+        if terms is None or not terms.pointwise or len(node.operands) != 1 or isinstance(node.operands[0], Constant):
+            return None
+        if node.operands[0].type.shape != node.outputs[0].type.shape:
+            return None
+        form = self.stored[node.operands[0]].form
+        fits = order_of(self.space, node.operands[0], form) == orders[0]
+        return NodeForms((form, *(form for _ in node.outputs)), ({}, {})) if fits else None
+
+    def _argument(self, node: Node, lowering: Lowering, argument: Any, operands: Any, forms: NodeForms) -> Any:
+        value = node.args[argument.name]
+        if isinstance(value, Value):
+            return self.fetch(*next(operands))
+        if isinstance(value, list | tuple) and any(isinstance(v, Value) for v in value):
+            return [self.fetch(*next(operands)) if isinstance(v, Value) else v for v in value]
+        if isinstance(value, sympy.Expr) and "int" not in str(argument.type).lower():
+            return self.sizes.tensor(value)
+        if argument.name in _dims_arguments(lowering, node) and value is not None and self.space.terms[node] is not None:
+            return self._stored_dims(node, value, forms)
+        return value
+
+    def _stored_dims(self, node: Node, value: Any, forms: NodeForms) -> Any:
+        """An argument that names dimensions, as the stored positions of them."""
+        terms = self.space.terms[node]
+        assert terms is not None
+        found = next((p for p in forms.positions if any(slot.startswith("[") for slot in p)), {})
+        rank = max(v.type.rank for v in (*node.operands, *node.outputs))
+        places = [p for d in normal_dims(value, rank) for p in found[f"[{d}"]]
+        return places[0] if isinstance(value, int) else tuple(places)
+
+    def _promoted(self, node: Node, args: list[Any]) -> list[Any]:
+        """Tensor operands cast to one dtype, by PyTorch's rules of promotion."""
+        out = node.outputs[0].type.dtype
+        tensors = [v for v in node.args.values() if isinstance(v, Value) and v.type.dtype is not torch.bool]
+        dtype = out if out.is_floating_point else result_dtype(list(node.args.values()), tensors)
+        return [cast(a, dtype) if isinstance(a, Tensor | Weight) and a.dtype != "bool" else a for a in args]
+
+    def _store(self, node: Node, results: Sequence[Any], forms: NodeForms) -> None:
+        for value, result, form in zip(node.outputs, results, forms.forms[len(node.operands) :], strict=False):
+            if result is None:
+                continue
+            tensor = self.recorder.bare(result) if isinstance(result, Weight) else result
+            expected = tuple(map(_static, shape_of(self.space, value, form)))
+            fits = len(expected) == tensor.ndim and all(
+                None in (a, b) or a == b for a, b in zip(expected, tensor.shape, strict=True)
+            )
+            if not fits:
+                message = f"the lowering of {node.op} gives {tensor.shape} where {expected} is due"
+                raise LoweringError(message, [("next", "this is a bug of torch2keras; please report it")])
+            self.stored[value] = Stored(cast(tensor, value.type.dtype), form)
+
+    def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
+        """The graph's outputs in the order that the plan gives its ports."""
+        tensors, forms = [], []
+        for value, order in zip(self.graph.outputs, self.plan.outputs, strict=True):
+            if order is None:
+                forms.append(None)
+                continue
+            form = natural(self.space, value, order)
+            tensor = self.fetch(value, form)
+            tensors.append(self.recorder.bare(tensor) if isinstance(tensor, Weight) else tensor)
+            forms.append(form)
+        return tensors, tuple(forms)
+
+
+def rearrange_between(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
+    """A reshape that no renaming of axes can say: factors that do not nest."""
+    from torch2keras.rearrange import reshape
+
+    return reshape(tensor, have, want)
+
+
+@functools.cache
+def _dims_names(declaration: str) -> frozenset[str]:
+    return frozenset(t.name for term in parse(declaration).terms for t in term if t.kind == "dims")
+
+
+def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
+    """The arguments that name dimensions, by the declaration."""
+    text = lowering.torch(node.args) if callable(lowering.torch) else lowering.torch
+    return _dims_names(text) if text else frozenset()
+
+
+def _position(slots: Mapping[str, list[int]], name: str) -> int | tuple[int, ...]:
+    """The stored dimension of a name of the pattern; of a starred name, all of them."""
+    if name in slots:
+        return slots[name][0]
+    return tuple(p for slot, places in sorted(slots.items()) if slot.rstrip("0123456789") == name for p in places)
+
+
+def result_dtype(arguments: Sequence[Any], tensors: Sequence[Value]) -> torch.dtype:
+    """PyTorch's `result_type` of tensors (zero-dimensional ones count less) and Python numbers."""
+    probes = [torch.empty((1,) if t.type.rank else (), dtype=t.type.dtype, device="meta") for t in tensors]
+    numbers = [a for a in arguments if isinstance(a, int | float) and not isinstance(a, bool)]
+    if not probes:
+        return torch.bool
+    everything: list[Any] = [*probes, *numbers]
+    found = functools.reduce(lambda a, b: torch.empty((1,), dtype=torch.result_type(a, b), device="meta"), everything[1:], probes[0])
+    return found.dtype
+
+
+def _inputs(node: Node) -> list[tuple[str, str]]:
+    return [("inputs", ", ".join(str(v) for v in node.operands))]

@@ -1,0 +1,77 @@
+"""Emit the moves between two forms of one value: at most one transpose, and reshapes only where shapes differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch2keras.axes import AxisSpace
+from torch2keras.errors import LoweringError
+from torch2keras.factor import product, simple
+from torch2keras.forms import Form, dynamic, order_of, pieces, shape_of
+from torch2keras.ir import Size, Value
+from torch2keras.keras_graph import Weight
+from torch2keras.recorder import Tensor, layers, ops
+
+
+def rearrange(space: AxisSpace, value: Value, tensor: Tensor, source: Form, target: Form) -> Tensor:
+    """The tensor, stored in `source`, as `target` stores it."""
+    have, want = shape_of(space, value, source), shape_of(space, value, target)
+    if order_of(space, value, source) == order_of(space, value, target):
+        return reshape(tensor, have, want)
+    if sorted(source) == sorted(target) and len(set(source)) == len(source):
+        return ops.transpose(tensor, [source.index(group) for group in target])  # type: ignore[no-any-return]
+    runs = pieces(space, value, source, target)
+    sizes = space.sizes(value)
+    place = {axis: k for k, axis in enumerate(order_of(space, value, target))}
+    order = sorted(range(len(runs)), key=lambda k: place[runs[k][0]])
+    split = tuple(product([sizes[i] for i in run]) for run in runs)
+    moved = ops.transpose(reshape(tensor, have, split), order)
+    return reshape(moved, tuple(split[k] for k in order), want)
+
+
+def arrange_weight(space: AxisSpace, value: Value, weight: Weight, target: Form) -> Weight:
+    """A constant, in PyTorch's order, as `target` stores it."""
+    sizes = [int(s) for s in space.sizes(value)]
+    order = [axis for group in target for axis in group]
+    order += [axis for axis in range(len(sizes)) if axis not in order]
+    shape = [math.prod(sizes[i] for i in group) for group in target]
+    return weight.reshape(*sizes).transpose(*order).reshape(*shape)
+
+
+def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
+    """A reshape between stored shapes, in the form that leaves dynamic sizes alone.
+
+    Raises LoweringError where more than one dynamic dimension, the first aside, would have to be computed.
+    """
+    have, want = tuple(map(simple, have)), tuple(map(simple, want))
+    if have == want:
+        return tensor
+    if len(want) > 1 and have and have[0] == want[0] and dynamic(want[1:]) <= 1:
+        inner = tuple(s if isinstance(s, int) else -1 for s in want[1:])
+        if len(inner) == 1:
+            return layers.Flatten()(tensor)  # type: ignore[no-any-return]
+        return layers.Reshape(target_shape=inner)(tensor)  # type: ignore[no-any-return]
+    if dynamic(want) <= 1:
+        return ops.reshape(tensor, tuple(s if isinstance(s, int) else -1 for s in want))  # type: ignore[no-any-return]
+    if [s for s in have if s != 1] == [s for s in want if s != 1]:
+        return _reshape_units(tensor, have, want)
+    raise LoweringError(
+        "a reshape of two dynamic dimensions",
+        [
+            ("from", str(list(have))),
+            ("to", str(list(want))),
+            ("next", "make one of the dimensions static: leave it out of dynamic_shapes, or give it a fixed size there"),
+        ],
+    )
+
+
+def _reshape_units(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
+    """Only dimensions of size one come and go."""
+    gone = [i for i, s in enumerate(have) if s == 1]
+    if gone:
+        tensor = ops.squeeze(tensor, axis=tuple(gone))
+    for position, size in enumerate(want):
+        if size == 1:
+            tensor = ops.expand_dims(tensor, axis=position)
+    return tensor

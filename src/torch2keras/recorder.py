@@ -1,0 +1,256 @@
+"""The recorder: `ops`, `layers` and `call` look like Keras and write a KerasGraph.
+
+A converter reads as ordinary Keras code. Each recorded call is also asked for its result's shape and dtype, by Keras
+itself, so a call that Keras would refuse fails at the op that it comes from.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from torch2keras.ir import Origin
+from torch2keras.keras_graph import Call, Input, Literal, Ref, Shape, Weight
+
+LITERAL_BYTES = 1024
+"""Constants up to this size stand in the graph; larger ones are non-trainable weights, never JSON."""
+
+current: ContextVar[Recorder] = ContextVar("recorder")
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A recorded value. Shapes are the stored ones; None where dynamic."""
+
+    index: int
+    spec: keras.KerasTensor
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.spec.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.spec.shape)
+
+    @property
+    def dtype(self) -> str:
+        return str(keras.backend.standardize_dtype(self.spec.dtype))
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return recorder().op("getitem", operator.getitem, (self, index), {})
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+
+Recorded = Any
+"""A Tensor, or a tuple of them."""
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """A stock layer and its configuration, not called yet."""
+
+    cls: str
+    config: Mapping[str, Any]
+
+    def __call__(self, *inputs: Any, **kwargs: Any) -> Recorded:
+        return recorder().layer(self, inputs, kwargs, {})
+
+
+class Recorder:
+    """Collects calls. `origin` is the place in the user's module that is being lowered."""
+
+    def __init__(self, inputs: tuple[Input, ...], float_dtype: str) -> None:
+        self.inputs, self.float_dtype = inputs, float_dtype
+        self.calls: list[Call] = []
+        self.origin = Origin()
+        self.count = 0
+        self.tensors = [self._new(keras.KerasTensor(i.shape, i.dtype)) for i in inputs]
+        self._bare: dict[tuple[Any, ...], Tensor] = {}
+        self._one: Tensor | None = None
+
+    def _new(self, spec: keras.KerasTensor) -> Tensor:
+        self.count += 1
+        return Tensor(self.count - 1, spec)
+
+    def op(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recorded:
+        """Record a call of a stock op."""
+        args = tuple(self._argument(a) for a in args)
+        kwargs = {k: self._argument(v) for k, v in kwargs.items()}
+        spec = function(*_specs(args), **{k: _specs(v) for k, v in kwargs.items()})
+        result, outputs = self._results(spec)
+        self.calls.append(Call(name, _refs(args), {k: _refs(v) for k, v in kwargs.items()}, outputs, origin=self.origin))
+        return result
+
+    def layer(
+        self, layer: LayerCall, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], weights: Mapping[str, Weight]
+    ) -> Recorded:
+        """Record a call of a stock layer with these weights."""
+        inputs = tuple(self._argument(a) for a in inputs)
+        dtype = next((t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype), self.float_dtype)
+        made = getattr(keras.layers, layer.cls)(**layer.config, dtype=dtype)
+        spec = _output_spec(made, _specs(inputs), kwargs)
+        result, outputs = self._results(spec)
+        learnt = [w for attribute, w in weights.items() if not attribute.startswith("moving_")]
+        trainable = not learnt or any(w.trainable for w in learnt)
+        self.calls.append(
+            Call(
+                f"layers.{layer.cls}", _refs(inputs), dict(kwargs), outputs, layer.config, dict(weights), dtype, trainable,
+                origin=self.origin,
+            )
+        )  # fmt: skip
+        return result
+
+    def _results(self, spec: Any) -> tuple[Recorded, tuple[int, ...]]:
+        if isinstance(spec, list | tuple):
+            tensors = tuple(self._new(s) for s in spec)
+            return tensors, tuple(t.index for t in tensors)
+        tensor = self._new(spec)
+        return tensor, (tensor.index,)
+
+    def _argument(self, argument: Any) -> Any:
+        """A constant as the graph can hold it: written out where small, else a weight."""
+        if isinstance(argument, Weight):
+            small = int(np.prod(argument.shape)) * 8 <= LITERAL_BYTES
+            return Literal(argument) if small and not argument.trainable else self.bare(argument)
+        if isinstance(argument, list | tuple):
+            return type(argument)(self._argument(a) for a in argument)
+        return argument
+
+    def bare(self, weight: Weight) -> Tensor:
+        """A constant as a tensor: the kernel of a Dense layer on a one, so it stays a (trainable) weight of a stock layer."""
+        if weight.key not in self._bare:
+            size, dtype = int(np.prod(weight.shape)), weight.dtype
+            config = {"units": size, "use_bias": False}
+            floating = "float" in dtype
+            kernel = weight.reshape(1, size)
+            row = self.layer(LayerCall("Dense", config), (self.one(dtype if floating else self.float_dtype),), {}, {"kernel": kernel})
+            full = ops.reshape(row, weight.shape)
+            self._bare[weight.key] = full if floating else ops.cast(full, dtype)
+        return self._bare[weight.key]
+
+    def one(self, dtype: str) -> Tensor:
+        """A (1, 1) tensor of ones that depends on the first input, as everything in a Functional model must."""
+        if self._one is None:
+            first = ops.reshape(self.tensors[0], (-1, 1))[:1]
+            self._one = ops.ones_like(first, dtype=self.float_dtype)
+        return self._one if self._one.dtype == dtype else ops.cast(self._one, dtype)
+
+
+def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> Any:
+    """Shape and dtype of a layer's result, without making its weights."""
+    shapes = [tuple(x.shape) for x in inputs]
+    try:
+        shape = layer.compute_output_shape(*shapes, **kwargs) if len(shapes) == 1 else layer.compute_output_shape(shapes)
+    except NotImplementedError:
+        return layer(*inputs, **kwargs)
+    if isinstance(shape, list) or (shape and isinstance(shape[0], tuple)):
+        return [keras.KerasTensor(s, layer.compute_dtype) for s in shape]
+    return keras.KerasTensor(shape, layer.compute_dtype)
+
+
+def _specs(argument: Any) -> Any:
+    """Arguments as Keras takes them symbolically."""
+    if isinstance(argument, Tensor):
+        return argument.spec
+    if isinstance(argument, Literal):
+        return argument.weight.array(argument.weight.dtype)
+    if isinstance(argument, list | tuple):
+        return type(argument)(_specs(a) for a in argument)
+    return argument
+
+
+def _refs(argument: Any) -> Any:
+    if isinstance(argument, Tensor):
+        return Ref(argument.index)
+    if isinstance(argument, list | tuple):
+        return type(argument)(_refs(a) for a in argument)
+    return argument
+
+
+def recorder() -> Recorder:
+    """The recorder that is being written to. Raises LookupError outside of lowering."""
+    return current.get()
+
+
+@contextmanager
+def recording(to: Recorder) -> Iterator[Recorder]:
+    """Let `ops`, `layers` and `call` write to a recorder."""
+    token = current.set(to)
+    try:
+        yield to
+    finally:
+        current.reset(token)
+
+
+class _Ops:
+    """`ops.softmax(x)` records `keras.ops.softmax(x)`."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(keras.ops, name)
+
+        def record(*args: Any, **kwargs: Any) -> Recorded:
+            return recorder().op(f"ops.{name}", function, args, kwargs)
+
+        record.__name__ = name
+        return record
+
+
+class _Layers:
+    """`layers.ReLU()` is `keras.layers.ReLU()`, to be called."""
+
+    def __getattr__(self, name: str) -> Callable[..., LayerCall]:
+        if not hasattr(keras.layers, name):
+            message = f"keras.layers has no {name}"
+            raise AttributeError(message)
+        return lambda **config: LayerCall(name, config)
+
+
+ops = _Ops()
+layers = _Layers()
+
+
+def call(layer: LayerCall, *inputs: Any, **weights: Weight | None) -> Recorded:
+    """Call a layer on inputs, with weights by the names of its attributes; None for one that it does not have."""
+    return recorder().layer(layer, inputs, {}, {k: w for k, w in weights.items() if w is not None})
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """`x` in a dtype (PyTorch's or Keras's name); unchanged where `dtype` is None or already so."""
+    if dtype is None:
+        return x
+    name = str(dtype).removeprefix("torch.")
+    return x if x.dtype == name else ops.cast(x, name)
