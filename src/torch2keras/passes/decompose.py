@@ -1,0 +1,167 @@
+"""Replace ops that have no lowering by PyTorch's own decomposition of them, node by node.
+
+`ExportedProgram.run_decompositions` would also rewrite dropout and batch_norm, which must stay whole, and lists
+every operator anew at each call.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cache, partial
+from typing import Any, cast
+
+import torch
+from torch import fx
+from torch._decomp import global_decomposition_table
+from torch._ops import OpOverload
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from torch2keras.passes.drop_copies import drop_copies
+from torch2keras.passes.fake_values import fake_mode_of, leaves, origin_of, value_of
+from torch2keras.passes.functionalize import functionalize
+
+aten = torch.ops.aten
+
+HasLowering = Callable[[OpOverload], bool]
+
+# Ops that mean more than the arithmetic of one call in eval mode: what they do in training, or their loop over time,
+# would be lost in a decomposition.
+WHOLE = frozenset(
+    {
+        *("aten::dropout", "aten::feature_dropout", "aten::alpha_dropout", "aten::feature_alpha_dropout"),
+        *("aten::native_dropout", "aten::batch_norm", "aten::rrelu", "aten::rrelu_with_noise"),
+        *("aten::lstm", "aten::gru", "aten::rnn_tanh", "aten::rnn_relu"),
+        *("aten::lstm_cell", "aten::gru_cell", "aten::rnn_tanh_cell", "aten::rnn_relu_cell"),
+    }
+)
+MOST_ROUNDS = 16
+
+
+def decompose(graph_module: fx.GraphModule, has_lowering: HasLowering) -> fx.GraphModule:
+    """A new graph in which ops without lowering are replaced by ops that have one, as far as PyTorch can.
+
+    Ops that cannot be decomposed, or only by fixing a symbolic size, stay as they are.
+    """
+    current = drop_copies(graph_module)
+    stuck: set[str] = set()
+    for _ in range(MOST_ROUNDS):
+        wanted = {node for node in current.graph.nodes if node.name not in stuck and _needs(node, has_lowering)}
+        if not wanted:
+            break
+        current, failed = _round(current, wanted)
+        stuck |= failed
+    return current
+
+
+@cache
+def decomposition_table() -> dict[OpOverload, Callable[..., Any]]:
+    """PyTorch's decompositions into core ops, and for other ops those into its reference ops; built once a process."""
+    reference = global_decomposition_table["post_autograd"]
+    core = torch.export.default_decompositions()
+    merged = {**reference, **{op: core[op] for op in core}}
+    return {op: function for op, function in merged.items() if isinstance(op, OpOverload)}
+
+
+def decomposition(op: OpOverload) -> Callable[..., Any] | None:
+    """The function that computes `op` by other ops, or None."""
+    if op._schema.name in WHOLE or torch.Tag.nondeterministic_seeded in op.tags:
+        return None
+    if op._can_decompose():  # noqa: SLF001 - the public `decompose` gives NotImplemented only when it is run
+        return partial(_composite, op)
+    return decomposition_table().get(op)
+
+
+def _composite(op: OpOverload, *args: Any, **kwargs: Any) -> Any:
+    """One step of an op that PyTorch itself computes by other ops."""
+    # While make_fx listens to Python functions, the kernel of one dispatch key would be heard as the op itself.
+    with torch._C.DisableTorchFunction():
+        return op.decompose(*args, **kwargs)
+
+
+def _needs(node: fx.Node, has_lowering: HasLowering) -> bool:
+    return (
+        node.op == "call_function"
+        and isinstance(node.target, OpOverload)
+        and any(isinstance(value, torch.Tensor) for value in leaves(node.meta.get("val")))
+        and not has_lowering(node.target)
+        and decomposition(node.target) is not None
+    )
+
+
+def _round(graph_module: fx.GraphModule, wanted: set[fx.Node]) -> tuple[fx.GraphModule, set[str]]:
+    """Decompose each of `wanted` by one step. Returns the new graph and the names of the nodes that stayed."""
+    graph = fx.Graph()
+    mode = fake_mode_of(graph_module.graph)
+    constants: dict[str, torch.Tensor] = {}
+    env: dict[fx.Node, Any] = {}
+    failed: set[str] = set()
+
+    for node in graph_module.graph.nodes:
+        if node.op == "output":
+            graph.output(fx.node.map_arg(node.args[0], env.__getitem__)).meta = dict(node.meta)
+            continue
+        if node.target is operator.getitem and isinstance(env.get(node.args[0]), (tuple, list)):
+            env[node] = env[node.args[0]][node.args[1]]
+            continue
+        piece = _traced(node, mode) if node in wanted else None
+        if piece is not None:
+            env[node] = _splice(graph, mode, piece, node, env, constants)
+        else:
+            env[node] = graph.node_copy(node, env.__getitem__)
+            if node in wanted:
+                failed.add(env[node].name)
+    root = fx.GraphModule(graph_module, graph_module.graph)
+    for name, constant in constants.items():
+        root.register_buffer(name, constant)
+    return drop_copies(fx.GraphModule(root, graph)), failed
+
+
+def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
+    """The decomposition of a node as a functional graph over its operands; None where PyTorch cannot trace it."""
+    function = cast("Callable[..., Any]", decomposition(cast("OpOverload", node.target)))
+    operands = node.all_input_nodes
+
+    def run(*values: Any) -> Any:
+        given = dict(zip(operands, values, strict=True))
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), given.__getitem__)
+        return function(*args, **kwargs)
+
+    sizes_stay_open = mode.shape_env.error_on_new_guards() if mode.shape_env is not None else nullcontext()
+    try:
+        with mode, torch.no_grad(), sizes_stay_open:
+            piece = make_fx(run, pre_dispatch=True)(*[value_of(operand) for operand in operands])
+    except (RuntimeError, TypeError, ValueError, NotImplementedError):
+        return None
+    if any(inner.target is node.target for inner in piece.graph.nodes):
+        return None
+    return functionalize(piece)[0]
+
+
+def _splice(
+    graph: fx.Graph,
+    mode: FakeTensorMode,
+    piece: fx.GraphModule,
+    node: fx.Node,
+    outer: dict[fx.Node, Any],
+    constants: dict[str, torch.Tensor],
+) -> Any:
+    """Append a decomposition in place of `node`. Returns what stands for the node's value."""
+    operands = iter(node.all_input_nodes)
+    env: dict[fx.Node, Any] = {}
+    for inner in piece.graph.nodes:
+        if inner.op == "placeholder":
+            env[inner] = outer[next(operands)]
+        elif inner.op == "output":
+            return fx.node.map_arg(inner.args[0], env.__getitem__)
+        elif inner.op == "get_attr":
+            name = f"{node.name}{inner.target}"
+            constants[name] = getattr(piece, str(inner.target))
+            env[inner] = graph.get_attr(name)
+            env[inner].meta = {**origin_of(node), "val": mode.from_tensor(constants[name])}
+        else:
+            env[inner] = graph.node_copy(inner, env.__getitem__)
+            env[inner].meta = {**origin_of(node), "val": inner.meta.get("val")}
+    raise AssertionError("a graph ends with an output node")

@@ -1,0 +1,144 @@
+"""Make in-place ops and writes to views functional, and decompose nothing else.
+
+PyTorch's own functionalisation also rewrites dropout and batch_norm, which must stay whole. Here each value of the
+given graph is an alias of one storage; a write makes a new value of the whole storage, and every other alias that is
+read afterwards is taken anew from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import fx
+from torch._ops import OpOverload
+from torch.export.graph_signature import InputKind, InputSpec
+
+from torch2keras.errors import UnsupportedOpError
+from torch2keras.passes.aliases import Aliases
+from torch2keras.passes.fake_values import fake_mode_of, storage_key
+from torch2keras.passes.inplace_ops import RESHAPING, new_value, written_operands
+from torch2keras.passes.source_lines import origin_rows
+
+aten = torch.ops.aten
+
+_STATE = {InputKind.PARAMETER: "parameter", InputKind.BUFFER: "buffer", InputKind.CONSTANT_TENSOR: "tensor attribute"}
+
+
+def functionalize(
+    graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()
+) -> tuple[fx.GraphModule, tuple[str, ...]]:
+    """A new graph without in-place ops, and notes about writes to the caller's inputs.
+
+    `inputs` say which placeholder is which (`ExportedProgram.graph_signature.input_specs`). Placeholders, names and
+    meta are kept. Raises UnsupportedOpError for writes to parameters or buffers, and for writes that have no
+    functional form.
+    """
+    if any(written_operands(node) for node in graph_module.graph.nodes):
+        graph_module = with_alias_info(graph_module)
+    graph = fx.Graph()
+    aliases = Aliases(graph, fake_mode_of(graph_module.graph))
+    writes: dict[str, list[fx.Node]] = {}
+    state = {spec.arg.name: spec for spec in inputs if spec.kind in _STATE}
+    for node in graph_module.graph.nodes:
+        if node.op == "output":
+            graph.output(fx.node.map_arg(node.args[0], aliases.read)).meta = dict(node.meta)
+        elif not (written := written_operands(node)):
+            aliases.define(node)
+        else:
+            roots = [aliases.root(operand) for operand in written if node.target not in RESHAPING]
+            names = [root.name for root in roots if root.op == "placeholder"]
+            for name in names:
+                writes.setdefault(name, []).append(node)
+            if any(name in state for name in names):
+                aliases.define(node)  # refused below, with every other write to the module's state
+            else:
+                _write(aliases, node)
+    notes = _checked_writes(writes, state)
+    _drop_dead_code(graph)
+    graph.lint()
+    return fx.GraphModule(graph_module, graph), notes
+
+
+def with_alias_info(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """A graph whose fake values share storage as the real values would; the given graph where they already do.
+
+    Values lose that information when a program is copied or loaded from a file.
+    """
+    views = (node for node in graph_module.graph.nodes if _is_plain_view(node))
+    if all(storage_key(node.meta["val"]) == storage_key(node.args[0].meta["val"]) for node in views):
+        return graph_module
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(graph_module.graph, {}))
+    mode = fake_mode_of(graph)
+    live: dict[fx.Node, Any] = {}
+    for node in graph.nodes:
+        if node.op == "output":
+            continue
+        if node.op == "call_function" and not isinstance(node.target, torch._ops.HigherOrderOperator):
+            args, kwargs = fx.node.map_arg((node.args, node.kwargs), live.__getitem__)
+            with mode, torch.no_grad():
+                live[node] = node.target(*args, **kwargs)
+            node.meta["val"] = _seen_now(live[node])
+        else:
+            live[node] = _seen_now(node.meta.get("val"))
+    return fx.GraphModule(graph_module, graph)
+
+
+def _write(aliases: Aliases, node: fx.Node) -> None:
+    """Translate one in-place op."""
+    destination = node.args[0] if node.args else None
+    if node.target in RESHAPING:
+        aliases.reshape_in_place(node, cast("fx.Node", destination), RESHAPING[cast("OpOverload", node.target)])
+        return
+    args, kwargs = fx.node.map_arg((node.args, node.kwargs), aliases.read)
+    if not isinstance(destination, fx.Node) or written_operands(node) != (destination,):
+        raise UnsupportedOpError(
+            f"{node.target} writes to operands other than its first",
+            [*origin_rows(node), ("next", "call the op without out=, and use what it returns")],
+        )
+    value = new_value(aliases.graph, aliases.mode, node, args, kwargs)
+    aliases.write(destination, value)
+    aliases.same(node, destination)
+
+
+def _checked_writes(writes: dict[str, list[fx.Node]], state: dict[str, InputSpec]) -> tuple[str, ...]:
+    """Notes about written inputs; raises for written state, all of it at once."""
+    written = [name for name in writes if name in state]
+    if written:
+        names = ", ".join(f"{_STATE[state[name].kind]} {state[name].target}" for name in written)
+        raise UnsupportedOpError(
+            f"forward changes {names}",
+            [
+                *origin_rows(writes[written[0]][0]),
+                ("why", "parameters and buffers that forward changes are not converted yet"),
+                ("next", "convert a module whose forward leaves its state alone, and keep the state outside"),
+            ],
+        )
+    return tuple(
+        f"The module writes to its input {name!r}; the converted model leaves its inputs alone." for name in writes
+    )
+
+
+def _drop_dead_code(graph: fx.Graph) -> None:
+    """Remove what no output needs; placeholders stay, and so does real control flow's result if it is used."""
+    for node in reversed(graph.nodes):
+        if node.op not in ("placeholder", "output") and not node.users:
+            graph.erase_node(node)
+
+
+def _is_plain_view(node: fx.Node) -> bool:
+    """Ops that always return a view of their first operand."""
+    plain = (aten.view.default, aten.transpose.int, aten.slice.Tensor, aten.select.int, aten.permute.default,
+             aten.unsqueeze.default, aten.detach.default)  # fmt: skip
+    return node.target in plain
+
+
+def _seen_now(value: Any) -> Any:
+    """A value as it is now: later in-place changes of shape do not reach it, its storage is the same."""
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    if isinstance(value, (list, tuple)):
+        return type(value)(_seen_now(element) for element in value)
+    return value
