@@ -12,8 +12,11 @@ import numpy as np
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 
 
-def build(graph: KerasGraph, dtype: str | None = None) -> keras.Model:
-    """The Functional model, with its weights. `dtype` exchanges the graph's float dtype ("float64" to verify)."""
+def build(graph: KerasGraph, dtype: str | None = None) -> tuple[keras.Model, Mapping[str, keras.Layer]]:
+    """The Functional model, with its weights, and its layers by name.
+
+    `dtype` exchanges the graph's float dtype.
+    """
     make = Layers(graph, dtype)
     swap = {graph.float_dtype: dtype or graph.float_dtype}
     inputs = [keras.Input(batch_shape=i.shape, dtype=swap.get(i.dtype, i.dtype), name=i.name) for i in graph.inputs]
@@ -21,7 +24,7 @@ def build(graph: KerasGraph, dtype: str | None = None) -> keras.Model:
     outputs = [values[i] for i in graph.outputs]
     model = keras.Model(inputs if len(inputs) != 1 else inputs[0], outputs if len(outputs) != 1 else outputs[0], name=graph.name)
     make.load()
-    return model
+    return model, make.made
 
 
 class Layers:
@@ -30,6 +33,7 @@ class Layers:
     def __init__(self, graph: KerasGraph, dtype: str | None = None) -> None:
         self.graph, self.swap = graph, {graph.float_dtype: dtype or graph.float_dtype}
         self.made: dict[str, keras.Layer] = {}
+        self.filled: set[str] = set()
 
     def __call__(self, call: Call) -> keras.Layer:
         if call.name not in self.made:
@@ -40,6 +44,21 @@ class Layers:
                 layer.trainable = False
             self.made[call.name] = layer
         return self.made[call.name]
+
+    def loaded(self, call: Call) -> Callable[..., Any]:
+        """The layer of a call, which takes its weights before it is first called, on real tensors too."""
+        layer = self(call)
+
+        def run_layer(*args: Any, **kwargs: Any) -> Any:
+            if call.weights and call.name not in self.filled:
+                if not layer.built:
+                    layer.build(tuple(args[0].shape))
+                for attribute, weight in call.weights.items():
+                    assign(getattr(layer, attribute), weight)
+                self.filled.add(call.name)
+            return layer(*args, **kwargs)
+
+        return run_layer
 
     def load(self) -> None:
         """Copy the weights into all layers that are built."""
@@ -56,7 +75,7 @@ def assign(variable: keras.Variable, weight: Weight) -> None:
 def run(
     graph: KerasGraph,
     inputs: Sequence[Any],
-    layer_of: Callable[[Call], keras.Layer],
+    layer_of: Callable[[Call], Callable[..., Any]],
     dtype: str | None = None,
     after: Callable[[Call, Any], None] | None = None,
 ) -> list[Any]:

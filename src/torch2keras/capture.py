@@ -24,6 +24,7 @@ from torch2keras.example_inputs import (
     named_leaves,
     requested_dims,
 )
+from torch2keras.loading import load_exporter
 from torch2keras.module_checks import check_inputs, check_module, train_mode_notes, weight_notes
 from torch2keras.module_state import eval_view, quiet
 from torch2keras.passes import drop_copies, functionalize, inline, writes_without_grad
@@ -54,6 +55,7 @@ def capture(
     Raises InputError for modules, inputs or shapes that cannot be used, CaptureError where torch.export cannot take
     the module, UnsupportedOpError for parameters and buffers that forward changes.
     """
+    load_exporter()
     check_module(module)
     kwargs = kwargs or {}
     bound = bound_arguments(module, args, kwargs)

@@ -32,7 +32,7 @@ class Importer:
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
         self.program = program
-        self.specs = {s.arg.name: s for s in program.graph_signature.input_specs}
+        self.specs = iter(program.graph_signature.input_specs)
         self.trainable = {name for name, p in program.named_parameters() if p.requires_grad}
         self.constants: dict[tuple[Any, ...], Constant] = {}
         self.known: dict[torch.fx.Node, Any] = {}
@@ -54,12 +54,12 @@ class Importer:
             self._call(node)
 
     def _placeholder(self, node: torch.fx.Node) -> Any:
-        spec = self.specs[node.name]
+        spec = next(self.specs)  # by position: a pass that copies the graph may rename its placeholders
         if spec.kind is InputKind.USER_INPUT:
             value = node.meta.get("val")
             if not isinstance(value, torch.Tensor):
                 return value
-            made = Value(node.name, self._type(value))
+            made = Value(spec.arg.name, self._type(value))
             self.inputs.append(made)
             return made
         target = str(spec.target)

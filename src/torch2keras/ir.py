@@ -94,6 +94,8 @@ class Constant(Value):
     """Rearrangements of the named tensor that give this value."""
     folded_from: tuple[str, ...] = ()
     """Names of the trainable parameters that a folded constant was computed from."""
+    recipe: tuple[Node, int] | None = field(default=None, repr=False)
+    """Of a folded constant: the node that computes it, and which of its results it is."""
 
     @property
     def data(self) -> torch.Tensor:

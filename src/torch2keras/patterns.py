@@ -125,15 +125,11 @@ def spread(tokens: Sequence[Token], count: int) -> tuple[Token, ...]:
 
 
 def spatial_rank(terms: Sequence[Sequence[Token]], ranks: Sequence[int]) -> int:
-    """How many dimensions a `*name` stands for: told by the first term that has one and no `...`."""
+    """How many dimensions a `*name` stands for: told by the first term that has one beside fixed names only."""
     for term, rank in zip(terms, ranks, strict=True):
         stars = sum(t.kind == "star" for t in term)
-        if stars and not any(t.kind == "ellipsis" for t in term):
-            fixed = len(term) - stars
-            extra = rank - fixed
-            if extra % stars and any(t.optional for t in term):
-                extra += 1
-            return extra // stars
+        if stars and not any(t.kind == "ellipsis" or t.optional for t in term):
+            return (rank - (len(term) - stars)) // stars
     return 0
 
 

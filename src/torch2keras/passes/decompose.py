@@ -19,6 +19,7 @@ from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from torch2keras.loading import load_exporter
 from torch2keras.passes.drop_copies import drop_copies
 from torch2keras.passes.fake_values import fake_mode_of, leaves, origin_of, value_of
 from torch2keras.passes.functionalize import functionalize
@@ -45,6 +46,7 @@ def decompose(graph_module: fx.GraphModule, has_lowering: HasLowering) -> fx.Gra
 
     Ops that cannot be decomposed, or only by fixing a symbolic size, stay as they are.
     """
+    load_exporter()
     current = drop_copies(graph_module)
     stuck: set[str] = set()
     for _ in range(MOST_ROUNDS):

@@ -7,15 +7,13 @@ spectral_norm); then the layer holds the result. Everything else is computed onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
-
 import torch
 
 from torch2keras.ir import Constant, Graph, Node, Value
 from torch2keras.moves import Apply
 from torch2keras.registry import registry
+from torch2keras.interpret import evaluate
 
 aten = torch.ops.aten
 MOVERS = {
@@ -76,10 +74,10 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
     learnt = tuple(dict.fromkeys(p for s in sources if s.trainable for p in (s.paths or s.folded_from)))
     if any(s.trainable for s in sources) and not all(v in weights for v in node.outputs):
         return None
-    results = evaluate(node)
+    results = evaluate(node, lambda v: v.data if isinstance(v, Constant) else None)
     return [
-        Constant(v.name, v.type, t, trainable=any(s.trainable for s in sources), folded_from=learnt)
-        for v, t in zip(node.outputs, results, strict=True)
+        Constant(v.name, v.type, t, trainable=any(s.trainable for s in sources), folded_from=learnt, recipe=(node, k))
+        for k, (v, t) in enumerate(zip(node.outputs, results, strict=True))
     ]
 
 
@@ -96,27 +94,3 @@ def _moved(node: Node, source: Constant) -> list[Constant]:
     return [
         replace(source, name=v.name, type=v.type, moves=(*source.moves, move)) for v, move in zip(node.outputs, moves, strict=True)
     ]
-
-
-UP: Mapping[torch.dtype, torch.dtype] = {torch.float32: torch.float64, torch.float16: torch.float64, torch.bfloat16: torch.float64}
-
-
-def evaluate(node: Node) -> list[torch.Tensor]:
-    """The node's results in float64 where they are of float type."""
-
-    def widen(argument: Any) -> Any:
-        if isinstance(argument, Constant):
-            data = argument.data
-            return data.to(UP.get(data.dtype, data.dtype))
-        if isinstance(argument, tuple):
-            return [widen(a) for a in argument]
-        return UP.get(argument, argument) if isinstance(argument, torch.dtype) else argument
-
-    before = torch.get_default_dtype()
-    try:
-        torch.set_default_dtype(torch.float64)
-        with torch.no_grad():
-            result = node.op(**{name: widen(a) for name, a in node.args.items()})
-    finally:
-        torch.set_default_dtype(before)
-    return list(result) if isinstance(result, list | tuple) else [result]

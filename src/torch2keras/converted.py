@@ -1,0 +1,114 @@
+"""Converted: the Keras model, its ports, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import torch
+from torch import nn
+
+from torch2keras.build import to_numpy
+from torch2keras.capture import Captured
+from torch2keras.ir import Graph, Value
+from torch2keras.layout import LayoutPlan
+from torch2keras.lower import Lowered
+from torch2keras.ports import Port, port, port_names
+from torch2keras.report import Report, make_report
+from torch2keras.saving import save_model
+from torch2keras.verify import Verification, verify_conversion
+from torch2keras.weights import load_state_dict, state_dict
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """What each stage of the pipeline made."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    captured: Captured
+    graph: Graph
+    plan: LayoutPlan
+    lowered: Lowered
+
+
+class Converted:
+    """A converted model.
+
+    `model` is the keras.Model; it takes and gives its tensors flat, in the order of `inputs` and `outputs`, each of
+    which says its layout. Calling a Converted takes arrays in PyTorch's order and answers in the module's structure.
+    """
+
+    def __init__(self, model: keras.Model, layers: Mapping[str, keras.Layer], conversion: Conversion) -> None:
+        self.model = model
+        self.layers = layers
+        self.conversion = conversion
+        self.verification: Verification | None = None
+
+    @cached_property
+    def inputs(self) -> tuple[Port, ...]:
+        """The ports of `model.inputs`."""
+        c = self.conversion
+        names, _ = port_names(c.graph)
+        return tuple(
+            port(c.plan.space, v, form, n) for v, form, n in zip(c.graph.inputs, c.lowered.input_forms, names, strict=True)
+        )
+
+    @cached_property
+    def outputs(self) -> tuple[Port, ...]:
+        """The ports of `model.outputs`."""
+        c = self.conversion
+        _, names = port_names(c.graph)
+        pairs = [(v, f) for v, f in zip(c.graph.outputs, c.lowered.output_forms, strict=True) if f is not None]
+        return tuple(port(c.plan.space, v, f, n) for (v, f), n in zip(pairs, names, strict=True))
+
+    @property
+    def report(self) -> Report:
+        """What became of each module and op, and how close the numbers are."""
+        return make_report(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the Keras model on arrays or tensors in PyTorch's order; NumPy arrays in the module's own structure."""
+        leaves = [x for x in torch.utils._pytree.tree_leaves((args, kwargs)) if hasattr(x, "shape")]
+        arrays = self.run(leaves)
+        results = iter(arrays)
+        flat = [next(results) if isinstance(v, Value) else v for v in self.conversion.graph.outputs]
+        return torch.utils._pytree.tree_unflatten(flat, self.conversion.graph.out_spec)
+
+    def run(self, tensors: Sequence[Any]) -> list[Any]:
+        """The model's outputs on flat inputs, both in PyTorch's order."""
+        stored = [p.from_torch(x) for p, x in zip(self.inputs, tensors, strict=True)]
+        result = self.model(stored if len(stored) != 1 else stored[0], training=False)
+        flat = result if isinstance(result, list | tuple) else [result]
+        return [p.to_torch(to_numpy(y)) for p, y in zip(self.outputs, flat, strict=True)]
+
+    def verify(self, probes: Sequence[str] | None = None) -> Verification:
+        """Compare with the module, in float64 and in its own dtype (docs/verify.md).
+
+        Raises VerificationError, which names the first value that diverges.
+        """
+        self.verification = verify_conversion(self, probes)
+        return self.verification
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to a `.keras` file; a file that stood there is replaced only by a complete one.
+
+        Raises OutputError where it cannot be written.
+        """
+        return save_model(self.model, Path(path))
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The Keras model's weights as the module's state_dict."""
+        return state_dict(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copy a state_dict of the module into the Keras model.
+
+        Raises InputError where names or shapes do not fit.
+        """
+        load_state_dict(self, state)

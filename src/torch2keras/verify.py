@@ -1,0 +1,179 @@
+"""Verification: the converted model against the module, in float64 and in the module's own dtype.
+
+Tier S builds the graph's layers in float64 and compares with the module in float64; tier N compares the model as it
+is. Inputs are normal and wide, and the example's shape and another batch and length where these are dynamic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy
+import torch
+
+from torch2keras.build import Layers, run, to_numpy
+from torch2keras.double import double_precision
+from torch2keras.errors import VerificationError
+from torch2keras.interpret import run_nodes
+from torch2keras.ir import Graph, Node, Value
+from torch2keras.metric import EPS, Difference, meaning, numerics
+from torch2keras.ports import Port, port
+from torch2keras.probes import DEFAULT_PROBES, probes, resized
+from torch2keras.reference import run as run_module
+from torch2keras.reference import run64
+
+if TYPE_CHECKING:
+    from torch2keras.converted import Conversion, Converted
+
+
+@dataclass(frozen=True)
+class Check:
+    """One output under one probe and tier."""
+
+    probe: str
+    shapes: tuple[tuple[int, ...], ...]
+    output: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All checks of one conversion, and what could not be checked."""
+
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(c.difference.ok for c in self.checks)
+
+    def worst(self, tier: str) -> float:
+        """The largest error of a tier, as a share of what is allowed."""
+        shares = [c.difference.max_abs / c.difference.bound_max for c in self.checks if c.difference.tier == tier and c.difference.bound_max]
+        return max(shares, default=0.0)
+
+
+def verify_conversion(converted: Converted, names: Sequence[str] | None = None) -> Verification:
+    """Run all checks. Raises VerificationError at the first that fails, naming the first value that diverges."""
+    conversion = converted.conversion
+    double = Layers(conversion.lowered.graph, "float64")
+    checks: list[Check] = []
+    notes: list[str] = []
+    for name, tensors in example_sets(conversion, names or DEFAULT_PROBES, notes):
+        for check in _checks(converted, double, name, tensors):
+            checks.append(check)
+            if not check.difference.ok:
+                raise _divergence(converted, double, check, tensors)
+    return Verification(tuple(checks), tuple(notes))
+
+
+def _checks(converted: Converted, double: Layers, name: str, tensors: Sequence[torch.Tensor]) -> Iterator[Check]:
+    args, kwargs = rebuilt(converted.conversion, tensors)
+    module = converted.conversion.module
+    y64, y_t = run64(module, args, kwargs), run_module(module, args, kwargs)
+    with double_precision():
+        k64 = [p.to_torch(y) for p, y in zip(converted.outputs, outputs64(converted, double, tensors), strict=True)]
+    y_k = converted.run(tensors)
+    shapes = tuple(tuple(t.shape) for t in tensors)
+    for out, k, t, kk, exact in zip(converted.outputs, y_k, y_t, k64, y64, strict=True):
+        yield Check(name, shapes, out.name, meaning(kk, exact))
+        yield Check(name, shapes, out.name, numerics(k, t, exact, EPS.get(out.dtype, EPS["float32"])))
+
+
+def outputs64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> list[np.ndarray]:
+    """The outputs in float64, in Keras's order."""
+    graph = converted.conversion.lowered.graph
+    values = values64(converted, double, tensors)
+    return [to_numpy(values[i]) for i in graph.outputs]
+
+
+def values64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> list[Any]:
+    """Every value of the Keras graph in float64."""
+    import keras
+
+    graph = converted.conversion.lowered.graph
+    arrays = [p.from_torch(t) for p, t in zip(converted.inputs, tensors, strict=True)]
+    inputs = [
+        keras.ops.convert_to_tensor(a.astype("float64") if i.dtype == graph.float_dtype else a)
+        for a, i in zip(arrays, graph.inputs, strict=True)
+    ]
+    return run(graph, inputs, double.loaded, "float64")
+
+
+def rebuilt(conversion: Conversion, tensors: Sequence[torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The example's arguments with other tensors."""
+    rest = iter(tensors)
+    args, kwargs = torch.utils._pytree.tree_map(
+        lambda leaf: next(rest) if isinstance(leaf, torch.Tensor) else leaf, (conversion.args, dict(conversion.kwargs))
+    )
+    return args, kwargs
+
+
+def example_tensors(conversion: Conversion) -> list[torch.Tensor]:
+    leaves = torch.utils._pytree.tree_leaves((conversion.args, dict(conversion.kwargs)))
+    return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+
+
+def example_sets(
+    conversion: Conversion, names: Sequence[str], notes: list[str]
+) -> Iterator[tuple[str, tuple[torch.Tensor, ...]]]:
+    """The probes at the example's shapes, and normal numbers at other sizes of what is dynamic."""
+    example = example_tensors(conversion)
+    for probe in probes(example, names=names):
+        yield probe.name, probe.tensors
+    symbols = sorted({s for v in conversion.graph.inputs for e in v.type.shape if not isinstance(e, int) for s in e.free_symbols}, key=str)
+    if not symbols:
+        return
+    for grow in (lambda n: n + 1, lambda n: n + 2, lambda n: 2 * n, lambda n: 4 * n):
+        other = {s: grow(conversion.graph.hints[s]) for s in symbols}
+        tensors = resized(example, _sizes(conversion.graph, other))
+        args, kwargs = rebuilt(conversion, tensors)
+        try:
+            run_module(conversion.module, args, kwargs)
+        except Exception:  # noqa: BLE001, S112 - the module itself refuses this size; another is tried, or a note says so
+            continue
+        yield "another size", tensors
+        return
+    notes.append("no other size of the dynamic dimensions was found that the module itself accepts")
+
+
+def _sizes(graph: Graph, symbols: Mapping[sympy.Symbol, int]) -> list[dict[int, int]]:
+    return [
+        {d: int(e.xreplace(dict(symbols))) for d, e in enumerate(v.type.shape) if not isinstance(e, int)} for v in graph.inputs
+    ]
+
+
+def _divergence(converted: Converted, double: Layers, check: Check, tensors: Sequence[torch.Tensor]) -> VerificationError:
+    """The error for a failed check: where the two computations part."""
+    rows = [
+        ("output", check.output),
+        ("probe", f"{check.probe}, inputs {', '.join(str(list(s)) for s in check.shapes)}"),
+        ("tier", f"{check.difference.tier}: {check.difference.reason}"),
+    ]
+    first = first_divergence(converted, double, tensors)
+    if first:
+        node, value, difference = first
+        rows += [("op", str(node.op)), *node.origin.rows(), ("value", f"{value}: {difference.reason}")]
+    rows.append(("next", "please report it with this message; convert(..., verify=False) gives the model as it is"))
+    return VerificationError("the converted model does not give PyTorch's numbers", rows)
+
+
+def first_divergence(
+    converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]
+) -> tuple[Node, Value, Difference] | None:
+    """The first value of the graph whose float64 result differs from PyTorch's."""
+    conversion = converted.conversion
+    with double_precision():
+        ours = values64(converted, double, tensors)
+        for node, value, theirs in run_nodes(conversion.graph, [t.double() if t.is_floating_point() else t for t in tensors]):
+            stored = conversion.lowered.values.get(value)
+            if stored is None or any(len(g) != 1 for g in stored.form) or len(stored.form) != value.type.rank:
+                continue
+            place: Port = port(conversion.plan.space, value, stored.form, value.name)
+            difference = meaning(place.to_torch(to_numpy(ours[stored.tensor.index])), theirs.numpy())
+            if not difference.ok:
+                return node, value, difference
+    return None
