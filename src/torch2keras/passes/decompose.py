@@ -38,7 +38,14 @@ WHOLE = frozenset(
         *("aten::lstm_cell", "aten::gru_cell", "aten::rnn_tanh_cell", "aten::rnn_relu_cell"),
     }
 )
-MOST_ROUNDS = 16
+# Reference ops that are one aten op by another name. A decomposition into any other reference op says nothing that the
+# aten op did not say better.
+PRIMS: dict[OpOverload, OpOverload] = {
+    torch.ops.prims.convert_element_type.default: aten.to.dtype,
+    torch.ops.prims.sum.default: aten.sum.dim_IntList,
+    torch.ops.prims.amax.default: aten.amax.default,
+    torch.ops.prims.amin.default: aten.amin.default,
+}
 
 
 def decompose(graph_module: fx.GraphModule, has_lowering: HasLowering) -> fx.GraphModule:
@@ -47,15 +54,7 @@ def decompose(graph_module: fx.GraphModule, has_lowering: HasLowering) -> fx.Gra
     Ops that cannot be decomposed, or only by fixing a symbolic size, stay as they are.
     """
     load_exporter()
-    current = drop_copies(graph_module)
-    stuck: set[str] = set()
-    for _ in range(MOST_ROUNDS):
-        wanted = {node for node in current.graph.nodes if node.name not in stuck and _needs(node, has_lowering)}
-        if not wanted:
-            break
-        current, failed = _round(current, wanted)
-        stuck |= failed
-    return current
+    return _decomposed(drop_copies(graph_module), has_lowering, frozenset())
 
 
 @cache
@@ -93,14 +92,12 @@ def _needs(node: fx.Node, has_lowering: HasLowering) -> bool:
     )
 
 
-def _round(graph_module: fx.GraphModule, wanted: set[fx.Node]) -> tuple[fx.GraphModule, set[str]]:
-    """Decompose each of `wanted` by one step. Returns the new graph and the names of the nodes that stayed."""
+def _decomposed(graph_module: fx.GraphModule, has_lowering: HasLowering, within: frozenset[Any]) -> fx.GraphModule:
+    """Every op decomposed as far as it goes; `within` are the ops of whose decomposition this graph is a part."""
     graph = fx.Graph()
     mode = fake_mode_of(graph_module.graph)
     constants: dict[str, torch.Tensor] = {}
     env: dict[fx.Node, Any] = {}
-    failed: set[str] = set()
-
     for node in graph_module.graph.nodes:
         if node.op == "output":
             graph.output(fx.node.map_arg(node.args[0], env.__getitem__)).meta = dict(node.meta)
@@ -108,17 +105,17 @@ def _round(graph_module: fx.GraphModule, wanted: set[fx.Node]) -> tuple[fx.Graph
         if node.target is operator.getitem and isinstance(env.get(node.args[0]), (tuple, list)):
             env[node] = env[node.args[0]][node.args[1]]
             continue
-        piece = _traced(node, mode) if node in wanted else None
-        if piece is not None:
-            env[node] = _splice(graph, mode, piece, node, env, constants)
-        else:
+        needed = node.target not in within and _needs(node, has_lowering)
+        piece = _traced(node, mode) if needed else None
+        if piece is None:
             env[node] = graph.node_copy(node, env.__getitem__)
-            if node in wanted:
-                failed.add(env[node].name)
+            continue
+        piece = _decomposed(piece, has_lowering, within | {node.target})
+        env[node] = _splice(graph, mode, piece, node, env, constants)
     root = fx.GraphModule(graph_module, graph_module.graph)
     for name, constant in constants.items():
         root.register_buffer(name, constant)
-    return drop_copies(fx.GraphModule(root, graph)), failed
+    return drop_copies(fx.GraphModule(root, graph))
 
 
 def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
@@ -129,7 +126,8 @@ def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
     def run(*values: Any) -> Any:
         given = dict(zip(operands, values, strict=True))
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), given.__getitem__)
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        return tuple(result) if isinstance(result, (tuple, list)) else result
 
     sizes_stay_open = mode.shape_env.error_on_new_guards() if mode.shape_env is not None else nullcontext()
     try:
@@ -137,9 +135,19 @@ def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
             piece = make_fx(run, pre_dispatch=True)(*[value_of(operand) for operand in operands])
     except (RuntimeError, TypeError, ValueError, NotImplementedError):
         return None
-    if any(inner.target is node.target for inner in piece.graph.nodes):
+    for inner in piece.graph.nodes:
+        inner.target = inner.target if inner.kwargs else PRIMS.get(inner.target, inner.target)
+    if any(_says_nothing(inner, node) for inner in piece.graph.nodes):
         return None
-    return functionalize(piece)[0]
+    return drop_copies(functionalize(piece)[0])
+
+
+def _says_nothing(inner: fx.Node, node: fx.Node) -> bool:
+    """Whether a decomposition of `node` is of no use: it is the op itself, a reference op, or reads strides."""
+    if not isinstance(inner.target, OpOverload):
+        return False
+    is_reference = inner.target.namespace == "prims"
+    return inner.target is node.target or is_reference or inner.target is aten.as_strided.default
 
 
 def _splice(

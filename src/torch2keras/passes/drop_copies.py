@@ -29,6 +29,12 @@ FREE_OF_STRIDES = {
     aten._unsafe_view.default: aten.reshape.default,
     aten.view_as.default: aten.reshape_as.default,
 }
+# Memory without content: PyTorch leaves what is read from it open, so zeros are as good, and the same each time.
+DEFINED = {
+    aten.empty.memory_format: aten.zeros.default,
+    aten.empty_like.default: aten.zeros_like.default,
+    aten.new_empty.default: aten.new_zeros.default,
+}
 
 
 def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) -> fx.GraphModule:
@@ -50,9 +56,12 @@ def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) 
         if not keeps_strides and isinstance(source, fx.Node) and _is_copy(node, source, with_gradient):
             env[node] = env[source]
             continue
-        env[node] = graph.node_copy(node, env.__getitem__)
-        if not keeps_strides:
-            env[node].target = FREE_OF_STRIDES.get(node.target, node.target)
+        env[node] = copy = graph.node_copy(node, env.__getitem__)
+        if node.target in DEFINED:
+            copy.target = DEFINED[node.target]
+            copy.kwargs = {name: value for name, value in copy.kwargs.items() if name != "memory_format"}
+        elif not keeps_strides:
+            copy.target = FREE_OF_STRIDES.get(node.target, node.target)
     for node in reversed(graph.nodes):
         if node.op not in ("placeholder", "output") and not node.users:
             graph.erase_node(node)
