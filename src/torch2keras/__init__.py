@@ -1,35 +1,47 @@
 """torch2keras: a PyTorch module as the Keras 3 model that a careful Keras engineer would have written, verified."""
 
-from torch2keras.convert import convert
-from torch2keras.converted import Converted
-from torch2keras.errors import (
-    CaptureError,
-    InputError,
-    LoweringError,
-    OutputError,
-    SourceError,
-    Torch2KerasError,
-    UnsafeFileError,
-    UnsupportedOpError,
-    VerificationError,
-)
-from torch2keras.recorder import call, layers, ops
-from torch2keras.registry import lowering
+from __future__ import annotations
 
-__all__ = [
-    "CaptureError",
-    "Converted",
-    "InputError",
-    "LoweringError",
-    "OutputError",
-    "SourceError",
-    "Torch2KerasError",
-    "UnsafeFileError",
-    "UnsupportedOpError",
-    "VerificationError",
-    "call",
-    "convert",
-    "layers",
-    "lowering",
-    "ops",
-]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch2keras.pipeline import convert as convert
+    from torch2keras.converted import Converted as Converted
+    from torch2keras.errors import CaptureError as CaptureError
+    from torch2keras.errors import InputError as InputError
+    from torch2keras.errors import LoweringError as LoweringError
+    from torch2keras.errors import OutputError as OutputError
+    from torch2keras.errors import SourceError as SourceError
+    from torch2keras.errors import Torch2KerasError as Torch2KerasError
+    from torch2keras.errors import UnsafeFileError as UnsafeFileError
+    from torch2keras.errors import UnsupportedOpError as UnsupportedOpError
+    from torch2keras.errors import VerificationError as VerificationError
+    from torch2keras.explanation import Explanation as Explanation
+    from torch2keras.explanation import explain as explain
+    from torch2keras.registry import lowering as lowering
+
+HOMES = {
+    "converted": "Converted",
+    "errors": (
+        "CaptureError InputError LoweringError OutputError SourceError Torch2KerasError UnsafeFileError "
+        "UnsupportedOpError VerificationError"
+    ),
+    "explanation": "Explanation explain",
+    "pipeline": "convert",
+    "registry": "lowering",
+}
+"""Which module each public name lives in. They are imported when first asked for: SymPy alone takes a second."""
+
+_MODULE_OF = {name: home for home, names in HOMES.items() for name in names.split()}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - the table above is the one list
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        message = f"module 'torch2keras' has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(importlib.import_module(f"torch2keras.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value

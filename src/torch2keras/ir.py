@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy
 import torch
@@ -28,7 +28,7 @@ type_names: Mapping[torch.dtype, str] = {
     torch.bool: "bool",
 }
 
-Size = int | sympy.Expr
+Size: TypeAlias = int | sympy.Expr
 
 
 def keras_dtype(dtype: torch.dtype) -> str:
