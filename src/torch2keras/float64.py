@@ -21,6 +21,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
+from torch2keras.loading import load_exporter
+
 WIDE = {
     torch.float16: torch.float64,
     torch.bfloat16: torch.float64,
@@ -76,7 +78,7 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._call(func, args, kwargs or {})
 
     def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        schema = func._schema  # noqa: SLF001 - an OpOverload has no other way to its schema
+        schema = func._schema
         if schema.is_mutable:
             for index, argument in enumerate(schema.arguments):
                 if argument.alias_info is not None and argument.alias_info.is_write:
@@ -212,6 +214,7 @@ def float64_arithmetic(nominal: torch.dtype = torch.float32) -> Iterator[Callabl
     the code writes to them: read such a tensor through the yielded function to see what was written.
     Results are float64 (complex128) tensors; integers and bools are as ever.
     """
+    load_exporter()  # the first tree of tensors that is walked loads it in any case
     shadowing = _Shadowing()
     try:
         with shadowing, _Naming(nominal, shadowing):

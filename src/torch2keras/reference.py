@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.errors import InputError
 from torch2keras.float64 import Journal, float64_arithmetic
+from torch2keras.loading import load_exporter
 
 _RESTORED = (dict, OrderedDict, defaultdict, list, set, deque)
 
@@ -80,6 +81,7 @@ def _undisturbed(module: nn.Module, seed: int) -> Iterator[None]:
         if nn.parameter.is_lazy(parameter):
             rows = [("module", name), ("next", "run the module once on an example, so that it takes its shapes")]
             raise InputError(f"{name} has no value yet: {type(module).__name__} is a lazy module", rows)
+    load_exporter()  # the first tree of tensors that is walked loads it in any case
     with ExitStack() as stack:
         stack.callback(_restorer(module))
         stack.callback(random.setstate, random.getstate())
