@@ -17,6 +17,9 @@ from torch2keras.passes.view_inverses import View, written_through
 
 aten = torch.ops.aten
 
+# torch.export gives the copy of a constant the storage of the constant; they are two tensors all the same.
+FRESH = frozenset({aten.lift_fresh_copy.default, aten.clone.default})
+
 
 class _Alias:
     """One value of the given graph: how it is made, from which aliases, and its newest copy.
@@ -38,7 +41,7 @@ class _Alias:
         self.stamp: tuple[int, ...] = ()
 
     def _shared_operand(self) -> _Alias | None:
-        if len(self.keys) != 1 or self.node.op != "call_function":
+        if len(self.keys) != 1 or self.node.op != "call_function" or self.target in FRESH:
             return None
         operands = list(self.operands.values())
         if self.node.target is operator.getitem:
@@ -65,6 +68,10 @@ class Aliases:
         if node.target is aten.as_strided.default:
             self._check_strides(node)
         alias = _Alias(node, node.target, self._operands(node))
+        if node.target in FRESH:
+            for operand in alias.operands.values():
+                operand.keys -= alias.keys
+                operand.stamp = self._stamp(operand)
         self._renew(alias, self.graph.node_copy(node, self.read))
         self._aliases[node] = alias
 

@@ -65,6 +65,8 @@ def written_operands(node: fx.Node) -> tuple[fx.Node, ...]:
 @cache
 def functional_overload(op: OpOverload) -> OpOverload | None:
     """The overload that gives the new value of `op`'s first argument and changes nothing; None where there is none."""
+    if torch.Tag.inplace_view in op.tags:  # resize_, set_: the result has another shape, or other memory
+        return None
     written = [argument.alias_info is not None and argument.alias_info.is_write for argument in op._schema.arguments]
     name = op._schema.name
     if not written or not written[0] or any(written[1:]):
