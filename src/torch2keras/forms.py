@@ -161,8 +161,9 @@ def _term_form(terms: Terms, index: int, frame: Frame, signature: Signature, *, 
     where = {label: i for i, label in enumerate(labels)}
     wide = not labels or any(label.free for label, _ in labels)
     if terms.kernel is None:
-        shared: list[Group] = [tuple(where[x] for x in group if x in where) for group in frame]
-        groups = [g for g in shared if g] if result or not wide else _trimmed(shared)
+        shared: list[tuple[Group, bool]] = [(tuple(where[x] for x in group if x in where), group[0][0].free) for group in frame]
+        aligned = [g for g, free in shared if g or free]
+        groups = [g for g, _ in shared if g] if result or not wide else _trimmed(aligned)
     else:
         batch = [tuple(where[x] for x in group if x in where) for group in frame]
         tokens = terms.kernel.terms[index]

@@ -76,7 +76,7 @@ class Lowerer:
         self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
         self.stored: dict[Value, Stored] = {}
         self.copies: dict[tuple[Value, Form], Tensor] = {}
-        self.sizes = SizeTensors(graph, self.stored, self.space)
+        self.sizes = recorder.sizes = SizeTensors(graph, self.stored, self.space)
 
     def fetch(self, value: Value, form: Form) -> Tensor | Weight:
         """A value in a form; a constant as a Weight. Copies are shared."""
@@ -85,7 +85,8 @@ class Lowerer:
         key = value, form
         if key not in self.copies:
             stored = self.stored[value]
-            self.copies[key] = rearrange(self.space, value, stored.tensor, stored.form, form)
+            tensor = self.copies[key] = rearrange(self.space, value, stored.tensor, stored.form, form)
+            self.sizes.shapes[tensor.index] = shape_of(self.space, value, form)
         return self.copies[key]
 
     def lower_node(self, node: Node) -> None:
@@ -146,7 +147,9 @@ class Lowerer:
         ]
         if lowering.promote:
             args = self._promoted(node, args)
-        names = {name: _position(forms.positions[0], name) for name in lowering.axis_names}
+        names = {name: _position(forms.positions, name) for name in lowering.axis_names if name != "shape"}
+        if "shape" in lowering.axis_names:
+            names["shape"] = shape_of(self.space, node.outputs[0], forms.forms[len(node.operands)])
         results = lowering.convert(*args, **names)
         self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
 
@@ -190,8 +193,13 @@ class Lowerer:
 
     def _store(self, node: Node, results: Sequence[Any], forms: NodeForms) -> None:
         for value, result, form in zip(node.outputs, results, forms.forms[len(node.operands) :], strict=False):
-            if result is None:
+            if result is None and value not in self.used:
                 continue
+            if result is None:
+                raise LoweringError(
+                    f"the model uses {value}, a result of {node.op} that is not computed in Keras",
+                    [("next", "leave this result unused, as with return_indices=False")],
+                )
             tensor = self.recorder.bare(result) if isinstance(result, Weight) else result
             expected = tuple(map(_static, shape_of(self.space, value, form)))
             fits = len(expected) == tensor.ndim and all(
@@ -234,8 +242,9 @@ def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
     return _dims_names(text) if text else frozenset()
 
 
-def _position(slots: Mapping[str, list[int]], name: str) -> int | tuple[int, ...]:
-    """The stored dimension of a name of the pattern; of a starred name, all of them."""
+def _position(terms: Sequence[Mapping[str, list[int]]], name: str) -> int | tuple[int, ...]:
+    """The stored dimension of a name of the pattern, in the first term that has it; of a starred name, all of them."""
+    slots = next((t for t in terms if any(name in (slot, slot.rstrip("0123456789")) for slot in t)), {})
     if name in slots:
         return slots[name][0]
     return tuple(p for slot, places in sorted(slots.items()) if slot.rstrip("0123456789") == name for p in places)

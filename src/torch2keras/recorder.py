@@ -45,7 +45,8 @@ class Tensor:
         return str(keras.backend.standardize_dtype(self.spec.dtype))
 
     def __getitem__(self, index: Any) -> Tensor:
-        return recorder().op("getitem", operator.getitem, (self, index), {})
+        key = index if isinstance(index, tuple) else (index,)
+        return recorder().op("getitem", operator.getitem, (self, key), {})
 
     def __add__(self, other: Any) -> Tensor:
         return ops.add(self, other)
@@ -101,6 +102,8 @@ class Recorder:
         self.tensors = [self._new(keras.KerasTensor(i.shape, i.dtype)) for i in inputs]
         self._bare: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
+        self.sizes: Any = None
+        """The `SizeTensors` of the graph that is being lowered."""
 
     def _new(self, spec: keras.KerasTensor) -> Tensor:
         self.count += 1

@@ -1,8 +1,12 @@
-"""Symbolic sizes as tensors: a dynamic length that enters arithmetic is measured on the input that has it."""
+"""Symbolic sizes as tensors: stock Keras has no symbolic shape, so a dynamic size is measured on a value that has it.
+
+`shape_of_tensor` tells a converter the sizes of an operand as expressions; `ones` makes a tensor of a symbolic shape,
+`count` numbers the positions of a dimension, `grow` stretches dimensions of size one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -12,23 +16,30 @@ from torch2keras.errors import LoweringError
 from torch2keras.factor import simple
 from torch2keras.forms import shape_of
 from torch2keras.ir import Graph, Size
-from torch2keras.recorder import Tensor, ops
+from torch2keras.keras_graph import Weight
+from torch2keras.recorder import Tensor, cast, ops, recorder
 
 
 class SizeTensors:
-    """Scalars of the Keras graph that hold sizes; each symbol is measured once."""
+    """Tensors of the Keras graph that hold or have symbolic sizes; each is made once."""
 
     def __init__(self, graph: Graph, stored: Mapping[Any, Any], space: AxisSpace) -> None:
         self.graph, self.stored, self.space = graph, stored, space
-        self.measured: dict[sympy.Symbol, Tensor] = {}
+        self.shapes: dict[int, tuple[Size, ...]] = {}
+        """Of each recorded tensor that a converter is given: its stored shape."""
+        self.scalars: dict[Size, Any] = {}
+        self.lines: dict[Size, Tensor] = {}
 
-    def tensor(self, size: Size) -> Any:
-        """An int32 scalar tensor (or an int) of this size. Raises LoweringError where its arithmetic is unknown."""
+    def tensor(self, size: Any) -> Any:
+        """A scalar tensor (or an int) of this size. Raises LoweringError where its arithmetic is unknown."""
         size = simple(size)
         if isinstance(size, int):
             return size
-        if isinstance(size, sympy.Symbol):
-            return self.symbol(size)
+        if size not in self.scalars:
+            self.scalars[size] = ops.sum(self.line(size)) if isinstance(size, sympy.Symbol) else self._computed(size)
+        return self.scalars[size]
+
+    def _computed(self, size: sympy.Expr) -> Any:
         args = [self.tensor(simple(a)) if not a.is_Float else float(a) for a in size.args]
         if isinstance(size, sympy.Add | sympy.Mul):
             total = args[0]
@@ -38,21 +49,102 @@ class SizeTensors:
         name = type(size).__name__
         if name in ("FloorDiv", "CleanDiv"):
             return ops.floor_divide(*args)
-        if name == "Mod" or name == "PythonMod":
+        if name in ("Mod", "PythonMod"):
             return ops.mod(*args)
         raise LoweringError(f"the size {size} cannot be computed in Keras", [("next", "make this dimension static")])
 
-    def symbol(self, symbol: sympy.Symbol) -> Tensor:
-        """A count of ones along the dimension, at position 0 of all others: stock Keras has no symbolic shape."""
-        if symbol not in self.measured:
-            for value in self.graph.inputs:
-                stored = self.stored[value]
-                shape = shape_of(self.space, value, stored.form)
-                if symbol in shape:
-                    at = shape.index(symbol)
-                    line = stored.tensor[tuple(slice(None) if d == at else 0 for d in range(len(shape)))]
-                    self.measured[symbol] = ops.sum(ops.ones_like(line, dtype="int32"))
-                    break
-            else:
-                raise LoweringError(f"no input has a dimension of size {symbol}", [("next", "make it static")])
-        return self.measured[symbol]
+    def line(self, size: Size) -> Tensor:
+        """`size` int32 ones in a row: taken along a dimension of this size, or made of lines of other sizes.
+
+        Raises LoweringError where no value has this size and it cannot be made.
+        """
+        size = simple(size)
+        if size not in self.lines:
+            self.lines[size] = self._along(size) or self._composed(size)
+        return self.lines[size]
+
+    def _along(self, size: Size) -> Tensor | None:
+        """Ones along a dimension of a value, at position 0 of all others."""
+        for value, stored in self.stored.items():
+            shape = shape_of(self.space, value, stored.form)
+            if size in shape:
+                at = shape.index(size)
+                row = stored.tensor[tuple(slice(None) if d == at else 0 for d in range(len(shape)))]
+                return ops.ones_like(row, dtype="int32")  # type: ignore[no-any-return]
+        return None
+
+    def _composed(self, size: Size) -> Tensor:
+        if isinstance(size, int):
+            return ops.repeat(cast(ops.reshape(recorder().one(recorder().float_dtype), (1,)), "int32"), size)  # type: ignore[no-any-return]
+        if isinstance(size, sympy.Add):
+            number, rest = size.as_coeff_Add()
+            if number.is_Integer and number < 0:
+                return self.line(rest)[int(-number) :]
+            if all(t.is_positive or t.is_nonnegative for t in size.args):
+                return ops.concatenate([self.line(simple(t)) for t in size.args])  # type: ignore[no-any-return]
+        if isinstance(size, sympy.Mul):
+            number, rest = size.as_coeff_Mul()
+            if number.is_Integer and number > 1:
+                return ops.repeat(self.line(rest), int(number))  # type: ignore[no-any-return]
+            if number == 1:
+                first, *others = size.args
+                table = ops.expand_dims(self.line(first), 1) * self.line(simple(sympy.Mul(*others)))
+                return ops.reshape(table, (-1,))  # type: ignore[no-any-return]
+        if type(size).__name__ in ("FloorDiv", "CleanDiv") and size.args[1].is_Integer:
+            by = int(size.args[1])
+            return self.line(simple(size.args[0]))[by - 1 :: by]
+        raise LoweringError(
+            f"no value has a dimension of the size {size}, and stock Keras cannot make one",
+            [("next", "make this dimension static: leave it out of dynamic_shapes")],
+        )
+
+
+def sizes() -> SizeTensors:
+    """Those of the graph that is being lowered."""
+    return recorder().sizes  # type: ignore[no-any-return]
+
+
+def sizes_of(x: Tensor | Weight) -> tuple[Size, ...]:
+    """The stored shape of a converter's operand, dynamic sizes as expressions."""
+    return x.shape if isinstance(x, Weight) else sizes().shapes[x.index]
+
+
+def count(size: Size) -> Tensor:
+    """0, 1, ... `size - 1` as int32."""
+    return ops.cumsum(sizes().line(size), axis=0) - 1
+
+
+def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
+    """Ones of a shape with dynamic sizes."""
+    total: Any = None
+    for position, size in _dynamic(shape):
+        line = ops.reshape(sizes().line(size), tuple(-1 if d == position else 1 for d in range(len(shape))))
+        total = line if total is None else total * line
+    if total is None:
+        total = ops.reshape(recorder().one(recorder().float_dtype), (1,) * len(shape))
+    fixed = tuple(s if isinstance(s, int) else 1 for s in map(simple, shape))
+    total = ops.tile(total, fixed) if any(s != 1 for s in fixed) else total
+    return cast(total, dtype)  # type: ignore[no-any-return]
+
+
+def grow(x: Tensor | Weight, shape: Sequence[Size]) -> Tensor | Weight:
+    """`x` with its dimensions of size one, and missing ones in front, stretched to `shape`."""
+    have, want = tuple(map(simple, sizes_of(x))), tuple(map(simple, shape))
+    if have == want:
+        return x
+    missing = len(want) - len(have)
+    grows = [d < missing or (have[d - missing] == 1 and want[d] != 1) for d in range(len(want))]
+    if all(isinstance(s, int) for s in want):
+        return ops.broadcast_to(x, want)  # type: ignore[no-any-return]
+    if missing:
+        x = ops.expand_dims(x, axis=tuple(range(missing)))
+    stretch = [size if grown and not isinstance(size, int) else 1 for size, grown in zip(want, grows, strict=True)]
+    if any(s != 1 for s in stretch):
+        factor = ones(stretch, x.dtype)
+        x = ops.logical_and(x, factor) if x.dtype == "bool" else ops.multiply(x, factor)
+    fixed = tuple(size if grown and isinstance(size, int) else 1 for size, grown in zip(want, grows, strict=True))
+    return ops.tile(x, fixed) if any(s != 1 for s in fixed) else x  # type: ignore[no-any-return]
+
+
+def _dynamic(shape: Sequence[Size]) -> Iterator[tuple[int, Size]]:
+    return ((d, s) for d, s in enumerate(map(simple, shape)) if not isinstance(s, int))
