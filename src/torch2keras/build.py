@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
+from torch2keras.names import sanitize, unique
+from torch2keras.nesting import Segment, nested, reads
 
 
 def build(graph: KerasGraph, dtype: str | None = None) -> tuple[keras.Model, Mapping[str, keras.Layer]]:
@@ -18,13 +21,60 @@ def build(graph: KerasGraph, dtype: str | None = None) -> tuple[keras.Model, Map
     `dtype` exchanges the graph's float dtype.
     """
     make = Layers(graph, dtype)
-    swap = {graph.float_dtype: dtype or graph.float_dtype}
-    inputs = [keras.Input(batch_shape=i.shape, dtype=swap.get(i.dtype, i.dtype), name=i.name) for i in graph.inputs]
-    values = run(graph, inputs, make, dtype)
+    inputs = [
+        keras.Input(batch_shape=i.shape, dtype=make.swap.get(i.dtype, i.dtype), name=i.name) for i in graph.inputs
+    ]
+    items = nested(graph)
+    values: dict[int, Any] = dict(enumerate(inputs))
+    execute(items, values, Scope(make, set(graph.outputs), set(make.names())))
     outputs = [values[i] for i in graph.outputs]
-    model = keras.Model(inputs if len(inputs) != 1 else inputs[0], outputs if len(outputs) != 1 else outputs[0], name=graph.name)
+    model = keras.Model(single(inputs), single(outputs), name=graph.name)
     make.load()
     return model, make.made
+
+
+def single(items: Sequence[Any]) -> Any:
+    """One item alone is not wrapped."""
+    return items[0] if len(items) == 1 else list(items)
+
+
+@dataclass
+class Scope:
+    """What the building of nested models needs: the layers, the values read from outside, the names that are taken."""
+
+    layers: Layers
+    outside: set[int]
+    names: set[str]
+
+
+def execute(items: Sequence[Call | Segment], values: dict[int, Any], scope: Scope) -> None:
+    """Run calls on symbolic tensors; each segment becomes a nested model, called at once."""
+    later: list[set[int]] = [set()] * len(items)
+    wanted = set(scope.outside)
+    for number in range(len(items) - 1, -1, -1):
+        later[number] = set(wanted)
+        item = items[number]
+        wanted.update(i for call in (item.calls() if isinstance(item, Segment) else (item,)) for i in reads(call))
+    for item, needed in zip(items, later, strict=True):
+        if isinstance(item, Segment):
+            _execute_segment(item, values, scope, needed)
+        else:
+            run_call(item, values, scope.layers, scope.layers.swap)
+
+
+def _execute_segment(segment: Segment, values: dict[int, Any], scope: Scope, needed: set[int]) -> None:
+    calls = list(segment.calls())
+    made = {i for call in calls for i in call.outputs}
+    taken = list(dict.fromkeys(i for call in calls for i in reads(call) if i not in made))
+    given = [i for call in calls for i in call.outputs if i in needed]
+    inner = {i: keras.Input(batch_shape=values[i].shape, dtype=values[i].dtype) for i in taken}
+    inputs = list(inner.values())
+    execute(segment.items, inner, Scope(scope.layers, set(given), scope.names))
+    name = unique(sanitize(segment.path), scope.names)
+    scope.names.add(name)
+    model = keras.Model(single(inputs), single([inner[i] for i in given]), name=name)
+    results = model(single([values[i] for i in taken]))
+    values |= dict(zip(given, results if len(given) > 1 else [results], strict=True))
 
 
 class Layers:
@@ -44,6 +94,11 @@ class Layers:
                 layer.trainable = False
             self.made[call.name] = layer
         return self.made[call.name]
+
+    def names(self) -> Iterator[str]:
+        """The names of all layers and inputs."""
+        yield from (call.name for call in self.graph.calls if call.is_layer)
+        yield from (i.name for i in self.graph.inputs)
 
     def loaded(self, call: Call) -> Callable[..., Any]:
         """The layer of a call, which takes its weights before it is first called, on real tensors too."""
@@ -77,31 +132,30 @@ def run(
     inputs: Sequence[Any],
     layer_of: Callable[[Call], Callable[..., Any]],
     dtype: str | None = None,
-    after: Callable[[Call, Any], None] | None = None,
-) -> list[Any]:
-    """Execute the calls on symbolic or real tensors; the list of all values. `after` sees each call's result."""
+) -> Mapping[int, Any]:
+    """Execute the calls on real tensors; all values by number."""
     swap = {graph.float_dtype: dtype or graph.float_dtype}
-    values: list[Any] = [*inputs, *([None] * sum(len(c.outputs) for c in graph.calls))]
+    values: dict[int, Any] = dict(enumerate(inputs))
+    for call in graph.calls:
+        run_call(call, values, layer_of, swap)
+    return values
+
+
+def run_call(
+    call: Call, values: dict[int, Any], layer_of: Callable[[Call], Callable[..., Any]], swap: Mapping[str, str]
+) -> None:
+    """Execute one call; its results join the values."""
 
     def resolve(item: Ref | Literal) -> Any:
         if isinstance(item, Ref):
             return values[item.index]
-        wanted = swap.get(item.weight.dtype, item.weight.dtype)
-        return item.weight.array(wanted)
+        return item.weight.array(swap.get(item.weight.dtype, item.weight.dtype))
 
-    for call in graph.calls:
-        args = [map_refs(a, resolve) for a in call.args]
-        kwargs = {k: map_refs(v, resolve) for k, v in call.kwargs.items()}
-        if call.is_layer:
-            result = layer_of(call)(*args, **kwargs)
-        else:
-            result = _op(call.target, args, kwargs, swap)
-        results = result if len(call.outputs) > 1 or isinstance(result, list | tuple) else (result,)
-        for index, value in zip(call.outputs, results, strict=True):
-            values[index] = value
-        if after:
-            after(call, result)
-    return values
+    args = [map_refs(a, resolve) for a in call.args]
+    kwargs = {k: map_refs(v, resolve) for k, v in call.kwargs.items()}
+    result = layer_of(call)(*args, **kwargs) if call.is_layer else _op(call.target, args, kwargs, swap)
+    results = result if isinstance(result, list | tuple) else (result,)
+    values |= dict(zip(call.outputs, results, strict=True))
 
 
 def _op(target: str, args: list[Any], kwargs: Mapping[str, Any], swap: Mapping[str, str]) -> Any:

@@ -34,7 +34,7 @@ def name_calls(calls: Sequence[Call], taken: Collection[str]) -> tuple[Call, ...
             continue
         key = _key(call)
         if key is None or key not in names:
-            name = _unique(_base(call, busy), used)
+            name = unique(_base(call, busy), used)
             used.add(name)
             if key is not None:
                 names[key] = name
@@ -63,7 +63,8 @@ def _base(call: Call, busy: Collection[str]) -> str:
     return path if call.weights or call.origin.path not in busy else f"{path}.{kind}"
 
 
-def _unique(base: str, used: Collection[str]) -> str:
+def unique(base: str, used: Collection[str]) -> str:
+    """The name, numbered where it is taken."""
     name, number = base, 1
     while name in used:
         name, number = f"{base}_{number}", number + 1

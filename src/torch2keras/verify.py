@@ -90,7 +90,7 @@ def outputs64(converted: Converted, double: Layers, tensors: Sequence[torch.Tens
     return [to_numpy(values[i]) for i in graph.outputs]
 
 
-def values64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> list[Any]:
+def values64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> Mapping[int, Any]:
     """Every value of the Keras graph in float64."""
     import keras
 

@@ -1,0 +1,114 @@
+"""Nesting: a deep graph is cut along the module tree into nested models.
+
+Keras walks a Functional graph by recursion, and fails beyond about 990 calls on one path, when the model is built and
+when it is loaded again. Nested models do not add up, and their names read like the module's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from torch2keras.keras_graph import Call, KerasGraph, Ref
+
+DEPTH_LIMIT = 400
+"""Calls on one path of one (nested) model: well below Python's default recursion limit of 1000 frames."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive calls that become one nested model."""
+
+    path: str
+    items: tuple[Call | Segment, ...]
+
+    def calls(self) -> Iterator[Call]:
+        """All calls inside, in order."""
+        for item in self.items:
+            if isinstance(item, Segment):
+                yield from item.calls()
+            else:
+                yield item
+
+
+def nested(graph: KerasGraph, limit: int = DEPTH_LIMIT) -> tuple[Call | Segment, ...]:
+    """The graph's calls, cut into segments where a path is longer than `limit`."""
+    return _cut(graph.calls, "", limit)
+
+
+def refs(argument: Any) -> Iterator[int]:
+    """The values that an argument of a call refers to."""
+    if isinstance(argument, Ref):
+        yield argument.index
+    elif isinstance(argument, list | tuple):
+        for item in argument:
+            yield from refs(item)
+
+
+def reads(call: Call) -> Iterator[int]:
+    """The values that a call reads."""
+    for argument in (*call.args, *call.kwargs.values()):
+        yield from refs(argument)
+
+
+def depth(calls: Sequence[Call]) -> int:
+    """The longest path through these calls."""
+    level: dict[int, int] = {}
+    deepest = 0
+    for call in calls:
+        here = 1 + max((level.get(i, 0) for i in reads(call)), default=0)
+        level |= dict.fromkeys(call.outputs, here)
+        deepest = max(deepest, here)
+    return deepest
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Consecutive calls; `nest` where they may become a nested model."""
+
+    path: str
+    nest: bool
+    calls: tuple[Call, ...]
+
+
+def _cut(calls: Sequence[Call], prefix: str, limit: int) -> tuple[Call | Segment, ...]:
+    if depth(calls) <= limit:
+        return tuple(calls)
+    owners = [_child(call.origin.path, prefix) for call in calls]
+    own = [(owner, owner != prefix) for owner in owners]
+    flat = set(owners) == {prefix} or len(list(groupby(owners))) > limit
+    if flat:
+        runs = [_Run(prefix, nest=True, calls=tuple(part)) for part in (calls[: len(calls) // 2], calls[len(calls) // 2 :])]
+    else:
+        runs = _runs(calls, own)
+    shared = _shared(runs)
+    runs = [part for run in runs for part in _runs(run.calls, [(run.path, run.nest and c.name not in shared) for c in run.calls])]
+    items: list[Call | Segment] = []
+    for run in runs:
+        nest = run.nest and len(run.calls) > 1
+        items += [Segment(run.path or "part", _cut(run.calls, run.path, limit))] if nest else run.calls
+    return tuple(items)
+
+
+def _runs(calls: Sequence[Call], own: Sequence[tuple[str, bool]]) -> list[_Run]:
+    """Consecutive calls with one owner."""
+    pairs = zip(own, calls, strict=True)
+    return [_Run(*owner, tuple(call for _, call in run)) for owner, run in groupby(pairs, key=lambda pair: pair[0])]
+
+
+def _shared(runs: Sequence[_Run]) -> frozenset[str]:
+    """Layers that several runs call: Keras loses their weights when two nested models hold one layer (3.15.1)."""
+    count = Counter(name for run in runs for name in {c.name for c in run.calls if c.weights})
+    return frozenset(name for name, number in count.items() if number > 1)
+
+
+def _child(path: str, prefix: str) -> str:
+    """The module one step below `prefix` on the way to `path`; `prefix` itself for its own calls."""
+    if path == prefix or (prefix and not path.startswith(f"{prefix}.")):
+        return prefix
+    below = path[len(prefix) + 1 :] if prefix else path
+    step = below.partition(".")[0]
+    return f"{prefix}.{step}" if prefix else step
