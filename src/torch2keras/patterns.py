@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-TOKEN = re.compile(r"\s*(\.\.\.|\((?P<group>[^)]*)\)|\[(?P<dims>\w+)\](?P<p1>'?)|(?P<star>\*?)(?P<name>\w+)(?P<p2>'?)(?P<opt>\??))")
+TOKEN = re.compile(r"\s*(\.\.\.|\((?P<group>[^)]*)\)|\[(?P<dims>\w+)(?P<p1>'?)\]|(?P<star>\*?)(?P<name>\w+)(?P<p2>'?)(?P<opt>\??))")
 
 
 @dataclass(frozen=True)
