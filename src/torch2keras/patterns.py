@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-TOKEN = re.compile(r"\s*(\.\.\.|\((?P<group>[^)]*)\)|\[(?P<dims>\w+)(?P<p1>'?)\]|(?P<star>\*?)(?P<name>\w+)(?P<p2>'?)(?P<opt>\??))")
+TOKEN = re.compile(r"\s*(\.\.\.|\((?P<group>[^)]*)\)|\[(?P<dims>\w+)(?P<p1>'?)\](?P<p3>'?)|(?P<star>\*?)(?P<name>\w+)(?P<p2>'?)(?P<opt>\??))")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _token(match: re.Match[str]) -> Token:
     if match["group"] is not None:
         return Token("group", match["group"], members=tuple(match["group"].split()))
     if match["dims"]:
-        return Token("dims", match["dims"], primed=bool(match["p1"]))
+        return Token("dims", match["dims"], primed=bool(match["p1"] or match["p3"]))
     if match["name"] is None:
         return Token("ellipsis")
     if match["name"] == "1":
