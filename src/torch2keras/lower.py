@@ -147,9 +147,10 @@ class Lowerer:
         ]
         if lowering.promote:
             args = self._promoted(node, args)
-        names = {name: _position(forms.positions, name) for name in lowering.axis_names if name != "shape"}
-        if "shape" in lowering.axis_names:
-            names["shape"] = shape_of(self.space, node.outputs[0], forms.forms[len(node.operands)])
+        names: dict[str, Any] = {name: _position(forms.positions, name) for name in lowering.axis_names if name != "shapes"}
+        if "shapes" in lowering.axis_names:
+            results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
+            names["shapes"] = tuple(shape_of(self.space, value, form) for value, form in results)
         results = lowering.convert(*args, **names)
         self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
 

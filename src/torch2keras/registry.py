@@ -110,7 +110,7 @@ def lowering(
     kernel that wants an order. With neither, operands and result are pinned to PyTorch's order. A declaration may be
     a function of the node's arguments. The converter's parameters are the schema's, in its order and with its
     defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the stored
-    positions of those dimensions.
+    positions of those dimensions, and `shapes` receives the stored shape of each result, with symbolic sizes.
 
     Raises TypeError where the converter does not fit the schema, ValueError where a pattern is malformed.
     """
