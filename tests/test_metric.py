@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,16 @@ from torch2keras.reference import run, run64
 from twins import CORRECT
 from variants import Variant
 
-F32 = EPS["float32"]
 NAN, INF = np.nan, np.inf
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """These nets are small: on a busy machine their threads would wait for one another most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def compared(variant: Variant, names: tuple[str, ...]) -> list[tuple[str, Difference]]:
