@@ -75,7 +75,7 @@ class Weight:
         tensor = self.tensor().detach().cpu()
         if tensor.dtype in (torch.bfloat16, torch.float16):
             tensor = tensor.float()
-        return np.ascontiguousarray(tensor.numpy()).astype("float32" if dtype == "bfloat16" else dtype)
+        return np.asarray(tensor.numpy(), order="C").astype("float32" if dtype == "bfloat16" else dtype)
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -41,12 +41,12 @@ class Port:
 
     def from_torch(self, array: Any) -> np.ndarray:
         """An array or tensor in PyTorch's order, as the Keras model takes it."""
-        return np.ascontiguousarray(as_numpy(array).transpose(self.permutation))
+        return np.asarray(as_numpy(array).transpose(self.permutation), order="C")
 
     def to_torch(self, array: Any) -> np.ndarray:
         """What the Keras model gives, in PyTorch's order."""
         inverse = [self.permutation.index(d) for d in range(len(self.permutation))]
-        return np.ascontiguousarray(as_numpy(array).transpose(inverse))
+        return np.asarray(as_numpy(array).transpose(inverse), order="C")
 
 
 def as_numpy(array: Any) -> np.ndarray:
