@@ -1,10 +1,11 @@
-"""Ops that only rename axes: nothing to lower."""
+"""Ops that only rename axes, for which there is nothing to lower; and those that stretch, repeat or shift dimensions."""
 
 from __future__ import annotations
 
 import torch
 
-from torch2keras.registry import registry
+from torch2keras.registry import lowering, registry
+from torch2keras.sizes import grow
 
 aten = torch.ops.aten
 
@@ -22,3 +23,9 @@ registry.aliases |= {
     aten.alias.default, aten.clone.default, aten.contiguous.default, aten.detach.default, aten.lift_fresh_copy.default,
     aten.positive.default,
 }  # fmt: skip
+
+
+@lowering(aten.expand.default, axes="...")
+def expand(x, size, implicit=False, *, shapes):
+    """`keras.ops.broadcast_to`; a product with ones of a dynamic size."""
+    return grow(x, shapes[0])

@@ -1,0 +1,100 @@
+"""Parts of a tensor: slice, select, split, unbind; and a tensor with a part exchanged.
+
+Bounds may be symbolic. Python slices take numbers only, so `size - k` becomes `-k`; a bound that depends on the
+length in another way becomes a lookup of counted positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import torch
+
+from torch2keras.factor import simple
+from torch2keras.ir import Size
+from torch2keras.keras_graph import Weight
+from torch2keras.ops.indexing import look_up
+from torch2keras.recorder import Tensor, ops
+from torch2keras.registry import lowering
+from torch2keras.sizes import count, sizes, sizes_of
+
+aten = torch.ops.aten
+
+
+def along(dim: int, index: Any) -> tuple[Any, ...]:
+    """An index of one dimension."""
+    return (slice(None),) * dim + (index,)
+
+
+def bound(value: Size, size: Size) -> Size:
+    """A bound of a dimension; one that is `size - k` as -k, and from `size` on as the largest number."""
+    value, size = simple(value), simple(size)
+    if isinstance(value, int):
+        return value
+    difference = simple(value - size)
+    if not isinstance(difference, int):
+        return value
+    return difference if difference < 0 else END
+
+
+END = 2**63 - 1
+"""What PyTorch writes for "to the end"."""
+
+
+def part(x: Tensor | Weight, dim: int, start: Size, stop: Size, step: Size, length: Size) -> Tensor:
+    """Elements `start` to `stop` of a dimension, `length` of them; bounds may be symbolic, and count from the end."""
+    start, stop = bound(start, sizes_of(x)[dim]), bound(stop, sizes_of(x)[dim])
+    if isinstance(x, Tensor) and isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
+        limit = None if stop >= END else stop
+        return x if (start, limit, step) == (0, None, 1) else x[along(dim, slice(start or None, limit, None if step == 1 else step))]
+    first = sizes().tensor(start if not isinstance(start, int) or start >= 0 else sizes_of(x)[dim] + start)
+    positions = count(length)
+    positions = positions if step == 1 else positions * step
+    return look_up(x, positions if isinstance(first, int) and first == 0 else positions + first, dim)
+
+
+@lowering(aten.slice.Tensor, axes="... [dim'] -> ... [dim']")
+def slice_(x, dim=0, start=None, end=None, step=1, *, shapes):
+    """A slice; `keras.ops.take` of counted positions where a bound depends on the length."""
+    return part(x, dim, 0 if start is None else start, END if end is None else end, step, shapes[0][dim])
+
+
+@lowering(aten.select.int, axes="... [dim'] -> ...")
+def select(x, dim, index):
+    """An index of one dimension."""
+    index = bound(index, sizes_of(x)[dim])
+    if isinstance(index, int) and isinstance(x, Tensor):
+        return x[along(dim, index)]
+    return ops.take(x, sizes().tensor(index), axis=dim)
+
+
+def parts(x: Tensor | Weight, dim: int, lengths: Sequence[Size]) -> list[Tensor]:
+    """Neighbouring parts of a dimension: `keras.ops.split` where all lengths are static, else slices."""
+    ends = [simple(e) for e in accumulate(lengths)]
+    if len(lengths) == 1:
+        return [x]
+    if all(isinstance(s, int) for s in (*ends, *sizes_of(x))):
+        sections = len(lengths) if len(set(lengths)) == 1 else ends[:-1]
+        return list(ops.split(x, sections, axis=dim))
+    starts = [0, *ends[:-1]]
+    return [part(x, dim, a, b, 1, n) for a, b, n in zip(starts, [*ends[:-1], END], lengths, strict=True)]
+
+
+@lowering(aten.split.Tensor, aten.unsafe_split.Tensor, axes="... [dim'] -> ... [dim']")
+def split(x, split_size, dim=0, *, shapes):
+    """`keras.ops.split`."""
+    return parts(x, dim, [shape[dim] for shape in shapes])
+
+
+@lowering(aten.split_with_sizes.default, aten.unsafe_split_with_sizes.default, axes="... [dim'] -> ... [dim']")
+def split_with_sizes(x, split_sizes, dim=0, *, shapes):
+    """`keras.ops.split`."""
+    return parts(x, dim, [shape[dim] for shape in shapes])
+
+
+@lowering(aten.unbind.int, axes="... [dim'] -> ...")
+def unbind(x, dim=0):
+    """`keras.ops.unstack`."""
+    return ops.unstack(x, axis=dim)
