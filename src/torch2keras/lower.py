@@ -77,6 +77,7 @@ class Lowerer:
         self.stored: dict[Value, Stored] = {}
         self.copies: dict[tuple[Value, Form], Tensor] = {}
         self.sizes = recorder.sizes = SizeTensors(graph, self.stored, self.space)
+        self.used = {*graph.uses(), *graph.output_values()}
 
     def fetch(self, value: Value, form: Form) -> Tensor | Weight:
         """A value in a form; a constant as a Weight. Copies are shared."""
