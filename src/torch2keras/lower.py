@@ -15,7 +15,7 @@ from torch2keras.axes import AxisLabel, Terms
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.factor import simple
 from torch2keras.forms import Form, NodeForms, natural, node_forms, order_of, shape_of
-from torch2keras.ir import Constant, Graph, Node, Size, Value, keras_dtype
+from torch2keras.ir import Constant, Graph, Node, Size, Value, keras_dtype, leaves
 from torch2keras.keras_graph import Input, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order
 from torch2keras.names import name_calls, sanitize
@@ -24,6 +24,10 @@ from torch2keras.rearrange import arrange_weight, rearrange
 from torch2keras.recorder import Recorder, Tensor, cast, recording
 from torch2keras.registry import IGNORED, Lowering, registry
 from torch2keras.sizes import SizeTensors
+
+
+UNTYPED = ("condition", "mask", "alpha")
+"""Arguments that have no part in the type of the result."""
 
 
 @dataclass(frozen=True)
@@ -188,10 +192,12 @@ class Lowerer:
 
     def _promoted(self, node: Node, args: list[Any]) -> list[Any]:
         """Tensor operands cast to one dtype, by PyTorch's rules of promotion."""
+        schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
+        typed = [a.name not in UNTYPED and ("Tensor" in str(a.type) or "number" in str(a.type)) for a in schema]
         out = node.outputs[0].type.dtype
-        tensors = [v for v in node.args.values() if isinstance(v, Value) and v.type.dtype is not torch.bool]
-        dtype = out if out.is_floating_point else result_dtype(list(node.args.values()), tensors)
-        return [cast(a, dtype) if isinstance(a, Tensor | Weight) and a.dtype != "bool" else a for a in args]
+        operands = [leaf for a, counts in zip(schema, typed, strict=True) if counts for leaf in leaves(node.args[a.name])]
+        dtype = result_dtype(operands) if out is torch.bool else out
+        return [promoted(a, dtype) if counts else a for a, counts in zip(args, typed, strict=True)]
 
     def _store(self, node: Node, results: Sequence[Any], forms: NodeForms) -> None:
         for value, result, form in zip(node.outputs, results, forms.forms[len(node.operands) :], strict=False):
@@ -252,14 +258,22 @@ def _position(terms: Sequence[Mapping[str, list[int]]], name: str) -> int | tupl
     return tuple(p for slot, places in sorted(slots.items()) if slot.rstrip("0123456789") == name for p in places)
 
 
-def result_dtype(arguments: Sequence[Any], tensors: Sequence[Value]) -> torch.dtype:
-    """PyTorch's `result_type` of tensors (zero-dimensional ones count less) and Python numbers."""
-    probes = [torch.empty((1,) if t.type.rank else (), dtype=t.type.dtype, device="meta") for t in tensors]
-    numbers = [a for a in arguments if isinstance(a, int | float) and not isinstance(a, bool)]
-    if not probes:
-        return torch.bool
-    everything: list[Any] = [*probes, *numbers]
-    found = functools.reduce(lambda a, b: torch.empty((1,), dtype=torch.result_type(a, b), device="meta"), everything[1:], probes[0])
+def promoted(argument: Any, dtype: torch.dtype) -> Any:
+    """An operand, or a list of them, in a dtype; numbers as they are."""
+    if isinstance(argument, list | tuple):
+        return type(argument)(promoted(a, dtype) for a in argument)
+    return cast(argument, dtype) if isinstance(argument, Tensor | Weight) else argument
+
+
+def result_dtype(arguments: Sequence[Any]) -> torch.dtype:
+    """PyTorch's `result_type` of tensors (zero-dimensional ones count less), Python numbers and sizes."""
+    probes: list[Any] = [
+        torch.empty((1,) if a.type.rank else (), dtype=a.type.dtype, device="meta") for a in arguments if isinstance(a, Value)
+    ]
+    numbers = [a for a in arguments if isinstance(a, int | float)] + [1 for a in arguments if isinstance(a, sympy.Expr)]
+    found = functools.reduce(
+        lambda a, b: torch.empty((1,), dtype=torch.result_type(a, b), device="meta"), [*probes, *numbers]
+    )
     return found.dtype
 
 
