@@ -1,18 +1,148 @@
-"""Ops that act on each position alone: one table."""
+"""Functions of one tensor, position by position: exponentials, trigonometry, rounding, casts, constants of a shape."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
-from torch2keras.recorder import ops
-from torch2keras.registry import pointwise
+from torch2keras.recorder import Tensor, ops
+from torch2keras.registry import lowering, pointwise
 
 aten = torch.ops.aten
 
+Unary = Callable[[Any], Any]
+
+
+def of_floats(op: Unary) -> Unary:
+    """`op` where the numbers have a fraction; integers and bools are unchanged."""
+    return lambda x: op(x) if "float" in x.dtype else x
+
+
+def never_of_integers(op: Unary) -> Unary:
+    """`op` asks for what only floats can be, such as NaN."""
+    return lambda x: op(x) if "float" in x.dtype else ops.zeros_like(x, dtype="bool")
+
+
+def round_decimals(x: Tensor, decimals: int = 0) -> Tensor:
+    """To a multiple of 10^-decimals, halves to even; scaled as PyTorch scales, by a power of ten that is exact."""
+    if "float" not in x.dtype or not decimals:
+        return x if "float" not in x.dtype else ops.round(x)  # type: ignore[no-any-return]
+    scale = 10.0 ** abs(decimals)
+    return ops.round(x * scale) / scale if decimals > 0 else ops.round(x / scale) * scale  # type: ignore[no-any-return]
+
+
+def logit(x: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)), of x moved into [eps, 1 - eps]."""
+    x = x if eps is None else ops.clip(x, eps, 1.0 - eps)
+    return ops.log(x / (1.0 - x))  # type: ignore[no-any-return]
+
+
+def nan_to_num(x: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """Infinities become the limits of the type that the model is written in, also where it is built in another one."""
+    if "float" not in x.dtype:
+        return x
+    limits = torch.finfo(getattr(torch, x.dtype))
+    return ops.nan_to_num(  # type: ignore[no-any-return]
+        x,
+        nan=nan or 0.0,
+        posinf=limits.max if posinf is None else posinf,
+        neginf=limits.min if neginf is None else neginf,
+    )
+
+
 pointwise(
     {
-        aten.relu.default: ops.relu,
-        aten.tanh.default: ops.tanh,
-        aten.sigmoid.default: ops.sigmoid,
+        aten.neg.default: ops.negative,
+        aten.exp.default: ops.exp,
+        aten.exp2.default: ops.exp2,
+        aten.expm1.default: ops.expm1,
+        aten.log.default: ops.log,
+        aten.log2.default: ops.log2,
+        aten.log10.default: ops.log10,
+        aten.log1p.default: ops.log1p,
+        aten.sqrt.default: ops.sqrt,
+        aten.rsqrt.default: ops.rsqrt,
+        aten.square.default: ops.square,
+        aten.reciprocal.default: ops.reciprocal,
+        aten.sin.default: ops.sin,
+        aten.cos.default: ops.cos,
+        aten.tan.default: ops.tan,
+        aten.asin.default: ops.arcsin,
+        aten.acos.default: ops.arccos,
+        aten.atan.default: ops.arctan,
+        aten.sinh.default: ops.sinh,
+        aten.cosh.default: ops.cosh,
+        aten.asinh.default: ops.arcsinh,
+        aten.acosh.default: ops.arccosh,
+        aten.atanh.default: ops.arctanh,
+        aten.erf.default: ops.erf,
+        aten.erfc.default: ops.erfc,
+        aten.erfinv.default: ops.erfinv,
+        aten.sinc.default: ops.sinc,
+        aten.logit.default: logit,
+        aten.frac.default: lambda x: x - ops.trunc(x),
     }
 )
+pointwise(
+    {
+        aten.abs.default: lambda x: x if x.dtype in ("bool", "uint8") else ops.abs(x),
+        aten.sign.default: lambda x: x if x.dtype == "bool" else ops.sign(x),
+        aten.floor.default: of_floats(ops.floor),
+        aten.ceil.default: of_floats(ops.ceil),
+        aten.trunc.default: of_floats(ops.trunc),
+        aten.round.default: round_decimals,
+        aten.round.decimals: round_decimals,
+        aten.nan_to_num.default: nan_to_num,
+        aten.isnan.default: never_of_integers(ops.isnan),
+        aten.isinf.default: never_of_integers(ops.isinf),
+        aten.isposinf.default: never_of_integers(ops.isposinf),
+        aten.isneginf.default: never_of_integers(ops.isneginf),
+        aten.isfinite.default: lambda x: ops.logical_not(ops.logical_or(ops.isnan(x), ops.isinf(x)))
+        if "float" in x.dtype
+        else ops.ones_like(x, dtype="bool"),
+        aten.signbit.default: lambda x: ops.signbit(x) if "float" in x.dtype else ops.less(x, 0),
+    },
+    promote=False,
+)
+
+# A cast has no converter of its own: each result is cast to the dtype that PyTorch gives it.
+pointwise(
+    {
+        aten.to.dtype: lambda x, dtype: x,
+        aten.to.dtype_layout: lambda x, dtype=None: x,
+        aten.to.device: lambda x, dtype=None: x,
+        aten._to_copy.default: lambda x, dtype=None: x,
+    },
+    promote=False,
+)
+
+
+@lowering(aten.zeros_like.default, axes="...")
+def zeros_like(x, dtype=None):
+    """`keras.ops.zeros_like`."""
+    return ops.zeros_like(x, dtype=named(dtype))
+
+
+@lowering(aten.ones_like.default, axes="...")
+def ones_like(x, dtype=None):
+    """`keras.ops.ones_like`."""
+    return ops.ones_like(x, dtype=named(dtype))
+
+
+@lowering(aten.full_like.default, axes="...")
+def full_like(x, fill_value, dtype=None):
+    """`keras.ops.full_like`."""
+    return ops.full_like(x, fill_value, dtype=named(dtype))
+
+
+@lowering(aten.fill.Scalar, axes="...")
+def fill(x, value):
+    """`keras.ops.full_like`."""
+    return ops.full_like(x, value)
+
+
+def named(dtype: torch.dtype | None) -> str | None:
+    """A dtype as Keras names it."""
+    return None if dtype is None else str(dtype).removeprefix("torch.")
