@@ -54,13 +54,14 @@ def reads(call: Call) -> Iterator[int]:
         yield from refs(argument)
 
 
-def depth(calls: Sequence[Call]) -> int:
-    """The longest path through these calls."""
+def depth(items: Sequence[Call | Segment]) -> int:
+    """The longest path through these items, a segment counting as one."""
     level: dict[int, int] = {}
     deepest = 0
-    for call in calls:
-        here = 1 + max((level.get(i, 0) for i in reads(call)), default=0)
-        level |= dict.fromkeys(call.outputs, here)
+    for item in items:
+        calls = list(item.calls()) if isinstance(item, Segment) else [item]
+        here = 1 + max((level.get(i, 0) for call in calls for i in reads(call)), default=0)
+        level |= {i: here for call in calls for i in call.outputs}
         deepest = max(deepest, here)
     return deepest
 
@@ -75,21 +76,24 @@ class _Run:
 
 
 def _cut(calls: Sequence[Call], prefix: str, limit: int) -> tuple[Call | Segment, ...]:
+    """By submodules; where that leaves a long path (code without submodules), in halves."""
     if depth(calls) <= limit:
         return tuple(calls)
     owners = [_child(call.origin.path, prefix) for call in calls]
-    own = [(owner, owner != prefix) for owner in owners]
-    flat = set(owners) == {prefix} or len(list(groupby(owners))) > limit
-    if flat:
-        runs = [_Run(prefix, nest=True, calls=tuple(part)) for part in (calls[: len(calls) // 2], calls[len(calls) // 2 :])]
-    else:
-        runs = _runs(calls, own)
+    by_module = _segments(_runs(calls, [(owner, owner != prefix) for owner in owners]), limit)
+    if depth(by_module) <= limit:
+        return by_module
+    middle = len(calls) // 2
+    return _segments([_Run(prefix, nest=True, calls=tuple(part)) for part in (calls[:middle], calls[middle:])], limit)
+
+
+def _segments(runs: Sequence[_Run], limit: int) -> tuple[Call | Segment, ...]:
     shared = _shared(runs)
-    runs = [part for run in runs for part in _runs(run.calls, [(run.path, run.nest and c.name not in shared) for c in run.calls])]
     items: list[Call | Segment] = []
-    for run in runs:
-        nest = run.nest and len(run.calls) > 1
-        items += [Segment(run.path or "part", _cut(run.calls, run.path, limit))] if nest else run.calls
+    for whole in runs:
+        for run in _runs(whole.calls, [(whole.path, whole.nest and c.name not in shared) for c in whole.calls]):
+            nest = run.nest and len(run.calls) > 1
+            items += [Segment(run.path or "part", _cut(run.calls, run.path, limit))] if nest else run.calls
     return tuple(items)
 
 
