@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from torch2keras.double import exchanged, in_full
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 from torch2keras.names import sanitize, unique
 from torch2keras.nesting import Segment, nested, reads
@@ -81,7 +82,7 @@ class Layers:
     """The layers of a graph, made when first called, each once."""
 
     def __init__(self, graph: KerasGraph, dtype: str | None = None) -> None:
-        self.graph, self.swap = graph, {graph.float_dtype: dtype or graph.float_dtype}
+        self.graph, self.swap = graph, exchanged(graph.float_dtype, dtype)
         self.made: dict[str, keras.Layer] = {}
         self.filled: set[str] = set()
 
@@ -102,6 +103,9 @@ class Layers:
 
     def loaded(self, call: Call) -> Callable[..., Any]:
         """The layer of a call, which takes its weights before it is first called, on real tensors too."""
+        full = in_full(call) if self.swap.get(call.dtype) == "float64" else None
+        if full is not None:
+            return full
         layer = self(call)
 
         def run_layer(*args: Any, **kwargs: Any) -> Any:
@@ -134,7 +138,7 @@ def run(
     dtype: str | None = None,
 ) -> Mapping[int, Any]:
     """Execute the calls on real tensors; all values by number."""
-    swap = {graph.float_dtype: dtype or graph.float_dtype}
+    swap = exchanged(graph.float_dtype, dtype)
     values: dict[int, Any] = dict(enumerate(inputs))
     for call in graph.calls:
         run_call(call, values, layer_of, swap)

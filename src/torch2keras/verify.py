@@ -97,7 +97,7 @@ def values64(converted: Converted, double: Layers, tensors: Sequence[torch.Tenso
     graph = converted.conversion.lowered.graph
     arrays = [p.from_torch(t) for p, t in zip(converted.inputs, tensors, strict=True)]
     inputs = [
-        keras.ops.convert_to_tensor(a.astype("float64") if i.dtype == graph.float_dtype else a)
+        keras.ops.convert_to_tensor(a.astype("float64") if "float" in i.dtype else a)
         for a, i in zip(arrays, graph.inputs, strict=True)
     ]
     return run(graph, inputs, double.loaded, "float64")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from torch2keras import double
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Weight
 from torch2keras.recorder import Tensor, call, layers, ops
@@ -26,14 +27,18 @@ def relu(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
-    """`LeakyReLU`."""
+    """`LeakyReLU`; in float64 its formula, since TensorFlow rounds the slope to float32."""
+    if x.dtype == "float64":
+        return double.leaky_relu(ops, x, negative_slope)
     return layers.LeakyReLU(negative_slope=negative_slope)(x)
 
 
 def gelu(x: Any, approximate: str = "none") -> Any:
-    """`Activation("gelu")`; stock Keras has no layer of the approximation by tanh."""
+    """`Activation("gelu")`, in float64 its formula; stock Keras has no layer of the approximation by tanh."""
     if approximate == "tanh":
         return ops.gelu(x, approximate=True)
+    if x.dtype == "float64":
+        return double.gelu(ops, x)
     return layers.Activation(activation="gelu")(x)
 
 
@@ -105,13 +110,19 @@ def glu(x, dim=-1):
 
 def prelu_axes(args: Mapping[str, Any]) -> str:
     """One slope for all, or one for each entry of dimension 1."""
-    shared = args["weight"].type.shape in ((), (1,)) or args["self"].type.rank < 2
-    unit = "1" if args["weight"].type.rank else ""
-    rest = " ".join(f"d{i}" for i in range(2, args["self"].type.rank))
-    return f"..., {unit} -> ..." if shared else f"n c {rest}, c -> n c {rest}"
+    rank, slopes = args["self"].type.rank, args["weight"].type
+    if slopes.shape in ((), (1,)) or rank < 2:
+        return "..., 1 -> ..." if slopes.rank else "..., -> ..."
+    rest = "".join(f" d{i}" for i in range(2, rank))
+    return f"n c{rest}, c -> n c{rest}"
 
 
 @lowering(aten.prelu.default, axes=prelu_axes)
-def prelu(x, weight):
-    """`PReLU`, shared along all dimensions but that of the slopes."""
-    return ops.maximum(x, 0.0) + ops.minimum(x, 0.0) * weight
+def prelu(x, weight, *, c):
+    """`PReLU`, its slopes shared along all dimensions but that of the channels; a layer has no slopes for the batch."""
+    shape = tuple(size if d == c else 1 for d, size in enumerate(x.shape))
+    if not isinstance(weight, Weight):
+        return ops.where(ops.greater(x, 0), x, x * ops.reshape(weight, shape))
+    if c == 0 or not x.ndim:
+        return ops.where(ops.greater(x, 0), x, x * weight.reshape(*shape))
+    return call(layers.PReLU(shared_axes=[d for d in range(1, x.ndim) if d != c]), x, alpha=weight.reshape(*shape[1:]))
