@@ -1,28 +1,283 @@
-"""The report: what became of each module, and how close the numbers are."""
+"""The report: what became of each module, which transposes are left, and how close the numbers are.
+
+Facts first, as dataclasses; `report_text` sets them in lines.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from torch2keras.ir import Constant, Graph, Node, Origin, Value
+from torch2keras.keras_graph import Call
+from torch2keras.layout import LayoutPlan, Order, moves
+from torch2keras.ports import Port, letters, port_names
 
 if TYPE_CHECKING:
-    from torch2keras.converted import Converted
-    from torch2keras.ports import Port
-    from torch2keras.verify import Verification
+    from torch2keras.converted import Conversion, Converted
+    from torch2keras.verify import Check, Verification
+
+TIERS = {"S": "float64", "N": "as saved"}
+"""What the letters of the metric mean to a reader."""
+
+
+@dataclass(frozen=True)
+class KerasCall:
+    """A stock layer with its name, or a stock op, whose name is empty."""
+
+    kind: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class ModuleRow:
+    """A module of the user's, and what Keras computes in its place; nothing where it only renames axes."""
+
+    path: str
+    cls: str
+    source: str
+    """The first line of the user's that it comes from, as "net.py:41"; empty inside torch.nn's own modules."""
+    keras: tuple[KerasCall, ...]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Scalars on both sides. Keras's frozen ones hold buffers and constants too."""
+
+    torch_trainable: int
+    torch_frozen: int
+    torch_buffers: int
+    keras_trainable: int
+    keras_frozen: int
+    folded: Mapping[str, tuple[str, ...]]
+    """Keras weight -> the parameters that it is computed from (weight_norm)."""
+    tied: tuple[tuple[str, ...], ...]
+    """Names of one and the same parameter."""
+    unused: tuple[str, ...]
+    """Parameters that no output depends on."""
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """A transpose that is left: a value that is written in one order and read in another."""
+
+    value: str
+    type: str
+    written: str
+    read: str
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The worst check of one tier: its error as a share of what is allowed."""
+
+    tier: str
+    share: float
+    probe: str
+    output: str
+    max_abs: float
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was compared, and the worst of each tier."""
+
+    tiers: tuple[Tier, ...]
+    probes: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]
+    """Each set of inputs, with its shapes in PyTorch's order."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Facts of one conversion."""
+    """Facts of one conversion. `str(report)` is a page of text, `report.as_dict()` plain data."""
 
     name: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    verification: Verification | None
+    rows: tuple[ModuleRow, ...]
+    parameters: Parameters
+    transposes: tuple[Transpose, ...]
     notes: tuple[str, ...]
+    verified: Verified | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as dicts, lists, strings and numbers."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """The report as a JSON document."""
+        return json.dumps(self.as_dict(), indent=2)
+
+    def __str__(self) -> str:
+        from torch2keras.report_text import report_text
+
+        return report_text(self)
 
 
 def make_report(converted: Converted) -> Report:
-    """The report of a conversion."""
-    c = converted.conversion
-    return Report(c.lowered.graph.name, converted.inputs, converted.outputs, converted.verification, c.captured.notes)
+    """The report of a conversion, as it stands: with the last verification."""
+    c, verification = converted.conversion, converted.verification
+    calls = c.lowered.graph.calls
+    parameters = _parameters(converted)
+    return Report(
+        c.lowered.graph.name,
+        converted.inputs,
+        converted.outputs,
+        tuple(_rows(c.graph, calls)),
+        parameters,
+        tuple(_transposes(c.graph, c.plan)),
+        tuple(_notes(c, parameters, verification)),
+        _verified(verification) if verification else None,
+    )
+
+
+def _rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
+    """One row a module, in the order in which they first run."""
+    origins: dict[str, Origin] = {}
+    made: dict[str, list[KerasCall]] = {}
+    for origin in [node.origin for node in graph.nodes] + [call.origin for call in calls]:
+        known = origins.setdefault(origin.path, origin)
+        if origin.source and not known.source:
+            origins[origin.path] = origin
+        made.setdefault(origin.path, [])
+    for call in calls:
+        made[call.origin.path].append(KerasCall(_kind(call), call.name))
+    for path, origin in origins.items():
+        yield ModuleRow(path, origin.cls, origin.source, tuple(made[path]))
+
+
+def _kind(call: Call) -> str:
+    kind = call.target.removeprefix("layers.") if call.is_layer else call.target
+    return f"{kind}({call.config['activation']!r})" if kind == "Activation" else kind
+
+
+def _parameters(converted: Converted) -> Parameters:
+    module, graph = converted.conversion.module, converted.conversion.lowered.graph
+    own = dict(module.named_parameters())
+    folded = {
+        f"{call.name}.{attribute}": weight.constant.folded_from
+        for call, attribute, weight in graph.weights()
+        if weight.constant.folded_from
+    }
+    held = {path for _, _, weight in graph.weights() for path in weight.constant.paths}
+    held |= {path for paths in folded.values() for path in paths}
+    model = converted.model
+    return Parameters(
+        sum(p.numel() for p in own.values() if p.requires_grad),
+        sum(p.numel() for p in own.values() if not p.requires_grad),
+        sum(b.numel() for b in module.buffers()),
+        _scalars(model.trainable_weights),
+        _scalars(model.non_trainable_weights),
+        folded,
+        _tied(converted.conversion),
+        tuple(name for name in own if name not in held and not _written_out(converted.conversion, name)),
+    )
+
+
+def _scalars(weights: Sequence[Any]) -> int:
+    return sum(int(np.prod(w.shape)) for w in weights)
+
+
+def _tied(conversion: Conversion) -> tuple[tuple[str, ...], ...]:
+    names: dict[int, list[str]] = {}
+    for name, parameter in conversion.module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return tuple(tuple(group) for group in names.values() if len(group) > 1)
+
+
+def _written_out(conversion: Conversion, name: str) -> bool:
+    """Whether a frozen parameter stands in the graph as a small constant."""
+    reads = (v for node in conversion.graph.nodes for v in node.operands if isinstance(v, Constant))
+    return any(name in v.paths or name in v.folded_from for v in reads)
+
+
+def _transposes(graph: Graph, plan: LayoutPlan) -> Iterator[Transpose]:
+    uses = graph.uses()
+    _, names = port_names(graph)
+    ports = dict(zip([i for i, v in enumerate(graph.outputs) if isinstance(v, Value)], names, strict=True))
+    for value, order in moves(graph, plan):
+        readers = [_reader(node) for node in uses.get(value, []) if _reads(plan, node, value, order)]
+        readers += [
+            f"the output {ports[i]}" for i, out in enumerate(graph.outputs) if out is value and plan.outputs[i] == order
+        ]
+        yield Transpose(
+            value.name, str(value.type), _spelled(plan, value, _written(graph, plan, value)),
+            _spelled(plan, value, order), tuple(dict.fromkeys(readers)),
+        )  # fmt: skip
+
+
+def _written(graph: Graph, plan: LayoutPlan, value: Value) -> Order:
+    for node in graph.nodes:
+        if value in node.outputs:
+            return plan.signatures[node].orders[len(node.operands) + node.outputs.index(value)]
+    return plan.inputs[value]
+
+
+def _reads(plan: LayoutPlan, node: Node, value: Value, order: Order) -> bool:
+    orders = plan.signatures[node].orders
+    return any(operand is value and orders[slot] == order for slot, operand in enumerate(node.operands))
+
+
+def _reader(node: Node) -> str:
+    where = node.origin.path or node.origin.cls
+    op = str(node.op).removeprefix("aten.").partition(".")[0]
+    return f"{op} in {where}" if where else op
+
+
+def _spelled(plan: LayoutPlan, value: Value, order: Order) -> str:
+    """An order as letters; a dimension that is several axes has them numbered: "n c0 l c1"."""
+    dims, names = plan.space.dim_of(value), letters(value.type.rank)
+    solid = plan.space.solid(value)
+    inside = {i: [j for j in solid if dims[j] == dims[i]] for i in order}
+    return " ".join(names[dims[i]] + (str(inside[i].index(i)) if len(inside[i]) > 1 else "") for i in order)
+
+
+def _notes(conversion: Conversion, parameters: Parameters, verification: Verification | None) -> Iterator[str]:
+    yield from conversion.captured.notes
+    if conversion.captured.strict:
+        yield "torch.export took the module only with strict=True."
+    for weight, names in parameters.folded.items():
+        yield f"{weight} is computed from {', '.join(names)}; in Keras it is one weight."
+    for names in parameters.tied:
+        yield f"{' = '.join(names)}: one parameter, and one weight in Keras where one layer reads it."
+    if parameters.unused:
+        yield f"No output depends on {', '.join(parameters.unused)}; they are not in the Keras model."
+    normed = [call.name for call in conversion.lowered.graph.calls if call.target == "layers.BatchNormalization"]
+    if normed:
+        yield (
+            f"Further training of {_some(normed)}: Keras moves the running variance with a batch's biased variance, "
+            "PyTorch with the unbiased one, n/(n-1) times as large for n numbers a channel."
+        )
+    yield from (verification.notes if verification else ())
+
+
+def _some(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    return ", ".join(unique[:3]) + (f" and {len(unique) - 3} more" if len(unique) > 3 else "")
+
+
+def _verified(verification: Verification) -> Verified:
+    probes = dict.fromkeys((check.probe, check.shapes) for check in verification.checks)
+    tiers = (_tier(name, [c for c in verification.checks if c.difference.tier == name]) for name in TIERS)
+    return Verified(tuple(t for t in tiers if t is not None), tuple(probes))
+
+
+def _tier(name: str, checks: Sequence[Check]) -> Tier | None:
+    if not checks:
+        return None
+    worst = max(checks, key=_share)
+    return Tier(name, _share(worst), worst.probe, worst.output, worst.difference.max_abs)
+
+
+def _share(check: Check) -> float:
+    """The error as a share of the bound; exact results have none."""
+    difference = check.difference
+    if difference.max_abs == 0.0:
+        return 0.0
+    return difference.max_abs / difference.bound_max if difference.bound_max else float("inf")

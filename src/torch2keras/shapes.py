@@ -1,0 +1,95 @@
+"""Example inputs as they are written on the command line: `2,1,1024`, `2,77:int64`, `2,1,length=1024`.
+
+Sizes stand in PyTorch's order. A name before a size makes that dimension dynamic; one name in several inputs says
+that these sizes are always equal.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch2keras.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+SIZE = re.compile(r"(?:(?P<name>[^\W\d]\w*)=)?(?P<size>\d+)", re.ASCII)
+SCALAR = "scalar"
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """One example input: sizes in PyTorch's order, the names of the dynamic ones, and a dtype."""
+
+    sizes: tuple[int, ...]
+    names: tuple[str | None, ...]
+    dtype: str = "float32"
+
+
+def parse_shape(text: str) -> InputShape:
+    """An input as written. Raises InputError where the text has another form."""
+    shape, _, dtype = text.partition(":")
+    if dtype and dtype not in DTYPES:
+        raise InputError(
+            f"the input {text!r} has no known dtype",
+            [("dtypes", ", ".join(DTYPES)), ("next", f"write {shape}:int64, for example")],
+        )
+    if shape.strip() == SCALAR:
+        return InputShape((), (), dtype or "float32")
+    found = [SIZE.fullmatch(part.strip()) for part in shape.split(",")]
+    matches = [m for m in found if m is not None]
+    if len(matches) != len(found):
+        raise InputError(
+            f"the input {text!r} is no shape",
+            [
+                ("form", "SIZE,SIZE,...[:DTYPE], in PyTorch's order; NAME=SIZE for a dynamic dimension"),
+                ("next", "for example 2,1,1024 or 2,77:int64 or 2,1,length=1024"),
+            ],
+        )
+    return InputShape(tuple(int(m["size"]) for m in matches), tuple(m["name"] for m in matches), dtype or "float32")
+
+
+def parse_plain_shape(text: str) -> tuple[int, ...]:
+    """Sizes alone. Raises InputError where the text has another form, or a name or dtype."""
+    shape = parse_shape(text)
+    if any(shape.names) or ":" in text:
+        raise InputError(
+            f"the input {text!r} has a name or a dtype", [("next", "give sizes alone, for example 2,3,1024")]
+        )
+    return shape.sizes
+
+
+def example_tensors(shapes: Sequence[InputShape]) -> tuple[torch.Tensor, ...]:
+    """Floats are drawn from N(0, 1); integers are 0 or 1, which every embedding has."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(shape: InputShape) -> torch.Tensor:
+        dtype = getattr(torch, shape.dtype)
+        if dtype.is_floating_point:
+            return torch.randn(shape.sizes, generator=generator).to(dtype)
+        return torch.randint(0, 2, shape.sizes, generator=generator).to(dtype)
+
+    return tuple(draw(shape) for shape in shapes)
+
+
+def dynamic_shapes(shapes: Sequence[InputShape]) -> tuple[dict[int, Any], ...] | None:
+    """torch.export's `dynamic_shapes` for the named sizes; None where there are none, so that the batch alone is."""
+    from torch.export import Dim
+
+    counts = collections.Counter(name for shape in shapes for name in shape.names if name)
+    if not counts:
+        return None
+    shared = {name: Dim(name) for name, count in counts.items() if count > 1}
+
+    def dims(shape: InputShape) -> dict[int, Any]:
+        batch = {0: Dim.AUTO} if shape.sizes else {}
+        return batch | {d: shared.get(name, Dim.DYNAMIC) for d, name in enumerate(shape.names) if name}
+
+    return tuple(dims(shape) for shape in shapes)
