@@ -46,9 +46,7 @@ def evaluate(
 def run_nodes(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[Node, Value, torch.Tensor]]:
     """Every node's results in order, in float64."""
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
-    symbols: dict[sympy.Symbol, int] = {}
-    for value, tensor in known.items():
-        symbols |= {s: n for s, n in zip(value.type.shape, tensor.shape, strict=True) if isinstance(s, sympy.Symbol)}
+    symbols = input_symbols(graph, inputs)
 
     def value_of(value: Value) -> torch.Tensor:
         return value.data if isinstance(value, Constant) else known[value]
@@ -57,6 +55,12 @@ def run_nodes(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[No
         for value, tensor in zip(node.outputs, evaluate(node, value_of, symbols), strict=True):
             known[value] = tensor
             yield node, value, tensor
+
+
+def input_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
+    """What each symbol measures in these inputs."""
+    pairs = [(s, n) for v, t in zip(graph.inputs, inputs, strict=True) for s, n in zip(v.type.shape, t.shape, strict=True)]
+    return {size: number for size, number in pairs if isinstance(size, sympy.Symbol)}
 
 
 def recompute(constant: Constant, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -1,0 +1,99 @@
+"""KerasGraph -> Python: the calls as a Keras user writes them, and the way of each weight as NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any
+
+import torch
+
+from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight
+from torch2keras.moves import element_numbers
+from torch2keras.nesting import reads
+
+
+def statements(graph: KerasGraph) -> list[str]:
+    """One line of Python for each call; values are called by the inputs' names, x where only one is alive."""
+    names = {i: item.name for i, item in enumerate(graph.inputs)}
+    last_read = {i: n for n, call in enumerate(graph.calls) for i in reads(call)}
+    lines = []
+    for number, call in enumerate(graph.calls):
+        text = call_text(call, names)
+        alive = [i for i in names if last_read.get(i, -1) > number]
+        for index in call.outputs:
+            names[index] = "x" if not alive and len(call.outputs) == 1 else f"x{index}"
+        lines.append(f"{', '.join(names[i] for i in call.outputs)} = {text}")
+    lines.append(f"outputs = {', '.join(names[i] for i in graph.outputs)}")
+    return lines
+
+
+def call_text(call: Call, names: Mapping[int, str]) -> str:
+    """One call: `keras.layers.ReLU()(x)`, `keras.ops.add(x, y)` or `x[:, 1:]`."""
+    args = [value_text(a, names) for a in call.args]
+    kwargs = [f"{k}={value_text(v, names)}" for k, v in call.kwargs.items()]
+    if call.target == "getitem":
+        return f"{args[0]}[{_index_text(call.args[1])}]"
+    if call.is_layer:
+        return f"{layer_text(call)}({', '.join([*args, *kwargs])})"
+    return f"keras.{call.target}({', '.join([*args, *kwargs])})"
+
+
+def layer_text(call: Call) -> str:
+    """The constructor of a layer."""
+    return f"keras.{call.target}({', '.join(f'{k}={v!r}' for k, v in call.config.items())})"
+
+
+def value_text(value: Any, names: Mapping[int, str]) -> str:
+    """An argument: a value's name, a literal array, or its repr."""
+    if isinstance(value, Ref):
+        return names[value.index]
+    if isinstance(value, Literal):
+        return f"np.array({value.weight.tensor().tolist()!r}, {value.weight.dtype!r})"
+    if isinstance(value, list | tuple):
+        inner = ", ".join(value_text(v, names) for v in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+def _index_text(index: Any) -> str:
+    items = index if isinstance(index, tuple) else (index,)
+    return ", ".join(map(_slice_text, items))
+
+
+def _slice_text(item: Any) -> str:
+    if not isinstance(item, slice):
+        return "..." if item is Ellipsis else repr(item)
+    text = f"{'' if item.start is None else item.start}:{'' if item.stop is None else item.stop}"
+    return text if item.step is None else f"{text}:{item.step}"
+
+
+def weight_text(weight: Weight, name: str) -> str:
+    """The NumPy expression that makes the Keras weight of the PyTorch tensor called `name`."""
+    shape = tuple(weight.constant.tensor.shape)
+    moves = (*weight.constant.moves, *weight.moves)
+    there = element_numbers(shape, moves)
+    numbers = element_numbers(shape, ())
+    for order in permutations(range(len(shape))):
+        moved = numbers.permute(order)
+        step = "" if order == tuple(range(len(shape))) else f".transpose{order}"
+        if moved.shape == there.shape and torch.equal(moved, there):
+            return f"{name}{step}"
+        if moved.numel() == there.numel() and torch.equal(moved.reshape(there.shape), there):
+            return f"{name}{step}.reshape{tuple(there.shape)}"
+    return f"{name}" + "".join(_move_text(move) for move in moves)
+
+
+def _move_text(move: Any) -> str:
+    kind = type(move).__name__
+    if kind == "Reshape":
+        return f".reshape{move.shape}"
+    if kind == "Permute":
+        return f".transpose{move.order}"
+    if kind == "Narrow":
+        return f".take(range({move.start}, {move.stop}), axis={move.dim})"
+    if kind == "Flip":
+        return f"[{', '.join('::-1' if d in move.dims else ':' for d in range(max(move.dims) + 1))}]"
+    return f"  # then {move.op}{dict(move.args)}"
+
+
