@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
+import keras
 import torch
 
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight
@@ -40,8 +42,16 @@ def call_text(call: Call, names: Mapping[int, str]) -> str:
 
 
 def layer_text(call: Call) -> str:
-    """The constructor of a layer."""
-    return f"keras.{call.target}({', '.join(f'{k}={v!r}' for k, v in call.config.items())})"
+    """The constructor of a layer, without what is Keras's default anyway (but always with its padding)."""
+    defaults = inspect.signature(getattr(keras.layers, call.target.removeprefix("layers.")).__init__).parameters
+    shown = {k: plain(v) for k, v in call.config.items()}
+    shown = {k: v for k, v in shown.items() if k == "padding" or k not in defaults or plain(defaults[k].default) != v}
+    return f"keras.{call.target}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def plain(value: Any) -> Any:
+    """One number for a tuple of one, as a person writes it."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
 def value_text(value: Any, names: Mapping[int, str]) -> str:

@@ -180,7 +180,7 @@ def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> 
         shape = layer.compute_output_shape(*shapes, **kwargs) if len(shapes) == 1 else layer.compute_output_shape(shapes)
     except NotImplementedError:
         return layer(*inputs, **kwargs)
-    if isinstance(shape, list) or (shape and isinstance(shape[0], tuple)):
+    if shape and isinstance(shape[0], list | tuple):
         return [keras.KerasTensor(s, layer.compute_dtype) for s in shape]
     return keras.KerasTensor(shape, layer.compute_dtype)
 
