@@ -7,7 +7,7 @@ they compute in: erf's factor in gelu, and the slope of leaky_relu. (Measured wi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,10 +50,22 @@ def leaky_relu(ops: Any, x: Any, negative_slope: float) -> Any:
     return ops.where(ops.greater(x, 0), x, x * negative_slope)
 
 
+def pooling3d(pool: Callable[..., Any], x: Any, size: Sequence[int], strides: Sequence[int], padding: str) -> Any:
+    """Pooling of (n, d, h, w, c) by one of (h, w) and one of d: TensorFlow has no kernel for the three in float64."""
+    n, d, h, w, c = x.shape
+    y = pool(keras.ops.reshape(x, (n * d, h, w, c)), size[1:], strides[1:], padding)
+    h, w = y.shape[1:3]
+    y = pool(keras.ops.reshape(y, (n, d, h * w, c)), (size[0], 1), (strides[0], 1), padding)
+    return keras.ops.reshape(y, (n, -1, h, w, c))
+
+
 def in_full(call: Call) -> Callable[[Any], Any] | None:
-    """What stands for a layer in float64, where TensorFlow's own kernel has constants in float32."""
+    """What stands for a layer in float64, where TensorFlow's own kernel has constants in float32, or there is none."""
     if call.target == "layers.LeakyReLU":
         return lambda x: leaky_relu(keras.ops, x, call.config["negative_slope"])
     if call.target == "layers.Activation" and call.config["activation"] == "gelu":
         return lambda x: gelu(keras.ops, x)
+    if call.target in ("layers.MaxPooling3D", "layers.AveragePooling3D"):
+        pool = keras.ops.max_pool if "Max" in call.target else keras.ops.average_pool
+        return lambda x: pooling3d(pool, x, call.config["pool_size"], call.config["strides"], call.config["padding"])
     return None

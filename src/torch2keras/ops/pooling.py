@@ -1,0 +1,150 @@
+"""Max and average pooling over windows, of one, two and three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from torch2keras.ops.pad_modes import along
+from torch2keras.ops.padding import Pads, tuple_of, zero_pad
+from torch2keras.recorder import Tensor, layers, ops
+from torch2keras.registry import lowering
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a pooling: a number for each spatial dimension."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    ceil: bool
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """How many elements a window spans."""
+        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
+
+    def ragged(self) -> Pads:
+        """What `ceil_mode` needs on the right beside the padding, at any length.
+
+        A window may hang over the right end by less than a stride, if it does not start behind the last element.
+        """
+        if not self.ceil:
+            return [(0, 0)] * len(self.kernel)
+        rows = zip(self.reach, self.stride, self.padding, strict=True)
+        return [(0, max(0, min(p + s - 1, r - 1) - p)) for r, s, p in rows]
+
+    def pads(self) -> Pads:
+        """Both together."""
+        return [(p, p + extra) for p, (_, extra) in zip(self.padding, self.ragged(), strict=True)]
+
+    def same(self) -> bool:
+        """Whether "same" pads as much at every length: odd kernels with stride 1, and halving with ceil_mode."""
+        if max(self.dilation) > 1:
+            return False
+        rows = list(zip(self.kernel, self.stride, self.padding, strict=True))
+        centred = all(s == 1 and 2 * p == k - 1 for k, s, p in rows) and max(self.kernel) > 1
+        return centred or (self.ceil and all((k, s, p) == (2, 2, 0) for k, s, p in rows))
+
+
+def windows(rank, kernel_size, stride, padding, dilation, ceil_mode):
+    """The windows of an ATen pooling op, whose default stride is the kernel's size."""
+    kernel = tuple_of(kernel_size, rank)
+    numbers = [tuple_of(v, rank) for v in (stride or kernel, padding, dilation)]
+    return Windows(kernel, *numbers, ceil_mode)
+
+
+def terms(rank: int) -> dict[str, str]:
+    """The declaration of a pooling over the last `rank` dimensions."""
+    dims = " ".join(f"s{i}'" for i in range(rank))
+    return {"torch": f"n? c {dims} -> n? c {dims}", "keras": f"n {dims} c -> n {dims} c"}
+
+
+@lowering(aten.max_pool1d.default, **terms(1))
+@lowering(aten.max_pool2d.default, **terms(2))
+@lowering(aten.max_pool3d.default, **terms(3))
+def max_pool(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
+    """`MaxPooling`, behind a padding with -inf where "same" is not equal for every length."""
+    w = windows(x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
+    if max(w.dilation) == 1:
+        native = w.same()
+        x = x if native else zero_pad(x, w.pads(), lowest(x.dtype))
+        return pooling("Max", x, w, "same" if native else "valid")
+    x = zero_pad(x, w.pads(), lowest(x.dtype))
+    for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
+        x = thinned_max(x, axis, k, s, d)
+    return x
+
+
+@lowering(aten.max_pool1d_with_indices.default, **terms(1))
+@lowering(aten.max_pool2d_with_indices.default, **terms(2))
+@lowering(aten.max_pool3d_with_indices.default, **terms(3))
+def max_pool_with_indices(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
+    """`MaxPooling`; a model that uses the indices is refused."""
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode), None
+
+
+def lowest(dtype: str) -> float:
+    """What every other number is at least."""
+    return float("-inf") if "float" in dtype else torch.iinfo(getattr(torch, dtype)).min
+
+
+def pooling(kind: str, x: Tensor, w: Windows, padding: str = "valid") -> Tensor:
+    """One of Keras's layers of pooling; of integers, which layers take for floats, the op."""
+    rank = x.ndim - 2
+    if "float" not in x.dtype:
+        return getattr(ops, f"{kind.lower()}_pool")(x, w.kernel, w.stride, padding)  # type: ignore[no-any-return]
+    size, strides = (w.kernel[0], w.stride[0]) if rank == 1 else (w.kernel, w.stride)
+    return getattr(layers, f"{kind}Pooling{rank}D")(pool_size=size, strides=strides, padding=padding)(x)  # type: ignore[no-any-return]
+
+
+def thinned_max(x: Tensor, axis: int, kernel: int, stride: int, dilation: int) -> Tensor:
+    """The largest of `kernel` elements `dilation` apart, along one axis: stock Keras dilates no pooling."""
+    last = dilation * (kernel - 1)
+    taps = [x[along(axis, slice(j, j - last or None, stride))] for j in range(0, last + 1, dilation)]
+    best = taps[0]
+    for tap in taps[1:]:
+        best = ops.maximum(best, tap)
+    return best
+
+
+@lowering(aten.avg_pool1d.default, **terms(1))
+def avg_pool1d(x, kernel_size, stride=(), padding=0, ceil_mode=False, count_include_pad=True):
+    """`AveragePooling1D`; what lies in the padding is counted or not, as PyTorch does."""
+    return average(x, windows(1, kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
+
+
+@lowering(aten.avg_pool2d.default, **terms(2))
+@lowering(aten.avg_pool3d.default, **terms(3))
+def avg_pool(x, kernel_size, stride=(), padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+    """`AveragePooling`; what lies in the padding is counted or not, as PyTorch does."""
+    w = windows(x.ndim - 2, kernel_size, stride, padding, 1, ceil_mode)
+    if divisor_override is None:
+        return average(x, w, count_include_pad)
+    return pooling("Average", zero_pad(x, w.pads()), w) * (count(w.kernel) / divisor_override)
+
+
+def count(kernel: Sequence[int]) -> int:
+    """How many elements a window has."""
+    return torch.Size(kernel).numel()
+
+
+def average(x: Tensor, w: Windows, count_padding: bool) -> Tensor:
+    """The mean over windows. Keras counts no padding with "same", and all of it with explicit zeros."""
+    padded, ragged = max(w.padding) > 0, any(right for _, right in w.ragged())
+    if w.same() and not (padded and count_padding):
+        return pooling("Average", x, w, "same")
+    means = pooling("Average", zero_pad(x, w.pads()), w)
+    if not ragged and (count_padding or not padded):
+        return means
+    # Of each window, the share that counts: the same pooling over ones.
+    one = slice(0, 1)
+    ones = ops.ones_like(x[(one, *[slice(None)] * len(w.kernel), one)])
+    counted = zero_pad(ones, [(p, p) for p in w.padding], float(count_padding))
+    return means / pooling("Average", zero_pad(counted, w.ragged()), w)
