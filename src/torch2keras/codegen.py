@@ -84,6 +84,10 @@ def weight_text(weight: Weight, name: str) -> str:
     moves = (*weight.constant.moves, *weight.moves)
     there = element_numbers(shape, moves)
     numbers = element_numbers(shape, ())
+    if shape and there.numel() < numbers.numel():  # the part of one group: rows of the tensor
+        row = numbers[0].numel()
+        first, last = int(there.min()) // row, int(there.max()) // row + 1
+        numbers, name = numbers[first:last], f"{name}[{first}:{last}]"
     for order in permutations(range(len(shape))):
         moved = numbers.permute(order)
         step = "" if order == tuple(range(len(shape))) else f".transpose{order}"
@@ -91,7 +95,7 @@ def weight_text(weight: Weight, name: str) -> str:
             return f"{name}{step}"
         if moved.numel() == there.numel() and torch.equal(moved.reshape(there.shape), there):
             return f"{name}{step}.reshape{tuple(there.shape)}"
-    return f"{name}" + "".join(_move_text(move) for move in moves)
+    return f"{name.partition('[')[0]}" + "".join(_move_text(move) for move in moves)
 
 
 def _move_text(move: Any) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from torch2keras.codegen import statements, weight_text
 from torch2keras.converted import Converted
 from torch2keras.errors import InputError
-from torch2keras.example_shape import example_inputs
+from torch2keras.example_shape import CLASS_RANK, example_inputs
+from torch2keras.keras_graph import KerasGraph
 from torch2keras.layer_text import parse_layer
 from torch2keras.pipeline import convert
+from torch2keras.ports import letters
 from torch2keras.reasons import Reason, reasons
 
 
@@ -90,7 +95,7 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
     if not isinstance(layer, nn.Module):
         raise InputError(f"{layer!r} is no nn.Module", [("next", "give a layer, for example nn.Conv1d(3, 16, 5)")])
     inputs = example_inputs(layer, input_shape)
-    converted = convert(layer, inputs, name="explained")
+    converted = convert(layer, inputs, layout=_channels_last(layer, inputs), name="explained")
     graph = converted.conversion.lowered.graph
     checks = converted.verification.checks if converted.verification else ()
     numbers = [c.difference for c in checks]
@@ -98,7 +103,7 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
     return Explanation(
         repr(layer),
         tuple(statements(graph)),
-        tuple(r for call in graph.calls if call.is_layer for r in reasons(_module_of(layer, call.origin.path), call)),
+        tuple(_reasons(layer, graph)),
         tuple(_weights(converted)),
         tuple(Side(p.name, p.torch_shape, p.keras_shape, p.order) for p in converted.inputs),
         tuple(Side(p.name, p.torch_shape, p.keras_shape, p.order) for p in converted.outputs),
@@ -111,6 +116,25 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
 def explain_text(text: str, input_shape: tuple[int, ...] | None = None) -> Explanation:
     """As `explain`, for a layer written as text such as "nn.Conv1d(3, 16, 5)", which is parsed and never evaluated."""
     return explain(parse_layer(text), input_shape)
+
+
+def _channels_last(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str | dict[str, str]:
+    """A layer that would take any order, such as BatchNorm1d, is explained with channels last, as Keras has it."""
+    names = letters(inputs[0].ndim)
+    if not CLASS_RANK.search(type(layer).__name__) or len(names) < 3:  # noqa: PLR2004 - n, c and one spatial dimension
+        return "keras"
+    parameter = next(iter(inspect.signature(layer.forward).parameters))
+    return {parameter: " ".join([names[0], *names[2:], names[1]])}
+
+
+def _reasons(layer: nn.Module, graph: KerasGraph) -> Iterator[Reason]:
+    """The reasons of all layers; those of equal layers (one for each group) once."""
+    seen = set()
+    for call in graph.calls:
+        for reason in reasons(_module_of(layer, call.origin.path), call) if call.is_layer else ():
+            if repr(reason) not in seen:
+                seen.add(repr(reason))
+                yield reason
 
 
 def _module_of(layer: nn.Module, path: str) -> nn.Module:
@@ -134,6 +158,6 @@ def _weights(converted: Converted) -> list[WeightCopy]:
         name = constant.paths[0] if constant.paths else f"folded({', '.join(constant.folded_from)})"
         kind = call.target.removeprefix("layers.")
         axes = next((text for (part, a), text in reversed(AXES.items()) if part in kind and a == attribute), "as it is")
-        expression = weight_text(weight, name)
+        expression = weight_text(weight, f'state["{name}"]' if constant.paths else name)
         copies.append(WeightCopy(f"{kind}.{attribute}", name, expression, weight.shape, axes))
     return copies

@@ -25,6 +25,11 @@ def _attribute(name: str) -> Callable[[nn.Module, Any], str]:
     return lambda layer, _: f"{name}={getattr(layer, name)!r} of {type(layer).__name__}" if hasattr(layer, name) else ""
 
 
+def _filters(layer: nn.Module, value: Any) -> str:
+    channels, groups = getattr(layer, "out_channels", value), getattr(layer, "groups", 1)
+    return f"out_channels={channels}" if channels == value else f"out_channels / groups = {channels} / {groups}: one layer a group"
+
+
 def _momentum(layer: nn.Module, _: Any) -> str:
     theirs = getattr(layer, "momentum", None)
     return f"1 - {theirs}: PyTorch weighs the new batch by momentum, Keras the old average; Keras's default is 0.99"
@@ -39,7 +44,7 @@ def _bias(layer: nn.Module, value: Any) -> str:
 
 
 TABLE: Mapping[str, Callable[[nn.Module, Any], str]] = {
-    "filters": _attribute("out_channels"),
+    "filters": _filters,
     "kernel_size": _attribute("kernel_size"),
     "pool_size": _attribute("kernel_size"),
     "strides": _attribute("stride"),
