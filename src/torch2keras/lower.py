@@ -12,6 +12,7 @@ import sympy
 import torch
 
 from torch2keras.axes import AxisLabel, Terms
+from torch2keras.equation import letters
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.factor import simple
 from torch2keras.forms import Form, NodeForms, natural, node_forms, order_of, shape_of
@@ -152,7 +153,9 @@ class Lowerer:
         ]
         if lowering.promote:
             args = self._promoted(node, args)
-        names: dict[str, Any] = {name: _position(forms.positions, name) for name in lowering.axis_names if name != "shapes"}
+        names: dict[str, Any] = {name: _position(forms.positions, name) for name in lowering.axis_names}
+        if "letters" in lowering.axis_names:
+            names["letters"] = letters(self.space, node, forms)
         if "shapes" in lowering.axis_names:
             results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
             names["shapes"] = tuple(shape_of(self.space, value, form) for value, form in results)

@@ -63,7 +63,7 @@ def tensor_arguments(op: OpOverload) -> list[torch._C.Argument]:
 
 
 def expand(pattern: Pattern, node: Node) -> Pattern:
-    """One term for each tensor that is really there: lists repeat their term, an absent optional has none."""
+    """One term for each tensor that is really there: an absent optional has none, a list has its own or repeats one."""
     names = tensor_arguments(node.op)
     terms = pattern.operands if len(pattern.operands) == len(names) else pattern.operands * len(names)
     operands = []
@@ -71,6 +71,8 @@ def expand(pattern: Pattern, node: Node) -> Pattern:
         value = node.args.get(argument.name)
         members = value if isinstance(value, list | tuple) else (value,)
         operands += [term for member in members if isinstance(member, Value)]
+    if len(names) == 1 and len(pattern.operands) == len(operands):
+        operands = list(pattern.operands)
     results = pattern.results if len(pattern.results) == len(node.outputs) else pattern.results * len(node.outputs)
     return Pattern(tuple(operands), tuple(results))
 
@@ -110,7 +112,8 @@ def lowering(
     kernel that wants an order. With neither, operands and result are pinned to PyTorch's order. A declaration may be
     a function of the node's arguments. The converter's parameters are the schema's, in its order and with its
     defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the stored
-    positions of those dimensions, and `shapes` receives the stored shape of each result, with symbolic sizes.
+    positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes, and
+    `letters` for each operand and result a string of one letter a stored dimension (`equation.letters`).
 
     Raises TypeError where the converter does not fit the schema, ValueError where a pattern is malformed.
     """

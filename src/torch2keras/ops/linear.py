@@ -2,19 +2,195 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 
+from torch2keras.equation import UNIT
 from torch2keras.keras_graph import Weight
-from torch2keras.recorder import call, layers, ops
+from torch2keras.recorder import Tensor, call, layers, ops
 from torch2keras.registry import lowering
 
 aten = torch.ops.aten
 
+Operand = Tensor | Weight
 
-@lowering(aten.linear.default, torch="... i, o i, o -> ... o", keras="... i, i o, o -> ... o")
+
+def linear_torch(args: Mapping[str, Any]) -> str:
+    """A weight of one row may come as a vector."""
+    return "... i, o i, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
+
+
+def linear_keras(args: Mapping[str, Any]) -> str:
+    return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
+
+
+@lowering(aten.linear.default, torch=linear_torch, keras=linear_keras)
 def linear(x, weight, bias=None):
     """`Dense`."""
-    if not isinstance(weight, Weight) or not (bias is None or isinstance(bias, Weight)):
-        y = ops.matmul(x, weight)
+    if weight.ndim == 1:
+        y = ops.squeeze(dense(x, weight.reshape(-1, 1), None), -1)
         return y if bias is None else y + bias
-    return call(layers.Dense(units=weight.shape[1], use_bias=bias is not None), x, kernel=weight, bias=bias)
+    return dense(x, weight, bias)
+
+
+def dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
+    """`x @ kernel + bias`: a `Dense` layer that holds what is not computed by the model."""
+    learnt = bias if isinstance(bias, Weight) else None
+    if isinstance(kernel, Weight) and x.ndim == 1:
+        return ops.squeeze(dense(ops.expand_dims(x, 0), kernel, bias), 0)  # type: ignore[no-any-return]
+    if isinstance(kernel, Weight):
+        y = call(layers.Dense(units=kernel.shape[1], use_bias=learnt is not None), x, kernel=kernel, bias=learnt)
+        return y if bias is learnt else y + bias  # type: ignore[no-any-return]
+    y = ops.matmul(x, kernel)
+    return y if bias is None else y + bias  # type: ignore[no-any-return]
+
+
+def product_axes(args: Mapping[str, Any]) -> str:
+    """Vectors have no free dimension, matrices one each, and what is left of them is a batch that broadcasts."""
+    (_, a), (_, b) = list(args.items())[:2]
+    left, right = ("j" if a.type.rank == 1 else "... i j"), ("j" if b.type.rank == 1 else "... j k")
+    batch = "... " if "..." in left + right else ""
+    return f"{left}, {right} -> {batch}{'i ' if 'i' in left else ''}{'k' if 'k' in right else ''}"
+
+
+@lowering(aten.matmul.default, axes=product_axes)
+def matmul(x, other, *, letters):
+    """`matmul`, `einsum` where the operands are stored in another order, `Dense` or `EinsumDense` by a parameter."""
+    return contract([x, other], letters)
+
+
+@lowering(aten.mm.default, aten.bmm.default, axes=product_axes)
+def mm(x, mat2, *, letters):
+    """As `aten.matmul.default`."""
+    return contract([x, mat2], letters)
+
+
+@lowering(aten.mv.default, axes=product_axes)
+def mv(x, vec, *, letters):
+    """As `aten.matmul.default`."""
+    return contract([x, vec], letters)
+
+
+@lowering(aten.dot.default, axes=product_axes)
+def dot(x, tensor, *, letters):
+    """As `aten.matmul.default`."""
+    return contract([x, tensor], letters)
+
+
+ADDED = {0: "", 1: "k", 2: "i k"}
+
+
+def addmm_axes(args: Mapping[str, Any]) -> str:
+    """What is added may be a matrix, a row or a number."""
+    return f"{ADDED[args['self'].type.rank]}, i j, j k -> i k"
+
+
+@lowering(aten.addmm.default, torch=addmm_axes, keras=addmm_axes)
+def addmm(x, mat1, mat2, beta=1, alpha=1):
+    """`Dense`, or `matmul` and a sum."""
+    if alpha == beta == 1 and isinstance(mat2, Weight) and x.ndim == 1:
+        return dense(mat1, mat2, x)
+    y = dense(mat1, mat2, None)
+    return (y if alpha == 1 else y * alpha) + (x if beta == 1 else ops.multiply(x, beta))
+
+
+def addbmm_axes(args: Mapping[str, Any]) -> str:
+    return f"{ADDED[args['self'].type.rank]}, b i j, b j k -> i k"
+
+
+@lowering(aten.addbmm.default, torch=addbmm_axes, keras=addbmm_axes)
+def addbmm(x, batch1, batch2, beta=1, alpha=1, *, letters):
+    """`einsum`, which sums over the batch too, and a sum."""
+    y = contract([batch1, batch2], letters[1:])
+    return (y if alpha == 1 else y * alpha) + (x if beta == 1 else ops.multiply(x, beta))
+
+
+@lowering(aten.bilinear.default, torch="... i, ... j, o i j, o -> ... o", keras="... i, ... j, i j o, o -> ... o")
+def bilinear(input1, input2, weight, bias=None, *, letters):
+    """`EinsumDense` on the outer product."""
+    left, right, kernel, result = letters[0], letters[1], letters[2], letters[-1]
+    outer = left + right[-1]
+    return contract([contract([input1, input2], (left, right, outer)), weight], (outer, kernel, result), bias)
+
+
+TERM = re.compile(r"\.\.\.|[A-Za-z]")
+
+
+def einsum_axes(args: Mapping[str, Any]) -> str | None:
+    """The equation itself, in any order; None (PyTorch's order) where it takes a diagonal."""
+    left, arrow, right = args["equation"].replace(" ", "").partition("->")
+    operands = [TERM.findall(term) for term in left.split(",")]
+    if any(len(set(term)) < len(term) for term in operands):
+        return None
+    every = [name for term in operands for name in term]
+    once = sorted(name for name in set(every) if name != "..." and every.count(name) == 1)
+    result = TERM.findall(right) if arrow else (["..."] if "..." in every else []) + once
+    return f"{', '.join(map(' '.join, operands))} -> {' '.join(result)}"
+
+
+@lowering(aten.einsum.default, axes=einsum_axes)
+def einsum(equation, tensors, path=None, *, letters):
+    """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
+    return ops.einsum(equation, *tensors) if letters is None else contract(tensors, letters)
+
+
+def contract(operands: Sequence[Operand], letters: Sequence[str], bias: Weight | None = None) -> Tensor:
+    """The product of operands by an equation, whose letters are their stored dimensions; a bias along the last one."""
+    *words, result = (word.replace(UNIT, "") for word in letters)
+    solid = [without_units(x, word) for x, word in zip(operands, letters, strict=False)]
+    y = product(solid, words, result, bias)
+    for position, letter in enumerate(letters[-1]):
+        y = ops.expand_dims(y, position) if letter == UNIT else y
+    return y
+
+
+def without_units(x: Operand, word: str) -> Operand:
+    """`x` without the dimensions of size one, which an einsum does not broadcast."""
+    units = tuple(i for i, letter in enumerate(word) if letter == UNIT)
+    if not units:
+        return x
+    if isinstance(x, Weight):
+        return x.reshape(*(size for i, size in enumerate(x.shape) if i not in units))
+    return ops.squeeze(x, axis=units)  # type: ignore[no-any-return]
+
+
+def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias: Weight | None) -> Tensor:
+    """An einsum in the form that a Keras user would write: a layer by a constant, `matmul` if it is one."""
+    learnt = [isinstance(x, Weight) for x in operands]
+    if learnt in ([True, False], [False, True]):
+        (x, word), (kernel, other) = sorted(
+            zip(operands, words, strict=True), key=lambda pair: isinstance(pair[0], Weight)
+        )
+        if len(word) > 1 and word[0] == result[:1] and "float" in kernel.dtype:
+            return by_layer(x, word, kernel, other, result, bias)
+    if len(operands) == 2 and is_matmul(*words, result):
+        y = ops.matmul(*operands)
+    else:
+        y = ops.einsum(f"{','.join(words)}->{result}", *operands)
+    return y if bias is None else y + bias  # type: ignore[no-any-return]
+
+
+def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias: Weight | None) -> Tensor:
+    """`Dense` over the last dimension, else `EinsumDense`."""
+    if len(other) == 2 and word[-1] in other:
+        free = other.replace(word[-1], "")
+        if result == word[:-1] + free:
+            return dense(x, kernel if other[1] == free else kernel.transpose(1, 0), bias)
+    sizes = {**dict(zip(other, kernel.shape, strict=True)), **dict(zip(word, x.shape, strict=True))}
+    layer = layers.EinsumDense(
+        equation=f"{word},{other}->{result}",
+        output_shape=tuple(sizes[letter] for letter in result[1:]),
+        bias_axes=None if bias is None else result[-1],
+    )
+    return call(layer, x, kernel=kernel, bias=bias)  # type: ignore[no-any-return]
+
+
+def is_matmul(left: str, right: str, result: str) -> bool:
+    """Whether an equation is `...ij,...jk->...ik` or `...ij,jk->...ik`."""
+    if min(len(left), len(right), len(result)) < 2 or left[-1] != right[-2]:
+        return False
+    batch = left[:-2]
+    return right[:-2] in (batch, "") and result == batch + left[-2] + right[-1] and left[-2] != right[-1]
