@@ -12,7 +12,13 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
-from torch2keras.capture_failure import capture_failure, check_no_python_numbers, eager_failure, first_line
+from torch2keras.capture_failure import (
+    capture_failure,
+    check_constants,
+    check_no_python_numbers,
+    eager_failure,
+    first_line,
+)
 from torch2keras.errors import InputError
 from torch2keras.example_inputs import (
     Example,
@@ -115,7 +121,9 @@ def _export(
 def _export_once(module: nn.Module, example: Example, *, strict: bool) -> ExportedProgram:
     args, kwargs = cloned(example.args, example.kwargs)
     with quiet():
-        return torch.export.export(module, args, kwargs, dynamic_shapes=example.shapes, strict=strict)
+        program = torch.export.export(module, args, kwargs, dynamic_shapes=example.shapes, strict=strict)
+    check_constants(program)
+    return program
 
 
 def _default_attempts(given: Example, bound: dict[str, Any]) -> Iterator[Example]:

@@ -10,6 +10,8 @@ from types import TracebackType
 
 import torch
 from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.export import ExportedProgram
 
 from torch2keras.errors import CaptureError, InputError
 from torch2keras.passes.source_lines import SourceLine, innermost_line, is_torch_file, origin_rows
@@ -49,6 +51,12 @@ def capture_failure(
     rows = [*_where(module, error), ("inputs", described_inputs(inputs))]
     if _DATA_DEPENDENT.search(text):
         return CaptureError(_BY_VALUE, [*rows, ("torch", first_line(error)), ("next", _NOT_BY_VALUE)])
+    if isinstance(error, FrozenValueError) or "fake tensor in the exported program constant" in text:
+        why = "as x.data and x.set_() make it, which torch.export does not see"
+        return CaptureError(
+            "a value that forward computes becomes a constant when it is exported",
+            [*rows, ("why", why), ("next", "write x.detach() for x.data")],
+        )
     if _SHAPES.search(text):
         return InputError(
             "the module cannot keep these dynamic_shapes",
@@ -66,6 +74,17 @@ def capture_failure(
             ("next", "torch.export.export(module, args, strict=False) gives PyTorch's whole explanation"),
         ],
     )
+
+
+class FrozenValueError(RuntimeError):
+    """A value that forward computes has become a constant of the exported program."""
+
+
+def check_constants(program: ExportedProgram) -> None:
+    """Raise FrozenValueError where a program's constant has no content: it is a value of the trace."""
+    frozen = [name for name, value in program.constants.items() if isinstance(value, FakeTensor)]
+    if frozen:
+        raise FrozenValueError(f"computed values as constants: {', '.join(frozen)}")
 
 
 def check_no_python_numbers(graph_module: fx.GraphModule) -> None:

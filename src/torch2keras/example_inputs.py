@@ -39,11 +39,14 @@ def bound_arguments(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, 
     try:
         return dict(signature.bind(*args, **kwargs).arguments)
     except TypeError as error:
-        given = [f"{position}" for position in range(len(args))] + list(kwargs)
+        given = ([f"{len(args)} by position"] if args else []) + list(kwargs)
+        parameters = ", ".join(
+            str(parameter.replace(annotation=parameter.empty)) for parameter in signature.parameters.values()
+        )
         raise InputError(
             f"the example inputs do not fit {type(module).__name__}.forward: {error}",
             [
-                ("forward", f"{type(module).__name__}.forward{signature}"),
+                ("forward", f"{type(module).__name__}.forward({parameters})"),
                 ("given", ", ".join(given) if given else "no example inputs"),
                 ("next", "give one example for each parameter without default, as in convert(module, (x,))"),
             ],
@@ -101,12 +104,18 @@ def requested_dims(shapes: dict[str, Any], bound: dict[str, Any]) -> Iterator[tu
 
 
 def by_parameter(dynamic_shapes: Any, module: nn.Module, example: Example, bound: dict[str, Any]) -> dict[str, Any]:
-    """The caller's `dynamic_shapes` keyed by forward's parameters. Raises InputError for what has no such form."""
+    """The caller's `dynamic_shapes` keyed by forward's parameters. Raises InputError for what has no such form.
+
+    For a forward with `*args`, torch.export wants one entry that holds those of all of them; one entry an argument is
+    taken too.
+    """
     if hasattr(dynamic_shapes, "dynamic_shapes"):  # ShapesCollection, AdditionalInputs
         dynamic_shapes = dynamic_shapes.dynamic_shapes(module, example.args, example.kwargs)
+    if isinstance(dynamic_shapes, (tuple, list)):
+        dynamic_shapes = _nested(tuple(dynamic_shapes), module, bound)
     if isinstance(dynamic_shapes, dict) and set(dynamic_shapes) == set(bound):
         return dynamic_shapes
-    if isinstance(dynamic_shapes, (tuple, list)) and len(dynamic_shapes) == len(bound):
+    if isinstance(dynamic_shapes, tuple) and len(dynamic_shapes) == len(bound):
         return dict(zip(bound, dynamic_shapes, strict=True))
     raise InputError(
         "dynamic_shapes does not fit the example inputs",
@@ -116,6 +125,16 @@ def by_parameter(dynamic_shapes: Any, module: nn.Module, example: Example, bound
             ("next", "give one entry an input: a tuple in their order, or a dict of their names"),
         ],
     )
+
+
+def _nested(shapes: tuple[Any, ...], module: nn.Module, bound: dict[str, Any]) -> tuple[Any, ...]:
+    """The entries for the arguments of `*args` as one entry."""
+    kinds = {name: parameter.kind for name, parameter in inspect.signature(module.forward).parameters.items()}
+    for at, (name, value) in enumerate(bound.items()):
+        flat = kinds[name] is inspect.Parameter.VAR_POSITIONAL and len(shapes) == len(bound) - 1 + len(value)
+        if flat and not isinstance(shapes[at], (tuple, list)):
+            return (*shapes[:at], shapes[at : at + len(value)], *shapes[at + len(value) :])
+    return shapes
 
 
 def _batch_of(leaf: Any) -> Any:

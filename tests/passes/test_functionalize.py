@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from exported import Calls, assert_golden, assert_same, targets, tripled
 from torch import nn
 
+from exported import Calls, assert_golden, assert_same, targets, tripled
 from torch2keras.capture import capture
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.passes import functionalize

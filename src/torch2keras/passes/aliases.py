@@ -11,7 +11,7 @@ from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from torch2keras.errors import UnsupportedOpError
-from torch2keras.passes.fake_values import leaves, storage_key
+from torch2keras.passes.fake_values import copied, leaves, storage_key
 from torch2keras.passes.source_lines import origin_rows
 from torch2keras.passes.view_inverses import View, written_through
 
@@ -72,7 +72,7 @@ class Aliases:
             for operand in alias.operands.values():
                 operand.keys -= alias.keys
                 operand.stamp = self._stamp(operand)
-        self._renew(alias, self.graph.node_copy(node, self.read))
+        self._renew(alias, copied(self.graph, node, self.read))
         self._aliases[node] = alias
 
     def read(self, node: fx.Node) -> fx.Node:

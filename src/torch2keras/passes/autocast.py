@@ -15,7 +15,7 @@ from torch import fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from torch2keras.errors import UnsupportedOpError
-from torch2keras.passes.fake_values import compute, emit, leaves
+from torch2keras.passes.fake_values import compute, copied, emit, leaves
 from torch2keras.passes.source_lines import origin_rows
 
 aten = torch.ops.aten
@@ -31,7 +31,7 @@ def casts_of_autocast(
     wanted = _dtypes([node])
     args, kwargs = fx.node.map_arg((node.args, node.kwargs), new)
     if not isinstance(node.target, torch._ops.OpOverload) or node.target._schema.is_mutable:
-        return graph.node_copy(node, new)
+        return copied(graph, node, new)
     for dtype in (None, low, torch.float32):
         if _result_dtypes(mode, node.target, args, kwargs, dtype) == wanted:
             cast = partial(_cast, graph, mode, node, dtype)

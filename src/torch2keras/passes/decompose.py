@@ -21,7 +21,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from torch2keras.loading import load_exporter
 from torch2keras.passes.drop_copies import drop_copies
-from torch2keras.passes.fake_values import fake_mode_of, leaves, origin_of, value_of
+from torch2keras.passes.fake_values import copied, fake_mode_of, leaves, origin_of, value_of
 from torch2keras.passes.functionalize import functionalize
 
 aten = torch.ops.aten
@@ -108,7 +108,7 @@ def _decomposed(graph_module: fx.GraphModule, has_lowering: HasLowering, within:
         needed = node.target not in within and _needs(node, has_lowering)
         piece = _traced(node, mode) if needed else None
         if piece is None:
-            env[node] = graph.node_copy(node, env.__getitem__)
+            env[node] = copied(graph, node, env.__getitem__)
             continue
         piece = _decomposed(piece, has_lowering, within | {node.target})
         env[node] = _splice(graph, mode, piece, node, env, constants)
@@ -172,6 +172,6 @@ def _splice(
             env[inner] = graph.get_attr(name)
             env[inner].meta = {**origin_of(node), "val": mode.from_tensor(constants[name])}
         else:
-            env[inner] = graph.node_copy(inner, env.__getitem__)
+            env[inner] = copied(graph, inner, env.__getitem__)
             env[inner].meta = {**origin_of(node), "val": inner.meta.get("val")}
     raise AssertionError("a graph ends with an output node")

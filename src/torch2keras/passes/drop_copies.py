@@ -12,7 +12,7 @@ import torch
 from torch import fx
 from torch.export.graph_signature import InputKind, InputSpec
 
-from torch2keras.passes.fake_values import leaves
+from torch2keras.passes.fake_values import copied, leaves
 
 aten = torch.ops.aten
 
@@ -29,6 +29,7 @@ FREE_OF_STRIDES = {
     aten._unsafe_view.default: aten.reshape.default,
     aten.view_as.default: aten.reshape_as.default,
 }
+READS_STRIDES = frozenset({aten.as_strided.default, aten.view_as_complex.default, aten.view.dtype})
 # Memory without content: PyTorch leaves what is read from it open, so zeros are as good, and the same each time.
 DEFINED = {
     aten.empty.memory_format: aten.zeros.default,
@@ -41,10 +42,10 @@ def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) 
     """A new graph without copies. `graph_module` must be functional.
 
     Placeholders that `inputs` does not name count as carriers of a gradient.
-    A graph that reads strides (`as_strided`) is left as it is.
+    A graph that reads strides (`as_strided`, `view_as_complex`) keeps its copies.
     """
     targets = {node.target for node in graph_module.graph.nodes}
-    keeps_strides = aten.as_strided.default in targets
+    keeps_strides = not targets.isdisjoint(READS_STRIDES)
     constant = {spec.arg.name for spec in inputs if spec.kind in (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)}
     graph = fx.Graph()
     env: dict[fx.Node, fx.Node] = {}
@@ -56,7 +57,7 @@ def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) 
         if not keeps_strides and isinstance(source, fx.Node) and _is_copy(node, source, with_gradient):
             env[node] = env[source]
             continue
-        env[node] = copy = graph.node_copy(node, env.__getitem__)
+        env[node] = copy = copied(graph, node, env.__getitem__)
         if node.target in DEFINED:
             copy.target = DEFINED[node.target]
             copy.kwargs = {name: value for name, value in copy.kwargs.items() if name != "memory_format"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -77,6 +77,18 @@ def same_sizes(first: Iterable[Any], second: Iterable[Any]) -> bool:
 def origin_of(node: fx.Node) -> dict[str, Any]:
     """The part of a node's meta that says where it comes from."""
     return {key: node.meta[key] for key in ORIGIN_KEYS if key in node.meta}
+
+
+def copied(graph: fx.Graph, node: fx.Node, new: Callable[[fx.Node], Any]) -> fx.Node:
+    """Append a copy of a node, its operands replaced by `new`; placeholders keep their names.
+
+    A graph that makes its own names calls a second "input" (a Python word) input_1; the signature of a program finds
+    its placeholders by name.
+    """
+    copy = graph.node_copy(node, new)
+    if node.op == "placeholder":
+        copy.name = node.name
+    return copy
 
 
 def emit(

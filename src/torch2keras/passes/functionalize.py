@@ -17,7 +17,7 @@ from torch.export.graph_signature import InputKind, InputSpec
 
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.passes.aliases import Aliases
-from torch2keras.passes.fake_values import fake_mode_of, storage_key
+from torch2keras.passes.fake_values import copied, fake_mode_of, storage_key
 from torch2keras.passes.inplace_ops import RESHAPING, new_value, written_operands
 from torch2keras.passes.source_lines import origin_rows
 
@@ -70,7 +70,9 @@ def with_alias_info(graph_module: fx.GraphModule) -> fx.GraphModule:
     if all(storage_key(node.meta["val"]) == storage_key(node.args[0].meta["val"]) for node in views):
         return graph_module
     graph = fx.Graph()
-    graph.output(graph.graph_copy(graph_module.graph, {}))
+    env: dict[fx.Node, fx.Node] = {}
+    for given in graph_module.graph.nodes:
+        env[given] = copied(graph, given, env.__getitem__)
     mode = fake_mode_of(graph)
     live: dict[fx.Node, Any] = {}
     for node in graph.nodes:

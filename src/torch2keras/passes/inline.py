@@ -15,7 +15,7 @@ import torch
 from torch import fx
 
 from torch2keras.passes.autocast import casts_of_autocast
-from torch2keras.passes.fake_values import fake_mode_of, origin_of
+from torch2keras.passes.fake_values import copied, fake_mode_of, origin_of
 
 aten = torch.ops.aten
 
@@ -109,7 +109,7 @@ class _Copier:
             elif node.op == "call_function" and region.autocast is not None:
                 env[node] = casts_of_autocast(self.graph, self.mode, node, new, region.autocast)
             elif node.op != "get_attr" and not is_assertion(node):
-                env[node] = self.graph.node_copy(node, new)
+                env[node] = copied(self.graph, node, new)
         raise AssertionError("a graph ends with an output node")
 
     def _copy_wrapped(self, region: _Region, node: fx.Node, inner: fx.GraphModule, new: Any) -> Any:
