@@ -29,7 +29,7 @@ def evaluate(
         if isinstance(argument, list | tuple):
             return [widen(a) for a in argument]
         if isinstance(argument, sympy.Expr):
-            number = argument.xreplace(dict(symbols or {}))
+            number = sympy.sympify(argument.xreplace(dict(symbols or {})))
             return int(number) if number.is_integer else float(number)
         return UP.get(argument, argument) if isinstance(argument, torch.dtype) else argument
 
