@@ -40,8 +40,13 @@ def exchanged(own: str, dtype: str | None) -> dict[str, str]:
     return {own: dtype or own}
 
 
-def gelu(ops: Any, x: Any) -> Any:
-    """x times the normal distribution's cumulative function, by `keras.ops` or the recorder's `ops`."""
+def gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
+    """x times the normal distribution's cumulative function, or its approximation by tanh.
+
+    By `keras.ops`, or by the recorder's `ops`.
+    """
+    if approximate == "tanh":
+        return ops.multiply(0.5 * x, 1.0 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
     return ops.multiply(0.5 * x, 1.0 + ops.erf(x * math.sqrt(0.5)))
 
 

@@ -10,15 +10,15 @@ import torch
 from torch2keras import double
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Weight
-from torch2keras.recorder import Tensor, call, layers, ops
+from torch2keras.recorder import call, layers, ops
 from torch2keras.registry import lowering, pointwise
 
 aten = torch.ops.aten
 
 
 def activation(name: str) -> Callable[[Any], Any]:
-    """The layer `Activation(name)`."""
-    return lambda x: layers.Activation(activation=name)(x)
+    """The layer `Activation(name)`, made at each call: a layer with a name of its own stands for one module."""
+    return lambda x: layers.Activation(activation=name)(x)  # noqa: PLW0108
 
 
 def relu(x: Any) -> Any:
@@ -35,11 +35,9 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 
 def gelu(x: Any, approximate: str = "none") -> Any:
     """`Activation("gelu")`, in float64 its formula; stock Keras has no layer of the approximation by tanh."""
-    if approximate == "tanh":
-        return ops.gelu(x, approximate=True)
     if x.dtype == "float64":
-        return double.gelu(ops, x)
-    return layers.Activation(activation="gelu")(x)
+        return double.gelu(ops, x, approximate)
+    return ops.gelu(x, approximate=True) if approximate == "tanh" else layers.Activation(activation="gelu")(x)
 
 
 def elu(x: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
@@ -72,7 +70,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Any:
 def rrelu(x: Any, lower: float = 0.125, upper: float = 1 / 3, training: bool = False) -> Any:
     """In eval mode a leaky ReLU of the mean slope. Raises LoweringError where it is random."""
     if training:
-        raise LoweringError("rrelu with random slopes has no stock layer in Keras", [("next", "call it with training=False")])
+        raise LoweringError("rrelu with random slopes has no stock layer", [("next", "call it with training=False")])
     return leaky_relu(x, (lower + upper) / 2)
 
 
