@@ -111,8 +111,9 @@ class Recorder:
 
     def op(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recorded:
         """Record a call of a stock op."""
-        args = tuple(self._argument(a) for a in args)
-        kwargs = {k: self._argument(v) for k, v in kwargs.items()}
+        literal = _has_tensor([args, list(kwargs.values())])
+        args = tuple(self._argument(a, literal=literal) for a in args)
+        kwargs = {k: self._argument(v, literal=literal) for k, v in kwargs.items()}
         spec = function(*_specs(args), **{k: _specs(v) for k, v in kwargs.items()})
         result, outputs = self._results(spec)
         self.calls.append(Call(name, _refs(args), {k: _refs(v) for k, v in kwargs.items()}, outputs, origin=self.origin))
@@ -122,7 +123,7 @@ class Recorder:
         self, layer: LayerCall, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], weights: Mapping[str, Weight]
     ) -> Recorded:
         """Record a call of a stock layer with these weights."""
-        inputs = tuple(self._argument(a) for a in inputs)
+        inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
         dtype = next((t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype), self.float_dtype)
         made = getattr(keras.layers, layer.cls)(**layer.config, dtype=dtype)
         spec = _output_spec(made, _specs(inputs), kwargs)
@@ -144,13 +145,16 @@ class Recorder:
         tensor = self._new(spec)
         return tensor, (tensor.index,)
 
-    def _argument(self, argument: Any) -> Any:
-        """A constant as the graph can hold it: written out where small, else a weight."""
+    def _argument(self, argument: Any, *, literal: bool) -> Any:
+        """A constant as the graph can hold it: written out where small, else a weight.
+
+        `literal` is whether it may be written out: a call of constants alone would be no part of a Functional model.
+        """
         if isinstance(argument, Weight):
             small = int(np.prod(argument.shape)) * 8 <= LITERAL_BYTES
-            return Literal(argument) if small and not argument.trainable else self.bare(argument)
+            return Literal(argument) if literal and small and not argument.trainable else self.bare(argument)
         if isinstance(argument, list | tuple):
-            return type(argument)(self._argument(a) for a in argument)
+            return type(argument)(self._argument(a, literal=literal) for a in argument)
         return argument
 
     def bare(self, weight: Weight) -> Tensor:
@@ -183,6 +187,12 @@ def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> 
     if shape and isinstance(shape[0], list | tuple):
         return [keras.KerasTensor(s, layer.compute_dtype) for s in shape]
     return keras.KerasTensor(shape, layer.compute_dtype)
+
+
+def _has_tensor(argument: Any) -> bool:
+    if isinstance(argument, list | tuple):
+        return any(map(_has_tensor, argument))
+    return isinstance(argument, Tensor)
 
 
 def _specs(argument: Any) -> Any:

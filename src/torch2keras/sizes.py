@@ -1,6 +1,6 @@
 """Symbolic sizes as tensors: stock Keras has no symbolic shape, so a dynamic size is measured on a value that has it.
 
-`shape_of_tensor` tells a converter the sizes of an operand as expressions; `ones` makes a tensor of a symbolic shape,
+`sizes_of` tells a converter the sizes of an operand as expressions; `ones` makes a tensor of a symbolic shape,
 `count` numbers the positions of a dimension, `grow` stretches dimensions of size one.
 """
 
@@ -76,12 +76,8 @@ class SizeTensors:
     def _composed(self, size: Size) -> Tensor:
         if isinstance(size, int):
             return ops.repeat(cast(ops.reshape(recorder().one(recorder().float_dtype), (1,)), "int32"), size)  # type: ignore[no-any-return]
-        if isinstance(size, sympy.Add):
-            number, rest = size.as_coeff_Add()
-            if number.is_Integer and number < 0:
-                return self.line(rest)[int(-number) :]
-            if all(t.is_positive or t.is_nonnegative for t in size.args):
-                return ops.concatenate([self.line(simple(t)) for t in size.args])  # type: ignore[no-any-return]
+        if isinstance(size, sympy.Add) and (made := self._sum(size)) is not None:
+            return made
         if isinstance(size, sympy.Mul):
             number, rest = size.as_coeff_Mul()
             if number.is_Integer and number > 1:
@@ -90,13 +86,36 @@ class SizeTensors:
                 first, *others = size.args
                 table = ops.expand_dims(self.line(first), 1) * self.line(simple(sympy.Mul(*others)))
                 return ops.reshape(table, (-1,))  # type: ignore[no-any-return]
-        if type(size).__name__ in ("FloorDiv", "CleanDiv") and size.args[1].is_Integer:
-            by = int(size.args[1])
-            return self.line(simple(size.args[0]))[by - 1 :: by]
+        if (floor := _floor(size)) is not None:
+            return self._floored(*floor)
         raise LoweringError(
             f"no value has a dimension of the size {size}, and stock Keras cannot make one",
             [("next", "make this dimension static: leave it out of dynamic_shapes")],
         )
+
+    def _sum(self, size: sympy.Add) -> Tensor | None:
+        number, rest = size.as_coeff_Add()
+        if number.is_Integer and number < 0:
+            return self.line(rest)[int(-number) :]
+        if all(t.is_nonnegative for t in size.args):
+            return ops.concatenate([self.line(simple(t)) for t in size.args])  # type: ignore[no-any-return]
+        # n + floor(a / k) = floor((k n + a) / k), n - floor(a / k) = floor((k n - a + k - 1) / k)
+        for term in size.args:
+            for sign, carry in ((1, 0), (-1, 1)):
+                if (floor := _floor(sign * term)) is not None:
+                    dividend, by = floor
+                    return self._floored(by * (size - term) + sign * dividend + carry * (by - 1), by)
+        return None
+
+    def _floored(self, dividend: Size, by: int) -> Tensor:
+        return self.line(simple(dividend))[by - 1 :: by]
+
+
+def _floor(size: sympy.Expr) -> tuple[sympy.Expr, int] | None:
+    """The dividend and divisor of a floor division by a number."""
+    if type(size).__name__ in ("FloorDiv", "CleanDiv") and size.args[1].is_Integer:
+        return size.args[0], int(size.args[1])
+    return None
 
 
 def sizes() -> SizeTensors:
@@ -127,22 +146,23 @@ def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
     return cast(total, dtype)  # type: ignore[no-any-return]
 
 
-def grow(x: Tensor | Weight, shape: Sequence[Size]) -> Tensor | Weight:
-    """`x` with its dimensions of size one, and missing ones in front, stretched to `shape`."""
-    have, want = tuple(map(simple, sizes_of(x))), tuple(map(simple, shape))
+def grow(x: Tensor | Weight, shape: Sequence[Size], have: Sequence[Size] | None = None) -> Tensor | Weight:
+    """`x` with its dimensions of size one, and missing ones in front, stretched to `shape`; `have` is its own shape."""
+    have, want = tuple(map(simple, sizes_of(x) if have is None else have)), tuple(map(simple, shape))
     if have == want:
         return x
-    missing = len(want) - len(have)
-    grows = [d < missing or (have[d - missing] == 1 and want[d] != 1) for d in range(len(want))]
     if all(isinstance(s, int) for s in want):
         return ops.broadcast_to(x, want)  # type: ignore[no-any-return]
+    missing = len(want) - len(have)
     if missing:
-        x = ops.expand_dims(x, axis=tuple(range(missing)))
-    stretch = [size if grown and not isinstance(size, int) else 1 for size, grown in zip(want, grows, strict=True)]
+        have = (1,) * missing + have
+        x = x.reshape(*have) if isinstance(x, Weight) else ops.expand_dims(x, axis=tuple(range(missing)))
+    grows = [size if own == 1 else 1 for own, size in zip(have, want, strict=True)]
+    stretch = [1 if isinstance(size, int) else size for size in grows]
     if any(s != 1 for s in stretch):
         factor = ones(stretch, x.dtype)
         x = ops.logical_and(x, factor) if x.dtype == "bool" else ops.multiply(x, factor)
-    fixed = tuple(size if grown and isinstance(size, int) else 1 for size, grown in zip(want, grows, strict=True))
+    fixed = tuple(size if isinstance(size, int) else 1 for size in grows)
     return ops.tile(x, fixed) if any(s != 1 for s in fixed) else x  # type: ignore[no-any-return]
 
 

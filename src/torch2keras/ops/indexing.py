@@ -1,12 +1,21 @@
-"""Lookups: index_select, gather, index with integer tensors, and scattered writes."""
+"""Lookups: index_select, gather, and indexing with integer tensors."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 
+from torch2keras.errors import LoweringError
+from torch2keras.factor import product
+from torch2keras.ir import Constant, Size, TensorType, Value
 from torch2keras.keras_graph import Weight
-from torch2keras.recorder import Tensor, ops
+from torch2keras.rearrange import reshape
+from torch2keras.recorder import Tensor, call, cast, layers, ops, recorder
 from torch2keras.registry import lowering
+from torch2keras.sizes import sizes, sizes_of
 
 aten = torch.ops.aten
 
@@ -16,7 +25,164 @@ def look_up(x: Tensor | Weight, index: Tensor | Weight, dim: int) -> Tensor:
     return ops.take(x, index, axis=dim)  # type: ignore[no-any-return]
 
 
+def look_up_positions(x: Tensor | Weight, positions: Tensor, dim: int) -> Tensor:
+    """Entries at computed positions, none negative; a table of weights is an `Embedding`."""
+    table = isinstance(x, Weight) and "float" in x.dtype and math.prod(x.shape[:dim]) == 1 and x.ndim > dim + 1
+    if not table:
+        return look_up(x, positions, dim)
+    length, *rest = x.shape[dim:]
+    embedding = layers.Embedding(input_dim=length, output_dim=math.prod(rest))
+    rows = call(embedding, positions, embeddings=x.reshape(length, math.prod(rest)))
+    if len(rest) > 1:
+        rows = ops.reshape(rows, (-1, *rest))
+    return ops.expand_dims(rows, axis=tuple(range(dim))) if dim else rows  # type: ignore[no-any-return]
+
+
 @lowering(aten.index_select.default, axes="... [dim'], i' -> ... [dim']")
 def index_select(x, dim, index):
     """`keras.ops.take`."""
     return look_up(x, index, dim)
+
+
+def same_beside(args: Mapping[str, Any]) -> str | None:
+    """gather reads the first entries of the other dimensions where the index has fewer; then dims don't correspond."""
+    rank = args["self"].type.rank
+    sizes = zip(args["self"].type.shape, args["index"].type.shape, strict=True)
+    alike = all(a == b for d, (a, b) in enumerate(sizes) if d != args["dim"] % max(rank, 1))
+    return "... [dim'], ... [dim'] -> ... [dim']" if alike else None
+
+
+@lowering(aten.gather.default, axes=same_beside)
+def gather(x, dim, index, sparse_grad=False):
+    """`keras.ops.take_along_axis`."""
+    if not x.ndim:
+        return x
+    dim %= x.ndim
+    have, want = sizes_of(x), sizes_of(index)
+    cut = tuple(
+        slice(None) if d == dim or a == b else slice(b) for d, (a, b) in enumerate(zip(have, want, strict=True))
+    )
+    whole = all(c == slice(None) for c in cut)
+    return ops.take_along_axis(x if whole else x[cut], index, axis=dim)
+
+
+def indexed(args: Mapping[str, Any]) -> list[Value | None]:
+    """For each dimension of the operand the tensor that indexes it."""
+    given = list(args["indices"])
+    return given + [None] * (args["self"].type.rank - len(given))
+
+
+def is_mask(value: Value | None) -> bool:
+    """Whether a tensor that indexes is a mask."""
+    return value is not None and value.type.dtype in (torch.bool, torch.uint8)
+
+
+def index_names(args: Mapping[str, Any]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Names of the operand's dimensions (`a` those indexed), of each index, of the result, and of the dims left over."""
+    tensors = indexed(args)
+    where = [d for d, t in enumerate(tensors) if t is not None]
+    names = [f"a{d}'" if t is not None else f"d{d}" for d, t in enumerate(tensors)]
+    rank = max(tensors[d].type.rank for d in where)
+    broad = [f"i{k}" for k in range(rank)]
+    terms = [" ".join(broad[rank - tensors[d].type.rank :]) for d in where]
+    adjacent = where == list(range(where[0], where[-1] + 1))
+    start = where[0] if adjacent else 0
+    rest = [n for n in names if n[0] == "d"]
+    result = [*rest[:start], *broad, *rest[start:]]
+    return names, terms, result, broad
+
+
+def index_torch(args: Mapping[str, Any]) -> str | None:
+    """Adjacent indices stand where they index; with others between them, their dimensions come first."""
+    if any(map(is_mask, args["indices"])):
+        return None
+    if (single := _single(args)) is not None:
+        return single
+    names, terms, result, _ = index_names(args)
+    return f"{' '.join(names)}, {', '.join(terms)} -> {' '.join(result)}"
+
+
+def index_keras(args: Mapping[str, Any]) -> str | None:
+    """One index of several dimensions: PyTorch's own order. Several: the dimensions that they index come first."""
+    if any(map(is_mask, args["indices"])) or _single(args) is not None:
+        return None
+    names, terms, result, broad = index_names(args)
+    if len(terms) == 1:
+        return index_torch(args)
+    first = [n for n in names if n[0] == "a"]
+    rest = [n for n in names if n[0] == "d"]
+    return f"{' '.join(first + rest)}, {', '.join(terms)} -> {' '.join(broad + rest)}"
+
+
+def _single(args: Mapping[str, Any]) -> str | None:
+    """One index of at most one dimension: its entries take the place of what they index, in any layout."""
+    tensors = indexed(args)
+    where = [d for d, t in enumerate(tensors) if t is not None]
+    if len(where) != 1 or tensors[where[0]].type.rank > 1:
+        return None
+    names = [f"a{d}'" if d in where else f"d{d}" for d in range(len(tensors))]
+    if tensors[where[0]].type.rank:
+        return f"{' '.join(names)}, i' -> {' '.join(names)}"
+    return f"{' '.join(names)},  -> {' '.join(n for n in names if n[0] == 'd')}"
+
+
+@lowering(aten.index.Tensor, torch=index_torch, keras=index_keras)
+def index(x, indices, *, a):
+    """`keras.ops.take`; of several dimensions by one number for all of them."""
+    tensors = [i for i in indices if i is not None]
+    if any(t.dtype in ("bool", "uint8") for t in tensors):
+        raise LoweringError(
+            "indexing with a mask gives a shape that depends on the data",
+            [("next", "keep the shape: torch.where(mask, x, 0), or multiply by the mask")],
+        )
+    if len(tensors) == 1:
+        return look_up(x, tensors[0], a[0])
+    count = len(tensors)
+    have = sizes_of(x)
+    flat = flat_position(tensors, have[:count])
+    return ops.take(reshape(as_tensor(x), have, (product(have[:count]), *have[count:])), flat, axis=0)
+
+
+def flat_position(indices: Sequence[Tensor | Weight], shape: Sequence[Size]) -> Tensor | Weight:
+    """The row-major number of the position that indices of several dimensions name."""
+    total, *others = (wrapped(index, size) for index, size in zip(indices, shape, strict=True))
+    for position, size in zip(others, shape[1:], strict=True):
+        total = plus(times(total, size), position)
+    return total
+
+
+def times(index: Tensor | Weight, size: Size) -> Tensor | Weight:
+    """Known positions are computed at conversion."""
+    if isinstance(index, Weight) and isinstance(size, int):
+        return constant(index.tensor() * size)
+    return ops.multiply(sizes().tensor(size), index)  # type: ignore[no-any-return]
+
+
+def plus(a: Tensor | Weight, b: Tensor | Weight) -> Tensor | Weight:
+    """Known positions are computed at conversion."""
+    if isinstance(a, Weight) and isinstance(b, Weight):
+        return constant(a.tensor() + b.tensor())
+    return ops.add(a, b)  # type: ignore[no-any-return]
+
+
+def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
+    """An index with negative positions counted from the end, as int32."""
+    if isinstance(index, Weight):
+        known = index.tensor()
+        if isinstance(size, int):
+            return constant(torch.where(known < 0, known + size, known))
+        if int(known.min()) >= 0:
+            return constant(known)
+    index = cast(as_tensor(index), "int32")
+    return ops.where(ops.less(index, 0), index + sizes().tensor(size), index)  # type: ignore[no-any-return]
+
+
+def constant(values: torch.Tensor) -> Weight:
+    """Numbers that are known at conversion and belong to no parameter, as int32."""
+    numbers = values.to(torch.int32)
+    return Weight.of(Constant("positions", TensorType(tuple(numbers.shape), numbers.dtype), numbers))
+
+
+def as_tensor(x: Tensor | Weight) -> Tensor:
+    """A constant as a tensor."""
+    return recorder().bare(x) if isinstance(x, Weight) else x

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
+from torch2keras.errors import LoweringError
+from torch2keras.recorder import ops
 from torch2keras.registry import lowering, registry
-from torch2keras.sizes import grow
+from torch2keras.sizes import grow, sizes_of
 
 aten = torch.ops.aten
 
@@ -29,3 +34,109 @@ registry.aliases |= {
 def expand(x, size, implicit=False, *, shapes):
     """`keras.ops.broadcast_to`; a product with ones of a dynamic size."""
     return grow(x, shapes[0])
+
+
+def repeat_axes(args: Mapping[str, Any]) -> str:
+    """`n` are the dimensions that repeat adds in front, `d` the others; a repeated one changes its size."""
+    rank = args["self"].type.rank
+    new = len(args["repeats"]) - rank
+    names = [f"d{d}" + "'" * (args["repeats"][new + d] != 1) for d in range(rank)]
+    return f"{' '.join(names)} -> {' '.join([*(f'''n{d}' ''' for d in range(new)), *names])}"
+
+
+@lowering(aten.repeat.default, axes=repeat_axes)
+def repeat(x, repeats, *, d, n, shapes):
+    """`keras.ops.tile`; a product with ones where a dimension of size one is repeated a dynamic number of times."""
+    have = list(sizes_of(x))
+    counts = dict(zip([*n, *_after(n, d)], repeats, strict=True))
+    for position in sorted(n):
+        have.insert(position, 1)
+    x = ops.expand_dims(x, axis=tuple(sorted(n))) if n else x
+    want = [size if own == 1 else own for own, size in zip(have, shapes[0], strict=True)]
+    rest = tuple(counts[p] if own != 1 else 1 for p, own in enumerate(have))
+    if not all(isinstance(r, int) for r in rest):
+        raise LoweringError(
+            "a dimension is repeated a dynamic number of times",
+            [("next", "repeat it after unsqueeze, or make the number static")],
+        )
+    x = grow(x, want, have)
+    return ops.tile(x, rest) if any(r != 1 for r in rest) else x
+
+
+def _after(inserted: tuple[int, ...], positions: tuple[int, ...]) -> list[int]:
+    """Where dimensions are once others have been inserted so that these stand at the positions `inserted`."""
+    free = [p for p in range(len(inserted) + len(positions)) if p not in inserted]
+    return [free[p] for p in positions]
+
+
+def along_dim(args: Mapping[str, Any]) -> str | None:
+    """Of an op that flattens where it is given no dim."""
+    return None if args.get("dim") is None else "... [dim'] -> ... [dim']"
+
+
+@lowering(aten.repeat_interleave.self_int, axes=along_dim)
+def repeat_interleave(x, repeats, dim=None, output_size=None):
+    """`keras.ops.repeat`."""
+    return ops.repeat(x, repeats, axis=dim)
+
+
+@lowering(aten.flip.default, axes="... [dims'] -> ... [dims']")
+def flip(x, dims):
+    """`keras.ops.flip`."""
+    return ops.flip(x, axis=dims) if dims else x
+
+
+def rolled(args: Mapping[str, Any]) -> str | None:
+    """Without dims it rolls the flattened tensor."""
+    return "... [dims'] -> ... [dims']" if args["dims"] else None
+
+
+@lowering(aten.roll.default, axes=rolled)
+def roll(x, shifts, dims=()):
+    """`keras.ops.roll`."""
+    shifts = shifts if isinstance(shifts, list | tuple) else (shifts,)
+    if not dims:
+        return ops.roll(x, shifts[0])
+    return (
+        ops.roll(x, shift=tuple(shifts), axis=tuple(dims))
+        if len(dims) > 1
+        else ops.roll(x, shift=shifts[0], axis=dims[0])
+    )
+
+
+@lowering(aten.tril.default, torch="... r' c' -> ... r' c'", keras="... r' c' -> ... r' c'")
+def tril(x, diagonal=0):
+    """`keras.ops.tril`."""
+    return ops.tril(x, k=diagonal)
+
+
+@lowering(aten.triu.default, torch="... r' c' -> ... r' c'", keras="... r' c' -> ... r' c'")
+def triu(x, diagonal=0):
+    """`keras.ops.triu`."""
+    return ops.triu(x, k=diagonal)
+
+
+def diagonal_torch(args: Mapping[str, Any]) -> str:
+    """The two dimensions leave, their diagonal comes last."""
+    names, rest = diagonal_names(args)
+    return f"{' '.join(names)} -> {' '.join(rest)} e'"
+
+
+def diagonal_keras(args: Mapping[str, Any]) -> str:
+    """The two dimensions last."""
+    _, rest = diagonal_names(args)
+    return f"{' '.join(rest)} r' c' -> {' '.join(rest)} e'"
+
+
+def diagonal_names(args: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Names of all dimensions, r' and c' those of the diagonal; and of the others."""
+    rank = args["self"].type.rank
+    row, column = args["dim1"] % rank, args["dim2"] % rank
+    names = ["r'" if d == row else "c'" if d == column else f"d{d}" for d in range(rank)]
+    return names, [name for name in names if name[0] == "d"]
+
+
+@lowering(aten.diagonal.default, torch=diagonal_torch, keras=diagonal_keras)
+def diagonal(x, offset=0, dim1=0, dim2=1):
+    """`keras.ops.diagonal`."""
+    return ops.diagonal(x, offset=offset, axis1=-2, axis2=-1)

@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
+from torch2keras.errors import LoweringError
 from torch2keras.factor import simple
 from torch2keras.ir import Size
 from torch2keras.keras_graph import Weight
-from torch2keras.ops.indexing import look_up
+from torch2keras.ops.indexing import constant, look_up_positions
 from torch2keras.recorder import Tensor, ops
 from torch2keras.registry import lowering
 from torch2keras.sizes import count, sizes, sizes_of
@@ -48,11 +49,15 @@ def part(x: Tensor | Weight, dim: int, start: Size, stop: Size, step: Size, leng
     start, stop = bound(start, sizes_of(x)[dim]), bound(stop, sizes_of(x)[dim])
     if isinstance(x, Tensor) and isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
         limit = None if stop >= END else stop
-        return x if (start, limit, step) == (0, None, 1) else x[along(dim, slice(start or None, limit, None if step == 1 else step))]
+        return (
+            x
+            if (start, limit, step) == (0, None, 1)
+            else x[along(dim, slice(start or None, limit, None if step == 1 else step))]
+        )
     first = sizes().tensor(start if not isinstance(start, int) or start >= 0 else sizes_of(x)[dim] + start)
     positions = count(length)
     positions = positions if step == 1 else positions * step
-    return look_up(x, positions if isinstance(first, int) and first == 0 else positions + first, dim)
+    return look_up_positions(x, positions if isinstance(first, int) and first == 0 else positions + first, dim)
 
 
 @lowering(aten.slice.Tensor, axes="... [dim'] -> ... [dim']")
@@ -98,3 +103,49 @@ def split_with_sizes(x, split_sizes, dim=0, *, shapes):
 def unbind(x, dim=0):
     """`keras.ops.unstack`."""
     return ops.unstack(x, axis=dim)
+
+
+@lowering(aten.slice_scatter.default, axes="... [dim'], ... [dim'] -> ... [dim']")
+def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, shapes):
+    """What stands before, the new part, and what stands behind; of a part with a step, a lookup in both."""
+    size, length = shapes[0][dim], sizes_of(src)[dim]
+    first = bound(0 if start is None else start, size)
+    stop = bound(END if end is None else end, size)
+    if step != 1:
+        return interleaved(x, src, dim, range(*slice(first, min(stop, END), step).indices(size)))
+    if not isinstance(first, int) or not isinstance(stop, int):
+        raise LoweringError(
+            "a write to a slice whose bounds are no fixed distance from an end",
+            [("next", "make this dimension static")],
+        )
+    tail = first + length if isinstance(length, int) and (first >= 0 or first + length < 0) else stop
+    before = [x[along(dim, slice(None, first))]] if first else []
+    behind = [] if tail in (END, size) or (first < 0 and tail == 0) else [x[along(dim, slice(tail, None))]]
+    pieces = [*before, src, *behind]
+    return ops.concatenate(pieces, axis=dim) if len(pieces) > 1 else src
+
+
+def interleaved(x: Tensor, src: Tensor, dim: int, positions: range) -> Tensor:
+    """`x` with the entries at `positions` taken from `src`. Raises LoweringError where the size is dynamic."""
+    size = sizes_of(x)[dim]
+    if not isinstance(size, int):
+        raise LoweringError(
+            "a write to every so many entries of a dynamic dimension", [("next", "make this dimension static")]
+        )
+    chosen = {position: size + k for k, position in enumerate(positions)}
+    index = constant(torch.tensor([chosen.get(position, position) for position in range(size)]))
+    return ops.take(ops.concatenate([x, src], axis=dim), index, axis=dim)  # type: ignore[no-any-return]
+
+
+@lowering(aten.select_scatter.default, axes="... [dim'], ... -> ... [dim']")
+def select_scatter(x, src, dim, index, *, shapes):
+    """What stands before, the new entry, and what stands behind."""
+    size = shapes[0][dim]
+    index = bound(index, size)
+    if not isinstance(index, int):
+        raise LoweringError(
+            "a write to an entry at no fixed distance from an end", [("next", "make this dimension static")]
+        )
+    before = [x[along(dim, slice(None, index))]] if index and index != -size else []
+    behind = [] if index in (-1, size - 1) else [x[along(dim, slice(index + 1, None))]]
+    return ops.concatenate([*before, ops.expand_dims(src, axis=dim), *behind], axis=dim)

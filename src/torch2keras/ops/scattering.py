@@ -1,0 +1,200 @@
+"""Writes at computed positions: scatter, index_put, diagonal_scatter. index_add, index_fill ... decompose into these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from torch2keras.errors import LoweringError
+from torch2keras.ir import Size
+from torch2keras.keras_graph import Weight
+from torch2keras.ops.indexing import as_tensor, constant, index_names, is_mask, wrapped
+from torch2keras.ops.shaping import diagonal_names
+from torch2keras.recorder import Tensor, cast, ops
+from torch2keras.registry import lowering
+from torch2keras.sizes import count, grow, sizes_of
+
+aten = torch.ops.aten
+
+REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "max", "amin": "min", "add": "add", "multiply": "mul"}
+"""PyTorch's names of what happens at a position that is written to twice -> Keras's."""
+
+
+def coordinates(index: Any, dim: int) -> Any:
+    """For each element of `index` the position that it names: its own, but for `dim`. Flat, (elements, rank)."""
+    shape = sizes_of(index)
+    rank = len(shape)
+    if isinstance(index, Weight):
+        own = torch.meshgrid(*map(torch.arange, index.shape), indexing="ij")
+        known = [index.tensor() if d == dim else line for d, line in enumerate(own)]
+        return constant(torch.stack(known, dim=-1).reshape(-1, rank))
+    columns = [
+        cast(index, "int32") if d == dim else grow(_along(count(size), d, rank), shape, _unit(d, size, rank))
+        for d, size in enumerate(shape)
+    ]
+    return ops.reshape(ops.stack(columns, axis=-1), (-1, rank))
+
+
+def _along(line: Tensor, dim: int, rank: int) -> Tensor:
+    return ops.reshape(line, tuple(-1 if d == dim else 1 for d in range(rank)))  # type: ignore[no-any-return]
+
+
+def _unit(dim: int, size: Size, rank: int) -> tuple[Size, ...]:
+    return tuple(size if d == dim else 1 for d in range(rank))
+
+
+def scattered(x: Any, dim: int, index: Any, src: Any, reduction: str | None) -> Tensor:
+    """`src` written into `x` where `index` says; `src` may be larger than `index`."""
+    x = as_tensor(x)
+    if not x.ndim:
+        return scattered(ops.reshape(x, (1,)), 0, index, src, reduction)
+    want, have = sizes_of(index), sizes_of(src)
+    cut = tuple(slice(None) if a == b else slice(a) for a, b in zip(want, have, strict=True))
+    values = src if all(c == slice(None) for c in cut) else as_tensor(src)[cut]
+    extra = {"reduction": reduction} if reduction else {}
+    return ops.scatter_update(x, coordinates(index, dim % x.ndim), ops.reshape(values, (-1,)), **extra)  # type: ignore[no-any-return]
+
+
+@lowering(aten.scatter.src)
+def scatter(x, dim, index, src):
+    """`keras.ops.scatter_update`."""
+    return scattered(x, dim, index, src, None)
+
+
+@lowering(aten.scatter.value)
+def scatter_value(x, dim, index, value):
+    """`keras.ops.scatter_update`."""
+    places = coordinates(index, dim % x.ndim)
+    return ops.scatter_update(as_tensor(x), places, ops.full_like(as_tensor(places)[:, 0], value, dtype=x.dtype))
+
+
+@lowering(aten.scatter_add.default)
+def scatter_add(x, dim, index, src):
+    """`keras.ops.scatter_update` with reduction "add"."""
+    return scattered(x, dim, index, src, "add")
+
+
+@lowering(aten.scatter.reduce)
+def scatter_reduce_old(x, dim, index, src, reduce):
+    """`keras.ops.scatter_update` with a reduction."""
+    return scattered(x, dim, index, src, REDUCTIONS[reduce])
+
+
+@lowering(aten.scatter_reduce.two)
+def scatter_reduce(x, dim, index, src, reduce, include_self=True):
+    """`keras.ops.scatter_update` with a reduction."""
+    if reduce == "mean" or not include_self:
+        what = "mean" if reduce == "mean" else "include_self=False"
+        raise LoweringError(
+            f"scatter_reduce with {what} has no counterpart in Keras",
+            [("next", "use scatter_add and divide by counts")],
+        )
+    return scattered(x, dim, index, src, REDUCTIONS[reduce])
+
+
+def put_torch(args: Mapping[str, Any]) -> str | None:
+    """The values broadcast against what indexing would give; a mask lies along the dimensions that it indexes."""
+    if any(map(is_mask, args["indices"])):
+        return _masked(args)
+    names, terms, result, _ = index_names(args)
+    values = result[len(result) - args["values"].type.rank :]
+    return f"{' '.join(names)}, {', '.join(terms)}, {' '.join(values)} -> {' '.join(names)}"
+
+
+def put_keras(args: Mapping[str, Any]) -> str | None:
+    """The indexed dimensions first."""
+    if any(map(is_mask, args["indices"])):
+        return None
+    names, terms, result, broad = index_names(args)
+    names = sorted(names, key=lambda name: name[0])
+    present = result[len(result) - args["values"].type.rank :]
+    values = [n if n in present else "1" for n in [*broad, *(n for n in names if n[0] == "d")]]
+    return f"{' '.join(names)}, {', '.join(terms)}, {' '.join(values)} -> {' '.join(names)}"
+
+
+def _masked(args: Mapping[str, Any]) -> str | None:
+    """A mask as the only index: `m` are its dimensions."""
+    x, values = args["self"], args["values"]
+    masks = [(at, v) for at, v in enumerate(args["indices"]) if v is not None]
+    if len(masks) != 1:
+        return None
+    at, mask = masks[0]
+    own = range(at, at + mask.type.rank)
+    names = [f"m{d}" if d in own else f"d{d}" for d in range(x.type.rank)]
+    term = " ".join(names[at : at + mask.type.rank])
+    return f"{' '.join(names)}, {term}, {' '.join(f'v{k}' for k in range(values.type.rank))} -> {' '.join(names)}"
+
+
+@lowering(aten.index_put.default, torch=put_torch, keras=put_keras)
+def index_put(x, indices, values, accumulate=False, *, m):
+    """`keras.ops.scatter_update`; of a mask and one value, `keras.ops.where`."""
+    tensors = [i for i in indices if i is not None]
+    x = as_tensor(x)
+    if any(t.dtype in ("bool", "uint8") for t in tensors):
+        return put_masked(x, tensors, values, m, accumulate=accumulate)
+    have = sizes_of(x)
+    places, shape = positions(tensors, have)
+    updates = as_tensor(grow(values, (*shape, *have[len(tensors) :])))
+    extra = {"reduction": "add"} if accumulate else {}
+    return ops.scatter_update(x, places, _flat(updates, len(shape)), **extra)
+
+
+def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple[Size, ...]]:
+    """Index tensors broadcast together: the positions that they name, one a row; and their common shape."""
+    shape = broadcast([sizes_of(i) for i in indices])
+    wraps = [wrapped(i, size) for i, size in zip(indices, sizes, strict=False)]
+    if all(isinstance(w, Weight) for w in wraps):
+        return constant(
+            torch.stack(torch.broadcast_tensors(*(w.tensor() for w in wraps)), -1).reshape(-1, len(wraps))
+        ), shape
+    grown = [as_tensor(grow(w, shape, sizes_of(i))) for w, i in zip(wraps, indices, strict=True)]
+    return _flat(ops.stack(grown, axis=-1), len(shape)), shape
+
+
+def _flat(x: Tensor, leading: int) -> Tensor:
+    """The leading dimensions as one."""
+    return x if leading == 1 else ops.reshape(x, (-1, *x.shape[leading:]))  # type: ignore[no-any-return]
+
+
+def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
+    """The shape that tensors of these shapes have together."""
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
+    return tuple(next((s for s in column if s != 1), 1) for column in zip(*padded, strict=True))
+
+
+def put_masked(x: Tensor, masks: Sequence[Any], values: Any, m: tuple[int, ...], *, accumulate: bool) -> Tensor:
+    """One value where a mask is true. Raises LoweringError for several values: which goes where depends on the data."""
+    if len(masks) > 1 or any(s != 1 for s in sizes_of(values)):
+        raise LoweringError(
+            "which value is written where depends on the data",
+            [("next", "write torch.where(mask, values, x) with values of the shape of x")],
+        )
+    others = tuple(d for d in range(x.ndim) if d not in m)
+    mask = ops.expand_dims(masks[0], axis=others) if others else masks[0]
+    value = values.reshape(*(1,) * x.ndim) if isinstance(values, Weight) else ops.reshape(values, (1,) * x.ndim)
+    return ops.where(mask, x + value if accumulate else value, x)  # type: ignore[no-any-return]
+
+
+def diagonal_put_torch(args: Mapping[str, Any]) -> str:
+    """The diagonal comes last in `src`."""
+    names, rest = diagonal_names(args)
+    return f"{' '.join(names)}, {' '.join(rest)} e' -> {' '.join(names)}"
+
+
+def diagonal_put_keras(args: Mapping[str, Any]) -> str:
+    """The two dimensions last."""
+    _, rest = diagonal_names(args)
+    both = " ".join([*rest, "r'", "c'"])
+    return f"{both}, {' '.join(rest)} e' -> {both}"
+
+
+@lowering(aten.diagonal_scatter.default, torch=diagonal_put_torch, keras=diagonal_put_keras)
+def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1, *, shapes):
+    """`keras.ops.where` on the diagonal, with the entries of `src` stretched along it."""
+    rows, columns = map(count, shapes[0][-2:])
+    rows = ops.expand_dims(rows, 1)
+    along = ops.minimum(ops.maximum(ops.minimum(rows, columns), 0), sizes_of(src)[-1] - 1)
+    return ops.where(ops.equal(rows + offset, columns), ops.take(src, along, axis=-1), x)
