@@ -345,8 +345,27 @@ def write_to_expanded(x):
     return y
 
 
-def write_to_out(x):
-    y = torch.empty(C, L)
+def strides_of_written(x):
+    y = x * 2
+    y[:, 0] = 1
+    return y.as_strided((2, 3), (1, 2))
+
+
+def dynamic_part_written(x):
+    y = torch.cat([x, x, x])
+    with torch.no_grad():
+        y.split([1, y.shape[0] - 1])[1].add_(1)
+    return y
+
+
+def written_through_other_dtype(x):
+    y = x * 2
+    y.view(torch.int32).bitwise_and_(7)
+    return y
+
+
+def result_given(x):
+    y = torch.zeros(C, L)
     torch.sum(x, 0, out=y)
     return y
 
@@ -356,6 +375,10 @@ REFUSED = [
     ("assigned_buffer", AssignsBuffer()),
     ("written_statistics", KeepsStatistics()),
     ("written_through_unfold", Calls(write_to_expanded)),
+    ("strides_of_written", Calls(strides_of_written)),
+    ("dynamic_part_written", Calls(dynamic_part_written)),
+    ("written_through_other_dtype", Calls(written_through_other_dtype)),
+    ("result_given", Calls(result_given)),
     ("resized", Calls(lambda x: (x * 2).resize_(3, 2))),
 ]
 
