@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ HOMES = {
     "pipeline": "convert",
     "registry": "lowering",
 }
-"""Which module each public name lives in. They are imported when first asked for: SymPy alone takes a second."""
+"""Which module each public name lives in."""
 
 _MODULE_OF = {name: home for home, names in HOMES.items() for name in names.split()}
 
@@ -45,3 +46,10 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"torch2keras.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
+
+
+# A program that has PyTorch loaded is about to convert: everything is imported now. Without it (the command line's
+# --help) nothing is imported before it is asked for; PyTorch and Keras take seconds.
+if "torch" in sys.modules:
+    for _name in __all__:
+        __getattr__(_name)
