@@ -24,6 +24,7 @@ def linear_torch(args: Mapping[str, Any]) -> str:
 
 
 def linear_keras(args: Mapping[str, Any]) -> str:
+    """A kernel of (inputs, outputs)."""
     return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
 
 
@@ -98,6 +99,7 @@ def addmm(x, mat1, mat2, beta=1, alpha=1):
 
 
 def addbmm_axes(args: Mapping[str, Any]) -> str:
+    """The products of all batches are summed."""
     return f"{ADDED[args['self'].type.rank]}, b i j, b j k -> i k"
 
 
@@ -159,14 +161,12 @@ def without_units(x: Operand, word: str) -> Operand:
 
 def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias: Weight | None) -> Tensor:
     """An einsum in the form that a Keras user would write: a layer by a constant, `matmul` if it is one."""
-    learnt = [isinstance(x, Weight) for x in operands]
-    if learnt in ([True, False], [False, True]):
-        (x, word), (kernel, other) = sorted(
-            zip(operands, words, strict=True), key=lambda pair: isinstance(pair[0], Weight)
-        )
-        if len(word) > 1 and word[0] == result[:1] and "float" in kernel.dtype:
-            return by_layer(x, word, kernel, other, result, bias)
-    if len(operands) == 2 and is_matmul(*words, result):
+    if len(operands) == 2:
+        pairs = list(zip(operands, words, strict=True))
+        for (x, word), (kernel, other) in (pairs, pairs[::-1]):
+            if isinstance(x, Tensor) and isinstance(kernel, Weight) and len(word) > 1 and word[0] == result[:1]:
+                return by_layer(x, word, kernel, other, result, bias)
+    if len(words) == 2 and is_matmul(words[0], words[1], result):
         y = ops.matmul(*operands)
     else:
         y = ops.einsum(f"{','.join(words)}->{result}", *operands)

@@ -20,9 +20,8 @@ GROUPS_LAST = "n *s (num_groups i), (num_groups i), (num_groups i) -> n *s (num_
 
 def along(weight: Weight | Tensor, axes: Sequence[int], ndim: int) -> Weight | Tensor:
     """A weight of the stored dimensions `axes`, with ones for the other dimensions, so that it broadcasts."""
-    shape: list[int | None] = [1] * ndim
-    for axis, size in zip(sorted(axes), weight.shape, strict=True):
-        shape[axis] = size
+    sizes = dict(zip(sorted(axes), weight.shape, strict=True))
+    shape = [sizes.get(axis) or 1 for axis in range(ndim)]
     return weight.reshape(*shape) if isinstance(weight, Weight) else ops.reshape(weight, shape)
 
 
@@ -46,7 +45,7 @@ def normalize(
 def standardize(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
     """Zero mean and unit variance over stored dimensions."""
     mean, variance = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
-    return (x - mean) * ops.rsqrt(variance + eps)
+    return (x - mean) * ops.rsqrt(variance + eps)  # type: ignore[no-any-return]
 
 
 @lowering(aten.batch_norm.default, axes=CHANNELS)
@@ -95,6 +94,7 @@ def trailing(args: Mapping[str, Any]) -> str:
 
 
 def trailing_scale(args: Mapping[str, Any]) -> str:
+    """As `trailing`, without a bias."""
     names = " ".join(f"n{i}" for i in range(len(args["normalized_shape"])))
     return f"... {names}, {names} -> ... {names}"
 
@@ -106,6 +106,7 @@ def native_trailing(args: Mapping[str, Any]) -> str:
 
 
 def axis_argument(axes: Sequence[int], ndim: int) -> int | list[int]:
+    """One dimension as a number, several as a list."""
     return last(axes[0], ndim) if len(axes) == 1 else sorted(axes)
 
 

@@ -1,0 +1,45 @@
+"""Embedding tables."""
+
+from __future__ import annotations
+
+import torch
+
+from torch2keras.errors import LoweringError
+from torch2keras.keras_graph import Weight
+from torch2keras.recorder import Tensor, call, layers, ops, recorder
+from torch2keras.registry import lowering
+
+aten = torch.ops.aten
+
+TABLE = "v d, ... -> ... d"
+
+
+@lowering(aten.embedding.default, torch=TABLE, keras=TABLE)
+def embedding(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
+    """`Embedding`; the row of `padding_idx` is read, and gets no gradient."""
+    indices = tied(indices) if isinstance(indices, Weight) else indices
+    if not isinstance(weight, Weight):
+        rows = ops.take(weight, indices, axis=0)
+    else:
+        rows = call(layers.Embedding(input_dim=weight.shape[0], output_dim=weight.shape[1]), indices, embeddings=weight)
+    if padding_idx < 0:
+        return rows
+    padding = ops.expand_dims(ops.equal(indices, padding_idx), -1)
+    return ops.where(padding, ops.stop_gradient(rows), rows)
+
+
+def tied(indices: Weight) -> Tensor:
+    """Constant indices as a value of the graph, since a layer is called on values only."""
+    row = ops.multiply(recorder().one(indices.dtype), indices.reshape(1, -1))
+    return ops.reshape(row, indices.shape)  # type: ignore[no-any-return]
+
+
+@lowering(aten.one_hot.default, axes="... -> ... classes'")
+def one_hot(x, num_classes=-1, *, classes):
+    """`keras.ops.one_hot`."""
+    if num_classes < 0:
+        raise LoweringError(
+            "the number of classes of this one_hot is read from the data",
+            [("next", "give torch.nn.functional.one_hot its num_classes")],
+        )
+    return ops.one_hot(x, num_classes, axis=classes if classes < x.ndim else -1, dtype="int64")

@@ -1,0 +1,46 @@
+"""The softmax family, along any stored dimension."""
+
+from __future__ import annotations
+
+import torch
+
+from torch2keras.recorder import cast, layers, ops
+from torch2keras.registry import lowering
+
+aten = torch.ops.aten
+
+ALONG = "... [dim] -> ... [dim]"
+
+
+@lowering(aten.softmax.int, axes=ALONG)
+def softmax(x, dim, dtype=None):
+    """`Softmax`; a number without dimensions is a whole of its own."""
+    x = cast(x, dtype)
+    return layers.Softmax(axis=dim if dim < x.ndim - 1 else -1)(x) if x.ndim else ops.ones_like(x)
+
+
+@lowering(aten._softmax.default, axes=ALONG)
+def softmax_of_dtype(x, dim, half_to_float):
+    """`Softmax`."""
+    return softmax(x, dim, torch.float32 if half_to_float else None)
+
+
+@lowering(aten.log_softmax.int, axes=ALONG)
+def log_softmax(x, dim, dtype=None):
+    """`keras.ops.log_softmax`."""
+    x = cast(x, dtype)
+    return ops.log_softmax(x, axis=dim) if x.ndim else ops.zeros_like(x)
+
+
+@lowering(aten._log_softmax.default, axes=ALONG)
+def log_softmax_of_dtype(x, dim, half_to_float):
+    """`keras.ops.log_softmax`."""
+    return log_softmax(x, dim, torch.float32 if half_to_float else None)
+
+
+@lowering(aten._safe_softmax.default, axes=ALONG)
+def safe_softmax(x, dim, dtype=None):
+    """`Softmax`, zero where all entries are -inf."""
+    x = cast(x, dtype)
+    dead = ops.all(ops.equal(x, float("-inf")), axis=dim, keepdims=True)
+    return ops.where(dead, 0.0, softmax(ops.where(dead, 0.0, x), dim))

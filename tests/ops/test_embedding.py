@@ -1,0 +1,64 @@
+"""Embedding tables and one_hot."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+
+import torch2keras as t2k
+from conversion import Case, Function, check, function
+
+
+def indices(limit: int, *shape: int, dtype: torch.dtype = torch.int64) -> torch.Tensor:
+    return torch.randint(0, limit, shape, dtype=dtype)
+
+
+def table(*args: int, dtype: torch.dtype = torch.int64, shape: tuple[int, ...] = (2, 5), **kwargs: int) -> Case:
+    return Case(lambda: nn.Embedding(*args, **kwargs), lambda: (indices(args[0], *shape, dtype=dtype),))
+
+
+class Positions(nn.Module):
+    """A learned vector for each position, added to the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(13, 3)
+        self.register_buffer("positions", torch.arange(7).flip(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.table(self.positions)
+
+
+CASES = {
+    "embedding": table(11, 3),
+    "embedding, int32, 1-D": table(11, 3, dtype=torch.int32, shape=(5,)),
+    "embedding, 3-D": table(11, 3, shape=(2, 5, 7)),
+    "embedding, padding": table(11, 3, padding_idx=2),
+    "embedding before a convolution": Case(
+        lambda: nn.Sequential(nn.Embedding(11, 3), nn.Conv1d(7, 5, 2)), lambda: (indices(11, 2, 7),), transposes=1
+    ),
+    "embedding by constant positions": Case(Positions, lambda: (torch.randn(2, 7, 3),)),
+    "embedding in a computed table": function(
+        lambda i, w: F.embedding(i, torch.tanh(w)), lambda: indices(11, 2, 5), (11, 3)
+    ),
+    "one_hot": function(lambda i: F.one_hot(i, 7), lambda: indices(7, 2, 5)),
+    "one_hot, channels first": function(lambda i: F.one_hot(i, 7).transpose(1, 2).float(), lambda: indices(7, 2, 5)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_embedding(name: str) -> None:
+    check(CASES[name])
+
+
+def test_one_hot_without_a_number_of_classes_is_refused() -> None:
+    with pytest.raises(t2k.Torch2KerasError):
+        t2k.convert(Function(F.one_hot), (indices(7, 2, 5),))
+
+
+def test_a_frozen_table_is_frozen() -> None:
+    converted = check(Case(lambda: nn.Embedding.from_pretrained(torch.randn(11, 3)), lambda: (indices(11, 2, 5),)))
+    assert not converted.model.trainable_weights
+    assert len(converted.model.non_trainable_weights) == 1
