@@ -122,6 +122,8 @@ def insert_missing(total: list[AxisLabel], labels: Sequence[AxisLabel]) -> None:
         if label not in total:
             siblings = [i for i, x in enumerate(total) if x[0].slot == label[0].slot]
             at = siblings[-1] + 1 if siblings else (total.index(previous) + 1 if previous else 0)
+            while previous and at < len(total) and total[at][0].slot == previous[0].slot:
+                at += 1  # a dimension stays in one piece
             total.insert(at, label)
         previous = label
 
