@@ -51,5 +51,6 @@ def __getattr__(name: str) -> Any:
 # A program that has PyTorch loaded is about to convert: everything is imported now. Without it (the command line's
 # --help) nothing is imported before it is asked for; PyTorch and Keras take seconds.
 if "torch" in sys.modules:
+    settle_triton()
     for _name in __all__:
         __getattr__(_name)
