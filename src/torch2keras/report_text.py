@@ -12,7 +12,7 @@ from torch2keras.report import TIERS, KerasCall, ModuleRow, Parameters, Report, 
 
 WIDTH = 100
 LABEL = 12
-WIDEST = {"module": 32, "class": 22, "source": 22}
+WIDEST = {"module": 32, "class": 22, "source": 30}
 """Columns grow to these; the rest of the line is Keras's."""
 
 
@@ -116,7 +116,7 @@ def _transposes(transposes: Sequence[Transpose]) -> str:
 
 def _numbers(verified: Verified | None) -> str:
     if verified is None:
-        return "no: verify=False"
+        return "not verified (verify=False)"
     tiers = [
         f"{TIERS[t.tier]}: worst error {t.max_abs:.1e}, {_percent(t.share)} of what is allowed ({t.probe}, {t.output})"
         for t in verified.tiers

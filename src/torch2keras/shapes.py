@@ -33,8 +33,8 @@ class InputShape:
 
 def parse_shape(text: str) -> InputShape:
     """An input as written. Raises InputError where the text has another form."""
-    shape, _, dtype = text.partition(":")
-    if dtype and dtype not in DTYPES:
+    shape, colon, dtype = text.partition(":")
+    if colon and dtype not in DTYPES:
         raise InputError(
             f"the input {text!r} has no known dtype",
             [("dtypes", ", ".join(DTYPES)), ("next", f"write {shape}:int64, for example")],
