@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from torch2keras.loading import settle_triton
+
 if TYPE_CHECKING:
     from torch2keras.pipeline import convert as convert
     from torch2keras.converted import Converted as Converted
