@@ -164,7 +164,8 @@ class Recorder:
             config = {"units": size, "use_bias": False}
             floating = "float" in dtype
             kernel = weight.reshape(1, size)
-            row = self.layer(LayerCall("Dense", config), (self.one(dtype if floating else self.float_dtype),), {}, {"kernel": kernel})
+            wide = self.float_dtype if self.float_dtype == "float64" else "float32"  # half floats hold few integers exactly
+            row = self.layer(LayerCall("Dense", config), (self.one(dtype if floating else wide),), {}, {"kernel": kernel})
             full = ops.reshape(row, weight.shape)
             self._bare[weight.key] = full if floating else ops.cast(full, dtype)
         return self._bare[weight.key]

@@ -55,11 +55,15 @@ def _mirrored_right(x: Tensor, axis: int, width: int) -> Tensor:
 
 
 def _first(x: Tensor, axis: int, width: int) -> Tensor:
-    return ops.repeat(x[along(axis, slice(0, 1))], width, axis=axis)  # type: ignore[no-any-return]
+    return _several(x[along(axis, slice(0, 1))], axis, width)
 
 
 def _last(x: Tensor, axis: int, width: int) -> Tensor:
-    return ops.repeat(x[along(axis, slice(-1, None))], width, axis=axis)  # type: ignore[no-any-return]
+    return _several(x[along(axis, slice(-1, None))], axis, width)
+
+
+def _several(x: Tensor, axis: int, times: int) -> Tensor:
+    return x if times == 1 else ops.repeat(x, times, axis=axis)
 
 
 def _end(x: Tensor, axis: int, width: int) -> Tensor:
