@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from exported import Calls, assert_golden, assert_same, targets, tripled
+from exported import Calls, assert_same, targets, tripled
 from torch2keras.capture import capture
-from torch2keras.errors import UnsupportedOpError
 from torch2keras.passes import functionalize
 from torch2keras.passes.functionalize import with_alias_info
 from torch2keras.passes.inplace_ops import RESHAPING, functional_overload
@@ -305,89 +304,6 @@ def test_whole_ops_stay_whole():
 
 def test_written_input_is_noted():
     assert any("writes to its input" in note for note in capture(Calls(input_written), (x_ncl(),)).notes)
-
-
-class Counts(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("calls", torch.zeros(()))
-        self.scale = nn.Parameter(torch.ones(C, 1))
-
-    def forward(self, x):
-        self.calls.add_(1)
-        with torch.no_grad():
-            self.scale[0] = 2
-        return x * self.scale + self.calls
-
-
-class AssignsBuffer(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-
-    def forward(self, x):
-        self.mean = 0.9 * self.mean + x.mean()
-        return x - self.mean
-
-
-class KeepsStatistics(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(C)
-
-    def forward(self, x):
-        return nn.functional.batch_norm(x, self.norm.running_mean, self.norm.running_var, training=True)
-
-
-def write_to_expanded(x):
-    y = x[:, :1] * 2
-    y.unsqueeze(-1).expand(-1, -1, -1, 1).unfold(2, 2, 1).add_(1)
-    return y
-
-
-def strides_of_written(x):
-    y = x * 2
-    y[:, 0] = 1
-    return y.as_strided((2, 3), (1, 2))
-
-
-def dynamic_part_written(x):
-    y = torch.cat([x, x, x])
-    with torch.no_grad():
-        y.split([1, y.shape[0] - 1])[1].add_(1)
-    return y
-
-
-def written_through_other_dtype(x):
-    y = x * 2
-    y.view(torch.int32).bitwise_and_(7)
-    return y
-
-
-def result_given(x):
-    y = torch.zeros(C, L)
-    torch.sum(x, 0, out=y)
-    return y
-
-
-REFUSED = [
-    ("written_state", Counts()),
-    ("assigned_buffer", AssignsBuffer()),
-    ("written_statistics", KeepsStatistics()),
-    ("written_through_unfold", Calls(write_to_expanded)),
-    ("strides_of_written", Calls(strides_of_written)),
-    ("dynamic_part_written", Calls(dynamic_part_written)),
-    ("written_through_other_dtype", Calls(written_through_other_dtype)),
-    ("result_given", Calls(result_given)),
-    ("resized", Calls(lambda x: (x * 2).resize_(3, 2))),
-]
-
-
-@pytest.mark.parametrize(("name", "module"), REFUSED, ids=[name for name, _ in REFUSED])
-def test_refused_writes(name, module):
-    with pytest.raises(UnsupportedOpError) as raised:
-        capture(module, (x_ncl(),))
-    assert_golden(name, str(raised.value))
 
 
 def test_every_in_place_method_has_a_functional_form():
