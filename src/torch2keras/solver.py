@@ -23,8 +23,9 @@ Array = NDArray[np.float64]
 Edge = tuple[Hashable, Hashable]
 Scope = tuple[int, ...]  # nodes by position in `Problem.costs`, ascending: the axes of a table
 
-LIMIT = 2**16  # entries of the largest table built at degree 3 or more: 512 KiB, 8 nodes of 4 choices, 6 of 6
-BLOCK = 16  # nodes that are re-decided together: 32 gains 0.3 % more on random graphs for three times the time
+LIMIT = 2**16  # entries of the largest table built at degree 3 or more: 512 KiB
+FEW, WIDER = 32, 64  # a core of FEW nodes is tried with tables WIDER times as large: 11 nodes of 4 choices, 8 of 6
+BLOCK = 16  # nodes that are re-decided together: 32 gained 0.3 % on random graphs, and took three times as long
 WORK = 200_000  # tables that re-deciding may read: some seconds, reached by graphs with hundreds of RN nodes only
 
 
@@ -87,6 +88,7 @@ def cost_of(problem: Problem, choice: Mapping[Hashable, int]) -> float:
 def solve(problem: Problem, *, limit: int = LIMIT) -> Solution:
     """Choose for every node; optimal unless a step of degree 3 or more needs a table of more than `limit` entries.
 
+    Where few nodes are left, larger tables are affordable and tried first (see FEW).
     Deterministic: among equal costs the lowest choice wins, among equal degrees the node listed first in the costs.
     """
     sizes = [len(vector) for vector in problem.costs.values()]
@@ -94,13 +96,10 @@ def solve(problem: Problem, *, limit: int = LIMIT) -> Solution:
     # Fixed before all else: a node with one choice would tie its neighbours together for nothing.
     steps = [tables.fix(node, 0) for node, size in enumerate(sizes) if size == 1]
     steps += _reduce(tables, list(tables.near), limit)
-    core = _Tables(sizes, tables.table.items())
-    core_steps, fixed = _descend(tables, (), limit)
-    choice = _decide(core_steps, {})
-    _improve(core, fixed, choice, limit)
+    choice, heuristic_steps = _decide_core(tables, limit)
     _decide(steps, choice)
     named = {name: choice[node] for node, name in enumerate(problem.costs)}
-    return Solution(named, cost_of(problem, named), len(fixed))
+    return Solution(named, cost_of(problem, named), heuristic_steps)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class _Step:
 
 
 class _Tables:
-    """A problem under reduction: the sum over `table` is to be minimised. One instance is consumed by one descent."""
+    """A problem under reduction: the sum over `table` is to be minimised. Reducing consumes it."""
 
     def __init__(self, sizes: Sequence[int], tables: Iterable[tuple[Scope, Array]]) -> None:
         self.sizes = sizes
@@ -122,6 +121,9 @@ class _Tables:
         self.near: dict[int, set[int]] = {}
         for scope, table in tables:
             self.add(scope, table)
+
+    def copy(self) -> _Tables:
+        return _Tables(self.sizes, self.table.items())
 
     def add(self, scope: Scope, table: Array) -> None:
         if scope in self.table:
@@ -157,8 +159,8 @@ class _Tables:
 
     def fix(self, node: int, choice: int) -> _Step:
         for scope, table in self.take(node):
-            axis = scope.index(node)
-            self.add(scope[:axis] + scope[axis + 1 :], table.take(choice, axis))
+            index = tuple(choice if x == node else slice(None) for x in scope)
+            self.add(tuple(x for x in scope if x != node), table[index])
         return _Step(node, (), np.array(choice))
 
     def estimate(self, node: int) -> Array:
@@ -230,6 +232,20 @@ def _decide(steps: Sequence[_Step], choice: dict[int, int]) -> dict[int, int]:
     for step in reversed(steps):
         choice[step.node] = int(step.best[tuple(choice[x] for x in step.given)])
     return choice
+
+
+def _decide_core(core: _Tables, limit: int) -> tuple[dict[int, int], int]:
+    """The choices of nodes of which none can be eliminated within `limit`, and how many of them RN fixed."""
+    if len(core.near) <= FEW:
+        tables = core.copy()
+        steps = _reduce(tables, list(core.near), limit * WIDER)
+        if not tables.near:
+            return _decide(steps, {}), 0
+    # From the start again, within `limit`: RN's nodes can be freed one by one only where tables may still grow.
+    steps, fixed = _descend(core.copy(), (), limit)
+    choice = _decide(steps, {})
+    _improve(core, fixed, choice, limit)
+    return choice, len(fixed)
 
 
 def _improve(core: _Tables, fixed: Sequence[int], choice: dict[int, int], limit: int) -> None:
