@@ -32,7 +32,7 @@ def exact(x: Any, number: Any) -> Any:
 
 
 def scaled(x: Any, factor: Any) -> Any:
-    """`factor * x`, without the product where the factor is one."""
+    """`factor * x`, without the product where the factor is one (which `True` is too)."""
     return x if isinstance(factor, int | float) and factor == 1 else ops.multiply(x, factor)
 
 
@@ -40,12 +40,14 @@ def add(x: Any, other: Any, alpha: Any = 1) -> Any:
     """x + alpha other; of bools, or."""
     if dtype_of(x, other) == "bool":
         return ops.logical_or(x, other)
-    return ops.add(x, scaled(other, alpha))
+    return ops.add(x, scaled(int(other) if isinstance(other, bool) else other, alpha))
 
 
 def multiply(x: Any, other: Any) -> Any:
     """x other; of bools, and."""
-    return ops.logical_and(x, other) if dtype_of(x, other) == "bool" else ops.multiply(x, other)
+    if dtype_of(x, other) == "bool":
+        return ops.logical_and(x, other)
+    return ops.multiply(x, int(other) if isinstance(other, bool) else other)
 
 
 def divide(x: Any, other: Any, rounding_mode: str | None = None) -> Any:
@@ -129,6 +131,7 @@ def lerp_scalar(x: Any, end: Any, weight: float) -> Any:
 
 def xlogy(x: Any, other: Any) -> Any:
     """x log(other), zero where x is zero; NaN where `other` is."""
+    x, other = (ops.full_like(b, a) if isinstance(a, int | float) else a for a, b in ((x, other), (other, x)))
     inert = ops.logical_and(ops.equal(x, 0), ops.equal(other, other))
     return ops.multiply(x, ops.log(ops.where(inert, 1.0, other)))
 
@@ -184,6 +187,8 @@ pointwise(
         aten.hypot.default: ops.hypot,
         aten.logaddexp.default: ops.logaddexp,
         aten.xlogy.Tensor: xlogy,
+        aten.xlogy.Scalar_Self: xlogy,
+        aten.xlogy.Scalar_Other: xlogy,
         aten.copysign.Tensor: copysign,
         aten.copysign.Scalar: copysign,
         aten.heaviside.default: ops.heaviside,

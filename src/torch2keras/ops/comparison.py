@@ -29,8 +29,15 @@ def ordered(op: Binary) -> Binary:
 
 
 def bits(of_bools: Binary, of_integers: Binary) -> Binary:
-    """An op on each bit, of which a bool has one."""
-    return lambda x, other: (of_bools if dtype_of(x, other) == "bool" else of_integers)(x, other)
+    """An op on each bit, of which a bool has one; Keras takes no number in place of a tensor here."""
+
+    def combine(x: Any, other: Any) -> Any:
+        if dtype_of(x, other) == "bool":
+            return of_bools(x, other)
+        x, other = (ops.full_like(b, a) if isinstance(a, int) else a for a, b in ((x, other), (other, x)))
+        return of_integers(x, other)
+
+    return combine
 
 
 both = bits(ops.logical_and, ops.bitwise_and)

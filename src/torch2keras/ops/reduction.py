@@ -1,24 +1,24 @@
-"""Reductions over some or all dimensions."""
+"""Reductions over some or all dimensions: sums, means, extremes, spreads, norms."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from torch2keras.errors import LoweringError
+from torch2keras.factor import product, simple
 from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import lowering
+from torch2keras.sizes import sizes, sizes_of
 
 aten = torch.ops.aten
-DROPS = "... [dim] -> ..."
+ALIKE = "... [dim] -> ..."
 FULL = "... -> "
 
 
-def axis(x: Tensor, dim: Any) -> Any:
-    """The dimensions as Keras takes them: PyTorch calls the dimension that a scalar does not have 0."""
+def axis(x: Any, dim: Any) -> Any:
+    """The dimensions as Keras takes them; PyTorch lets a scalar be reduced over its dimension 0."""
     return None if x.ndim == 0 or dim == () else dim
 
 
@@ -32,7 +32,7 @@ def ranked(x: Any) -> Any:
     return cast(x, "int32" if x.dtype == "bool" else None)
 
 
-@lowering(aten.sum.dim_IntList, axes=DROPS)
+@lowering(aten.sum.dim_IntList, axes=ALIKE)
 def sum_dims(x, dim, keepdim=False, dtype=None):
     """`keras.ops.sum`."""
     return ops.sum(added(x, dtype), axis=axis(x, dim), keepdims=keepdim)
@@ -44,7 +44,7 @@ def sum_all(x, dtype=None):
     return ops.sum(added(x, dtype))
 
 
-@lowering(aten.mean.dim, axes=DROPS)
+@lowering(aten.mean.dim, axes=ALIKE)
 def mean_dims(x, dim, keepdim=False, dtype=None):
     """`keras.ops.mean`."""
     return ops.mean(cast(x, dtype), axis=axis(x, dim), keepdims=keepdim)
@@ -56,7 +56,7 @@ def mean_all(x, dtype=None):
     return ops.mean(cast(x, dtype))
 
 
-@lowering(aten.prod.dim_int, axes=DROPS)
+@lowering(aten.prod.dim_int, axes=ALIKE)
 def prod_dim(x, dim, keepdim=False, dtype=None):
     """`keras.ops.prod`."""
     return ops.prod(added(x, dtype), axis=axis(x, dim), keepdims=keepdim)
@@ -68,13 +68,13 @@ def prod_all(x, dtype=None):
     return ops.prod(added(x, dtype))
 
 
-@lowering(aten.amax.default, axes=DROPS)
+@lowering(aten.amax.default, axes=ALIKE)
 def amax(x, dim=(), keepdim=False):
     """`keras.ops.max`."""
     return ops.max(ranked(x), axis=axis(x, dim), keepdims=keepdim)
 
 
-@lowering(aten.amin.default, axes=DROPS)
+@lowering(aten.amin.default, axes=ALIKE)
 def amin(x, dim=(), keepdim=False):
     """`keras.ops.min`."""
     return ops.min(ranked(x), axis=axis(x, dim), keepdims=keepdim)
@@ -90,3 +90,100 @@ def max_all(x):
 def min_all(x):
     """`keras.ops.min`."""
     return ops.min(ranked(x))
+
+
+@lowering(aten.any.dim, aten.any.dims, axes=ALIKE)
+def any_dims(x, dim=None, keepdim=False):
+    """`keras.ops.any`."""
+    return ops.any(x, axis=axis(x, dim), keepdims=keepdim)
+
+
+@lowering(aten.any.default, axes=FULL)
+def any_all(x):
+    """`keras.ops.any`."""
+    return ops.any(x)
+
+
+@lowering(aten.all.dim, aten.all.dims, axes=ALIKE)
+def all_dims(x, dim=None, keepdim=False):
+    """`keras.ops.all`."""
+    return ops.all(x, axis=axis(x, dim), keepdims=keepdim)
+
+
+@lowering(aten.all.default, axes=FULL)
+def all_all(x):
+    """`keras.ops.all`."""
+    return ops.all(x)
+
+
+@lowering(aten.logsumexp.default, axes=ALIKE)
+def logsumexp(x, dim, keepdim=False):
+    """`keras.ops.logsumexp`."""
+    return ops.logsumexp(cast(x, None if "float" in x.dtype else torch.float32), axis=axis(x, dim), keepdims=keepdim)
+
+
+@lowering(aten.count_nonzero.default, aten.count_nonzero.dim_IntList, axes=ALIKE)
+def count_nonzero(x, dim=None):
+    """`keras.ops.count_nonzero`."""
+    return ops.count_nonzero(x, axis=axis(x, dim))
+
+
+@lowering(aten.linalg_vector_norm.default, axes=ALIKE)
+def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None):
+    """The norm of each vector by its formula: `keras.ops.norm` takes two dimensions for a matrix."""
+    x, over = cast(x, dtype), {"axis": axis(x, dim), "keepdims": keepdim}
+    if ord == 2:
+        return ops.sqrt(ops.sum(ops.square(x), **over))
+    if ord == 0:
+        return ops.sum(ops.cast(ops.not_equal(x, 0), x.dtype), **over)
+    if math.isinf(ord):
+        return (ops.max if ord > 0 else ops.min)(ops.abs(x), **over)
+    if ord == 1:
+        return ops.sum(ops.abs(x), **over)
+    return ops.power(ops.sum(ops.power(ops.abs(x), ord), **over), 1.0 / ord)
+
+
+def variance(x: Any, dim: Any, correction: float | None, keepdim: bool) -> Tensor:
+    """The mean square distance from the mean, times n / (n - correction)."""
+    over, correction = axis(x, dim), 1 if correction is None else correction
+    biased = ops.var(x, axis=over, keepdims=keepdim)
+    if correction == 0:
+        return biased  # type: ignore[no-any-return]
+    places = range(x.ndim) if over is None else over if isinstance(over, tuple) else (over,)
+    number = simple(product([sizes_of(x)[d] for d in places]))
+    if isinstance(number, int):
+        left = max(0, number - correction)
+        return biased * (number / left) if left else biased * float(number) / 0.0  # type: ignore[no-any-return]
+    count = cast(sizes().tensor(number), x.dtype)
+    return biased * (count / ops.maximum(count - correction, 0.0))  # type: ignore[no-any-return]
+
+
+def spread(x: Any, dim: Any, correction: float | None, keepdim: bool, *, root: bool, mean: bool) -> Any:
+    """Variance or standard deviation, alone or with the mean."""
+    found = variance(x, dim, correction, keepdim)
+    found = ops.sqrt(found) if root else found
+    return (found, ops.mean(x, axis=axis(x, dim), keepdims=keepdim)) if mean else found
+
+
+def register_spread(op: Any, *, root: bool, mean: bool) -> None:
+    """The three overloads of var, std, var_mean or std_mean."""
+    which = {"root": root, "mean": mean}
+
+    def full(x, unbiased=True):  # type: ignore[no-untyped-def]
+        return spread(x, None, float(unbiased), keepdim=False, **which)
+
+    def dims(x, dim, unbiased=True, keepdim=False):  # type: ignore[no-untyped-def]
+        return spread(x, dim, float(unbiased), keepdim, **which)
+
+    def corrected(x, dim=None, correction=None, keepdim=False):  # type: ignore[no-untyped-def]
+        return spread(x, dim, correction, keepdim, **which)
+
+    for overload, convert, axes in ((op.default, full, FULL), (op.dim, dims, ALIKE), (op.correction, corrected, ALIKE)):
+        convert.__doc__ = "`keras.ops.var`, its divisor corrected" + ("; the root of it." if root else ".")
+        lowering(overload, axes=axes)(convert)
+
+
+register_spread(aten.var, root=False, mean=False)
+register_spread(aten.std, root=True, mean=False)
+register_spread(aten.var_mean, root=False, mean=True)
+register_spread(aten.std_mean, root=True, mean=True)
