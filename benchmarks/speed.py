@@ -1,0 +1,94 @@
+"""How fast converted nets are: against the twin that a Keras engineer writes by hand, and against eager PyTorch.
+
+    python benchmarks/speed.py [NAME ...] [--seconds 10] [--threads 1]
+
+All three run alternately in one process, TensorFlow in a graph; the numbers are ratios of medians, below 1 is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import torch
+from nets import NETS, Net
+
+import torch2keras as t2k
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of one call."""
+
+    ours: float
+    twin: float | None
+    torch: float
+
+
+def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
+    """Median seconds of each call, taken in turn."""
+    for call in calls.values():
+        call()
+        call()
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(samples[next(iter(calls))]) < 5:  # noqa: PLR2004 - a median of five
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            samples[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def timing(net: Net, seconds: float) -> Timing:
+    """Measure one net."""
+    import tensorflow as tf
+
+    torch.manual_seed(0)
+    module, example = net.module().eval(), torch.randn(net.shape)
+    converted = t2k.convert(module, (example,), verify=False)
+    stored = tf.constant(converted.inputs[0].from_torch(example))
+
+    def graph(model: Any) -> Callable[[], Any]:
+        function = tf.function(lambda x: model(x, training=False))
+        return lambda: function(stored)
+
+    def eager() -> Any:
+        with torch.no_grad():
+            return module(example)
+
+    calls: dict[str, Callable[[], Any]] = {"ours": graph(converted.model), "torch": eager}
+    if net.twin:
+        calls["twin"] = graph(net.twin())
+    found = measure(calls, seconds)
+    return Timing(found["ours"], found.get("twin"), found["torch"])
+
+
+def main() -> None:
+    """Print one row a net."""
+    import tensorflow as tf
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"nets to measure, of {', '.join(NETS)}")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure each net")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    print(f"{'net':<28} {'ours ms':>9} {'ours/twin':>10} {'ours/torch':>11}")
+    for name in options.names or NETS:
+        found = timing(NETS[name], options.seconds)
+        twin = f"{found.ours / found.twin:10.2f}" if found.twin else f"{'':>10}"
+        print(f"{name:<28} {1e3 * found.ours:9.2f} {twin} {found.ours / found.torch:11.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
