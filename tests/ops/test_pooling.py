@@ -61,30 +61,34 @@ AVERAGE = {
     )
     for length in (17, 18)
 }
-CASES = MAX | AVERAGE | {
-    "max, kernel as long as the input": pool(nn.MaxPool1d, 17),
-    "max, unbatched": pool(nn.MaxPool1d, 3, 2, 1, shape=(3, 17)),
-    "max, dynamic length": pool(nn.MaxPool1d, 3, 2, 1, ceil_mode=True, options=DYNAMIC),
-    "max, dynamic length, dilated": pool(nn.MaxPool1d, 3, 2, 1, 2, ceil_mode=True, options=DYNAMIC),
-    "max, 2-D": pool(nn.MaxPool2d, (3, 2), 2, 1, ceil_mode=True, shape=(2, 3, 17, 19)),
-    "max, 3-D": pool(nn.MaxPool3d, 3, 2, 1, shape=(2, 3, 7, 11, 13)),
-    "max, 3-D, dilated": pool(nn.MaxPool3d, 3, 2, 1, dilation=(1, 2, 1), shape=(2, 3, 7, 11, 13)),
-    "max of integers": function(lambda x: F.max_pool1d(x, 3, 2, 1), lambda: torch.randint(-9, 9, (2, 3, 17))),
-    "max, indices unused": function(lambda x: F.max_pool1d(x, 3, return_indices=True)[0], (2, 3, 17)),
-    "max, 2-D, indices unused": function(lambda x: F.max_pool2d(x, 3, return_indices=True)[0], (2, 3, 7, 11)),
-    "max, 3-D, indices unused": function(lambda x: F.max_pool3d(x, 3, return_indices=True)[0], (2, 3, 7, 11, 5)),
-    "average, unbatched": pool(nn.AvgPool1d, 3, 2, 1, count_include_pad=False, shape=(3, 17)),
-    "average, dynamic length": pool(nn.AvgPool1d, 3, 2, 1, True, False, options=DYNAMIC),
-    "average, 2-D": pool(nn.AvgPool2d, (3, 2), 2, 1, True, False, shape=(2, 3, 17, 19)),
-    "average, 3-D": pool(nn.AvgPool3d, 3, 2, 1, True, shape=(2, 3, 7, 11, 13)),
-    "average, another divisor": pool(nn.AvgPool2d, (3, 2), 2, 1, True, divisor_override=5, shape=(2, 3, 17, 19)),
-    "max, between convolutions": module(
-        lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.MaxPool1d(3, 2, 1), nn.Conv1d(5, 7, 2)), (2, 3, 37)
-    ),
-    "average, between convolutions": module(
-        lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.AvgPool1d(2, ceil_mode=True), nn.Conv1d(5, 7, 2)), (2, 3, 37)
-    ),
-}  # fmt: skip
+CASES = (
+    MAX
+    | AVERAGE
+    | {
+        "max, kernel as long as the input": pool(nn.MaxPool1d, 17),
+        "max, unbatched": pool(nn.MaxPool1d, 3, 2, 1, shape=(3, 17)),
+        "max, dynamic length": pool(nn.MaxPool1d, 3, 2, 1, ceil_mode=True, options=DYNAMIC),
+        "max, dynamic length, dilated": pool(nn.MaxPool1d, 3, 2, 1, 2, ceil_mode=True, options=DYNAMIC),
+        "max, 2-D": pool(nn.MaxPool2d, (3, 2), 2, 1, ceil_mode=True, shape=(2, 3, 17, 19)),
+        "max, 3-D": pool(nn.MaxPool3d, 3, 2, 1, shape=(2, 3, 7, 11, 13)),
+        "max, 3-D, dilated": pool(nn.MaxPool3d, 3, 2, 1, dilation=(1, 2, 1), shape=(2, 3, 7, 11, 13)),
+        "max of integers": function(lambda x: F.max_pool1d(x, 3, 2, 1), lambda: torch.randint(-9, 9, (2, 3, 17))),
+        "max, indices unused": function(lambda x: F.max_pool1d(x, 3, return_indices=True)[0], (2, 3, 17)),
+        "max, 2-D, indices unused": function(lambda x: F.max_pool2d(x, 3, return_indices=True)[0], (2, 3, 7, 11)),
+        "max, 3-D, indices unused": function(lambda x: F.max_pool3d(x, 3, return_indices=True)[0], (2, 3, 7, 11, 5)),
+        "average, unbatched": pool(nn.AvgPool1d, 3, 2, 1, count_include_pad=False, shape=(3, 17)),
+        "average, dynamic length": pool(nn.AvgPool1d, 3, 2, 1, True, False, options=DYNAMIC),
+        "average, 2-D": pool(nn.AvgPool2d, (3, 2), 2, 1, True, False, shape=(2, 3, 17, 19)),
+        "average, 3-D": pool(nn.AvgPool3d, 3, 2, 1, True, shape=(2, 3, 7, 11, 13)),
+        "average, another divisor": pool(nn.AvgPool2d, (3, 2), 2, 1, True, divisor_override=5, shape=(2, 3, 17, 19)),
+        "max, between convolutions": module(
+            lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.MaxPool1d(3, 2, 1), nn.Conv1d(5, 7, 2)), (2, 3, 37)
+        ),
+        "average, between convolutions": module(
+            lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.AvgPool1d(2, ceil_mode=True), nn.Conv1d(5, 7, 2)), (2, 3, 37)
+        ),
+    }
+)
 
 
 @pytest.mark.parametrize("name", CASES)

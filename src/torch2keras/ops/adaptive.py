@@ -21,7 +21,9 @@ def even(args: Mapping[str, Any]) -> bool:
     """Whether all windows are equally long and stand side by side: then it is plain pooling."""
     sizes = args["output_size"]
     lengths = args["self"].type.shape[-len(sizes) :]
-    return set(sizes) != {1} and all(isinstance(n, int) and n % size == 0 for n, size in zip(lengths, sizes, strict=True))
+    return set(sizes) != {1} and all(
+        isinstance(n, int) and n % size == 0 for n, size in zip(lengths, sizes, strict=True)
+    )
 
 
 def adaptive_torch(args: Mapping[str, Any]) -> str:
@@ -71,7 +73,7 @@ def adaptive(x: Tensor, axes: Sequence[int], sizes: Sequence[Any], kind: str, un
         kernel = tuple(n // size for n, size in zip(lengths, sizes, strict=True) if n)
         return pooling(kind, x, Windows(kernel, kernel, (0,) * len(kernel), (1,) * len(kernel), ceil=False))
     for axis, length, size in zip(axes, lengths, sizes, strict=True):
-        if length is None and size != 1 or not isinstance(size, int):
+        if (length is None and size != 1) or not isinstance(size, int):
             raise LoweringError(
                 f"adaptive pooling of a dynamic dimension to the size {size}",
                 [("next", "make the dimension static: leave it out of dynamic_shapes")],

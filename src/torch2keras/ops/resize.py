@@ -60,12 +60,22 @@ class Resize:
 
 def whole(number: float | None) -> int | None:
     """A number as an int where it is one."""
-    return round(number) if number is not None and number > 0 and abs(number - round(number)) < 1e-12 and round(number) else None
+    return (
+        round(number)
+        if number is not None and number > 0 and abs(number - round(number)) < 1e-12 and round(number)
+        else None
+    )
 
 
 def refuse(resize: Resize) -> LoweringError:
     """The error for a dynamic length that this resize has no fixed form for."""
-    what = "with align_corners" if resize.align else f"by {resize.factor}" if resize.factor else f"to the size {resize.size}"
+    what = (
+        "with align_corners"
+        if resize.align
+        else f"by {resize.factor}"
+        if resize.factor
+        else f"to the size {resize.size}"
+    )
     return LoweringError(
         f"resizing a dynamic dimension {what} has no form in stock Keras that holds for every length",
         [("next", "make the dimension static, or resize by a whole factor without align_corners")],
@@ -137,7 +147,9 @@ def nearest(x: Tensor, axis: int, resize: Resize, op: OpOverload, rank: int) -> 
     if length is not None and isinstance(resize.size, int | None):
         places = torch.arange(length, dtype=torch.float64).reshape(1, 1, -1, *(1,) * (rank - 1))
         ones = [1] * (rank - 1)
-        size, factor = ([resize.size, *ones], None) if resize.size is not None else (None, [resize.factor, *map(float, ones)])
+        size, factor = (
+            ([resize.size, *ones], None) if resize.size is not None else (None, [resize.factor, *map(float, ones)])
+        )
         return pick(x, axis, op(places, size, factor).flatten().long())
     step = resize.step(None)
     times, every = whole(1 / step if step else None), whole(step)

@@ -1,0 +1,44 @@
+"""Shuffles of pixels and channels: a transpose where data moves, none between convolutions for channels alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.export import Dim
+
+import torch2keras as t2k
+from conversion import check, function, module
+
+DYNAMIC = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
+
+
+def within(shuffle: nn.Module, before: int, after: int) -> nn.Module:
+    """Between two convolutions, where channels lie last."""
+    return nn.Sequential(nn.Conv2d(3, before, 1), shuffle, nn.Conv2d(after, 5, 1))
+
+
+CASES = {
+    "pixel": module(lambda: nn.PixelShuffle(2), (2, 12, 5, 7), transposes=1),
+    "pixel, between convolutions": module(lambda: within(nn.PixelShuffle(3), 18, 2), (2, 3, 5, 7), transposes=1),
+    "pixel, dynamic height": module(lambda: within(nn.PixelShuffle(3), 18, 2), (2, 3, 5, 7), transposes=1, **DYNAMIC),
+    "pixel, two batches": function(lambda x: torch.pixel_shuffle(x, 2), (2, 3, 12, 5, 7), transposes=1),
+    "unshuffle": module(lambda: nn.PixelUnshuffle(2), (2, 3, 10, 14), transposes=1),
+    "unshuffle, between convolutions": module(
+        lambda: within(nn.PixelUnshuffle(2), 5, 20), (2, 3, 10, 14), transposes=1
+    ),
+    "channels": module(lambda: nn.ChannelShuffle(3), (2, 15, 5, 7), transposes=1),
+    "channels, 1-D": module(lambda: nn.ChannelShuffle(3), (2, 15, 7), transposes=1),
+    "channels, between convolutions": module(lambda: within(nn.ChannelShuffle(3), 15, 15), (2, 3, 5, 7)),
+    "channels, native": function(lambda x: torch.native_channel_shuffle(x, 3), (2, 15, 5, 7), transposes=1),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_shuffle(name: str) -> None:
+    check(CASES[name])
+
+
+def test_a_dynamic_number_of_channels_is_refused() -> None:
+    with pytest.raises(t2k.errors.LoweringError, match="a dynamic size would have to be divided"):
+        check(module(lambda: nn.PixelShuffle(2), (12, 5, 7)))
