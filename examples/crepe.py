@@ -136,7 +136,7 @@ def plot(file: Path, seconds: np.ndarray, torch_pitch: np.ndarray, keras_pitch: 
     upper.grid(alpha=0.3)
     upper.legend(frameon=False)
     lower.plot(seconds, 1200 * np.log2(keras_pitch / torch_pitch), color="tab:blue", linewidth=1)
-    lower.set(xlabel="time (s)", ylabel="Keras - PyTorch (cents)")
+    lower.set(xlabel="time (s)", ylabel="apart (cents)")
     lower.grid(alpha=0.3)
     figure.savefig(file, dpi=120)
 

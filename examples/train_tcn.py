@@ -85,7 +85,9 @@ def without_weight_norm(network: nn.Module) -> None:
 
 def main() -> None:
     """Train in PyTorch, then in Keras, and go back."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is first imported
+    import keras
+
     torch.manual_seed(0)
     x, y = sequences(512, seed=1)
     test_x, test_y = sequences(64, seed=2)
@@ -94,9 +96,6 @@ def main() -> None:
     print(f"untrained                    loss {loss_in_torch(network, test_x, test_y):.5f}")
     train_in_torch(network, x, y, steps=30)
     print(f"30 steps in PyTorch          loss {loss_in_torch(network, test_x, test_y):.5f}")
-
-    # After PyTorch's optimizer, which imports Triton: behind TensorFlow that ends the process (torch 2.14, TF 2.21).
-    import keras
 
     keras.utils.set_random_seed(0)
     without_weight_norm(network)
