@@ -42,7 +42,7 @@ def arrange_weight(space: AxisSpace, value: Value, weight: Weight, target: Form)
 def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
     """A reshape between stored shapes, in the form that leaves dynamic sizes alone.
 
-    Raises LoweringError where more than one dynamic dimension, the first aside, would have to be computed.
+    Raises LoweringError where more than one dynamic dimension would have to be computed.
     """
     have, want = tuple(map(simple, have)), tuple(map(simple, want))
     if have == want:
@@ -56,6 +56,8 @@ def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tenso
         return ops.reshape(tensor, tuple(s if isinstance(s, int) else -1 for s in want))  # type: ignore[no-any-return]
     if [s for s in have if s != 1] == [s for s in want if s != 1]:
         return _reshape_units(tensor, have, want)
+    if (around := _between(have, want)) is not None:
+        return _reshape_around(tensor, want, *around)
     raise LoweringError(
         "a reshape of two dynamic dimensions",
         [
@@ -75,3 +77,25 @@ def _reshape_units(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -
         if size == 1:
             tensor = ops.expand_dims(tensor, axis=position)
     return tensor
+
+
+def _between(have: Sequence[Size], want: Sequence[Size]) -> tuple[int, int] | None:
+    """The place in both shapes of a dynamic dimension that the reshape leaves alone, if it leaves one more to compute."""
+    for i, size in enumerate(have):
+        if isinstance(size, int) or dynamic(want) > 2:
+            continue
+        for j in (k for k, other in enumerate(want) if other == size):
+            if product(have[:i]) == product(want[:j]):
+                return i, j
+    return None
+
+
+def _reshape_around(tensor: Tensor, want: Sequence[Size], i: int, j: int) -> Tensor:
+    """Dimension i, which becomes j, stands first meanwhile: a `Reshape` layer leaves the first dimension alone."""
+    rank = tensor.ndim
+    front = ops.transpose(tensor, (i, *(d for d in range(rank) if d != i))) if i else tensor
+    inner = tuple(s if isinstance(s, int) else -1 for k, s in enumerate(want) if k != j)
+    made = layers.Reshape(target_shape=inner)(front)
+    back = [d + 1 if d < j else d for d in range(len(want))]
+    back[j] = 0
+    return ops.transpose(made, back) if j else made  # type: ignore[no-any-return]

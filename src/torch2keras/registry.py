@@ -65,14 +65,13 @@ def tensor_arguments(op: OpOverload) -> list[torch._C.Argument]:
 def expand(pattern: Pattern, node: Node) -> Pattern:
     """One term for each tensor that is really there: an absent optional has none, a list has its own or repeats one."""
     names = tensor_arguments(node.op)
-    terms = pattern.operands if len(pattern.operands) == len(names) else pattern.operands * len(names)
+    terms = iter(pattern.operands if len(pattern.operands) == len(names) else pattern.operands * len(names))
+    each = len(pattern.operands) not in (1, len(names))
     operands = []
-    for argument, term in zip(names, terms, strict=False):
+    for argument in names:
         value = node.args.get(argument.name)
-        members = value if isinstance(value, list | tuple) else (value,)
-        operands += [term for member in members if isinstance(member, Value)]
-    if len(names) == 1 and len(pattern.operands) == len(operands):
-        operands = list(pattern.operands)
+        members = [m for m in (value if isinstance(value, list | tuple) else (value,)) if isinstance(m, Value)]
+        operands += [next(terms) for _ in members] if each else [next(terms)] * len(members)
     results = pattern.results if len(pattern.results) == len(node.outputs) else pattern.results * len(node.outputs)
     return Pattern(tuple(operands), tuple(results))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sympy
+from torch.utils._sympy.functions import FloorDiv
 
 from torch2keras.axes import AxisSpace
 from torch2keras.errors import LoweringError
@@ -18,6 +19,14 @@ from torch2keras.forms import shape_of
 from torch2keras.ir import Graph, Size
 from torch2keras.keras_graph import Weight
 from torch2keras.recorder import Tensor, cast, ops, recorder
+
+ARITHMETIC = {
+    "FloorDiv": "floor_divide", "CleanDiv": "floor_divide", "IntTrueDiv": "true_divide", "FloatTrueDiv": "true_divide",
+    "Mod": "mod", "PythonMod": "mod", "FloatPow": "power", "PowByNatural": "power", "Pow": "power",
+    "Max": "maximum", "Min": "minimum", "OpaqueUnaryFn_sqrt": "sqrt", "OpaqueUnaryFn_log2": "log2",
+}  # fmt: skip
+"""Functions in torch.export's expressions of sizes -> keras.ops."""
+TO_INT = {"CeilToInt": "ceil", "FloorToInt": "floor", "TruncToInt": "trunc", "RoundToInt": "round"}
 
 
 class SizeTensors:
@@ -47,10 +56,12 @@ class SizeTensors:
                 total = total + other if isinstance(size, sympy.Add) else total * other
             return total
         name = type(size).__name__
-        if name in ("FloorDiv", "CleanDiv"):
-            return ops.floor_divide(*args)
-        if name in ("Mod", "PythonMod"):
-            return ops.mod(*args)
+        if name in ARITHMETIC:
+            return getattr(ops, ARITHMETIC[name])(*args)
+        if name in TO_INT:
+            return cast(getattr(ops, TO_INT[name])(*args), "int32")
+        if name == "ToFloat":
+            return cast(args[0], recorder().float_dtype)
         raise LoweringError(f"the size {size} cannot be computed in Keras", [("next", "make this dimension static")])
 
     def line(self, size: Size) -> Tensor:
@@ -88,6 +99,8 @@ class SizeTensors:
                 return ops.reshape(table, (-1,))  # type: ignore[no-any-return]
         if (floor := _floor(size)) is not None:
             return self._floored(*floor)
+        if (ceiling := _ceiling(size)) is not None:
+            return self.line(ceiling)
         raise LoweringError(
             f"no value has a dimension of the size {size}, and stock Keras cannot make one",
             [("next", "make this dimension static: leave it out of dynamic_shapes")],
@@ -116,6 +129,17 @@ def _floor(size: sympy.Expr) -> tuple[sympy.Expr, int] | None:
     if type(size).__name__ in ("FloorDiv", "CleanDiv") and size.args[1].is_Integer:
         return size.args[0], int(size.args[1])
     return None
+
+
+def _ceiling(size: sympy.Expr) -> Size | None:
+    """Of the count that torch.arange writes with floats, ceil(float(n) / step): the same in whole numbers."""
+    if type(size).__name__ != "CeilToInt" or type(size.args[0]).__name__ != "FloatTrueDiv":
+        return None
+    number, divisor = size.args[0].args
+    step = int(divisor)
+    if type(number).__name__ != "ToFloat" or step != float(divisor) or step < 1:
+        return None
+    return simple(FloorDiv(number.args[0] + step - 1, step) if step != 1 else number.args[0])
 
 
 def sizes() -> SizeTensors:

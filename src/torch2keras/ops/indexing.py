@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,42 +9,25 @@ import torch
 
 from torch2keras.errors import LoweringError
 from torch2keras.factor import product
-from torch2keras.ir import Constant, Size, TensorType, Value
+from torch2keras.ir import Size, Value
 from torch2keras.keras_graph import Weight
+from torch2keras.ops.parts import as_tensor, constant, cut_beside
 from torch2keras.rearrange import reshape
-from torch2keras.recorder import Tensor, call, cast, layers, ops, recorder
+from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import lowering
 from torch2keras.sizes import sizes, sizes_of
 
 aten = torch.ops.aten
 
 
-def look_up(x: Tensor | Weight, index: Tensor | Weight, dim: int) -> Tensor:
-    """Entries of a dimension; the index's dimensions stand in its place."""
-    return ops.take(x, index, axis=dim)  # type: ignore[no-any-return]
-
-
-def look_up_positions(x: Tensor | Weight, positions: Tensor, dim: int) -> Tensor:
-    """Entries at computed positions, none negative; a table of weights is an `Embedding`."""
-    table = isinstance(x, Weight) and "float" in x.dtype and math.prod(x.shape[:dim]) == 1 and x.ndim > dim + 1
-    if not table:
-        return look_up(x, positions, dim)
-    length, *rest = x.shape[dim:]
-    embedding = layers.Embedding(input_dim=length, output_dim=math.prod(rest))
-    rows = call(embedding, positions, embeddings=x.reshape(length, math.prod(rest)))
-    if len(rest) > 1:
-        rows = ops.reshape(rows, (-1, *rest))
-    return ops.expand_dims(rows, axis=tuple(range(dim))) if dim else rows  # type: ignore[no-any-return]
-
-
 @lowering(aten.index_select.default, axes="... [dim'], i' -> ... [dim']")
 def index_select(x, dim, index):
     """`keras.ops.take`."""
-    return look_up(x, index, dim)
+    return ops.take(x, index, axis=dim)
 
 
 def same_beside(args: Mapping[str, Any]) -> str | None:
-    """gather reads the first entries of the other dimensions where the index has fewer; then dims don't correspond."""
+    """Gather reads the first entries of the other dimensions where the index has fewer; then dims don't correspond."""
     rank = args["self"].type.rank
     sizes = zip(args["self"].type.shape, args["index"].type.shape, strict=True)
     alike = all(a == b for d, (a, b) in enumerate(sizes) if d != args["dim"] % max(rank, 1))
@@ -58,12 +40,7 @@ def gather(x, dim, index, sparse_grad=False):
     if not x.ndim:
         return x
     dim %= x.ndim
-    have, want = sizes_of(x), sizes_of(index)
-    cut = tuple(
-        slice(None) if d == dim or a == b else slice(b) for d, (a, b) in enumerate(zip(have, want, strict=True))
-    )
-    whole = all(c == slice(None) for c in cut)
-    return ops.take_along_axis(x if whole else x[cut], index, axis=dim)
+    return ops.take_along_axis(cut_beside(x, sizes_of(index), dim), index, axis=dim)
 
 
 def indexed(args: Mapping[str, Any]) -> list[Value | None]:
@@ -78,7 +55,7 @@ def is_mask(value: Value | None) -> bool:
 
 
 def index_names(args: Mapping[str, Any]) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Names of the operand's dimensions (`a` those indexed), of each index, of the result, and of the dims left over."""
+    """Names of the operand's dimensions (`a` those indexed), of each index, of the result, and of all indices."""
     tensors = indexed(args)
     where = [d for d, t in enumerate(tensors) if t is not None]
     names = [f"a{d}'" if t is not None else f"d{d}" for d, t in enumerate(tensors)]
@@ -106,7 +83,7 @@ def index_keras(args: Mapping[str, Any]) -> str | None:
     """One index of several dimensions: PyTorch's own order. Several: the dimensions that they index come first."""
     if any(map(is_mask, args["indices"])) or _single(args) is not None:
         return None
-    names, terms, result, broad = index_names(args)
+    names, terms, _, broad = index_names(args)
     if len(terms) == 1:
         return index_torch(args)
     first = [n for n in names if n[0] == "a"]
@@ -136,7 +113,7 @@ def index(x, indices, *, a):
             [("next", "keep the shape: torch.where(mask, x, 0), or multiply by the mask")],
         )
     if len(tensors) == 1:
-        return look_up(x, tensors[0], a[0])
+        return ops.take(x, tensors[0], axis=a[0])
     count = len(tensors)
     have = sizes_of(x)
     flat = flat_position(tensors, have[:count])
@@ -175,14 +152,3 @@ def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
             return constant(known)
     index = cast(as_tensor(index), "int32")
     return ops.where(ops.less(index, 0), index + sizes().tensor(size), index)  # type: ignore[no-any-return]
-
-
-def constant(values: torch.Tensor) -> Weight:
-    """Numbers that are known at conversion and belong to no parameter, as int32."""
-    numbers = values.to(torch.int32)
-    return Weight.of(Constant("positions", TensorType(tuple(numbers.shape), numbers.dtype), numbers))
-
-
-def as_tensor(x: Tensor | Weight) -> Tensor:
-    """A constant as a tensor."""
-    return recorder().bare(x) if isinstance(x, Weight) else x

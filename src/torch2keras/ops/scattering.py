@@ -1,4 +1,4 @@
-"""Writes at computed positions: scatter, index_put, diagonal_scatter. index_add, index_fill ... decompose into these."""
+"""Writes at computed positions: scatter, index_put, diagonal_scatter; index_add, index_fill decompose into these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch2keras.errors import LoweringError
 from torch2keras.ir import Size
 from torch2keras.keras_graph import Weight
-from torch2keras.ops.indexing import as_tensor, constant, index_names, is_mask, wrapped
+from torch2keras.ops.indexing import index_names, is_mask, wrapped
+from torch2keras.ops.parts import as_tensor, constant, cut_beside
 from torch2keras.ops.shaping import diagonal_names
 from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import lowering
@@ -48,13 +49,12 @@ def _unit(dim: int, size: Size, rank: int) -> tuple[Size, ...]:
 def scattered(x: Any, dim: int, index: Any, src: Any, reduction: str | None) -> Tensor:
     """`src` written into `x` where `index` says; `src` may be larger than `index`."""
     x = as_tensor(x)
-    if not x.ndim:
-        return scattered(ops.reshape(x, (1,)), 0, index, src, reduction)
-    want, have = sizes_of(index), sizes_of(src)
-    cut = tuple(slice(None) if a == b else slice(a) for a, b in zip(want, have, strict=True))
-    values = src if all(c == slice(None) for c in cut) else as_tensor(src)[cut]
     extra = {"reduction": reduction} if reduction else {}
-    return ops.scatter_update(x, coordinates(index, dim % x.ndim), ops.reshape(values, (-1,)), **extra)  # type: ignore[no-any-return]
+    if not x.ndim:
+        first = constant(torch.zeros(1, 1))
+        return ops.reshape(ops.scatter_update(ops.reshape(x, (1,)), first, ops.reshape(src, (1,)), **extra), ())  # type: ignore[no-any-return]
+    values = ops.reshape(cut_beside(src, sizes_of(index), -1), (-1,))
+    return ops.scatter_update(x, coordinates(index, dim % x.ndim), values, **extra)  # type: ignore[no-any-return]
 
 
 @lowering(aten.scatter.src)

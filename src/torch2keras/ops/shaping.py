@@ -1,4 +1,4 @@
-"""Ops that only rename axes, for which there is nothing to lower; and those that stretch, repeat or shift dimensions."""
+"""Ops that only rename axes, where there is nothing to lower; and those that stretch, repeat or shift dimensions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ aten = torch.ops.aten
 
 registry.views |= {
     aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int,
-    aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default, aten.view_as.default,
-    aten.reshape_as.default,
+    aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default,
 }  # fmt: skip
 registry.permutes |= {
     aten.permute.default, aten.transpose.int, aten.t.default, aten.numpy_T.default, aten.mT.default,

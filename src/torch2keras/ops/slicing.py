@@ -16,48 +16,12 @@ from torch2keras.errors import LoweringError
 from torch2keras.factor import simple
 from torch2keras.ir import Size
 from torch2keras.keras_graph import Weight
-from torch2keras.ops.indexing import constant, look_up_positions
+from torch2keras.ops.parts import END, along, bound, constant, part
 from torch2keras.recorder import Tensor, ops
 from torch2keras.registry import lowering
-from torch2keras.sizes import count, sizes, sizes_of
+from torch2keras.sizes import sizes, sizes_of
 
 aten = torch.ops.aten
-
-
-def along(dim: int, index: Any) -> tuple[Any, ...]:
-    """An index of one dimension."""
-    return (slice(None),) * dim + (index,)
-
-
-def bound(value: Size, size: Size) -> Size:
-    """A bound of a dimension; one that is `size - k` as -k, and from `size` on as the largest number."""
-    value, size = simple(value), simple(size)
-    if isinstance(value, int):
-        return value
-    difference = simple(value - size)
-    if not isinstance(difference, int):
-        return value
-    return difference if difference < 0 else END
-
-
-END = 2**63 - 1
-"""What PyTorch writes for "to the end"."""
-
-
-def part(x: Tensor | Weight, dim: int, start: Size, stop: Size, step: Size, length: Size) -> Tensor:
-    """Elements `start` to `stop` of a dimension, `length` of them; bounds may be symbolic, and count from the end."""
-    start, stop = bound(start, sizes_of(x)[dim]), bound(stop, sizes_of(x)[dim])
-    if isinstance(x, Tensor) and isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
-        limit = None if stop >= END else stop
-        return (
-            x
-            if (start, limit, step) == (0, None, 1)
-            else x[along(dim, slice(start or None, limit, None if step == 1 else step))]
-        )
-    first = sizes().tensor(start if not isinstance(start, int) or start >= 0 else sizes_of(x)[dim] + start)
-    positions = count(length)
-    positions = positions if step == 1 else positions * step
-    return look_up_positions(x, positions if isinstance(first, int) and first == 0 else positions + first, dim)
 
 
 @lowering(aten.slice.Tensor, axes="... [dim'] -> ... [dim']")
@@ -112,7 +76,7 @@ def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, shapes):
     first = bound(0 if start is None else start, size)
     stop = bound(END if end is None else end, size)
     if step != 1:
-        return interleaved(x, src, dim, range(*slice(first, min(stop, END), step).indices(size)))
+        return interleaved(x, src, dim, (first, stop, step))
     if not isinstance(first, int) or not isinstance(stop, int):
         raise LoweringError(
             "a write to a slice whose bounds are no fixed distance from an end",
@@ -125,14 +89,14 @@ def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, shapes):
     return ops.concatenate(pieces, axis=dim) if len(pieces) > 1 else src
 
 
-def interleaved(x: Tensor, src: Tensor, dim: int, positions: range) -> Tensor:
-    """`x` with the entries at `positions` taken from `src`. Raises LoweringError where the size is dynamic."""
+def interleaved(x: Tensor, src: Tensor, dim: int, bounds: tuple[Any, Any, Any]) -> Tensor:
+    """`x` with the entries of a slice with a step taken from `src`. Raises LoweringError where the size is dynamic."""
     size = sizes_of(x)[dim]
     if not isinstance(size, int):
         raise LoweringError(
             "a write to every so many entries of a dynamic dimension", [("next", "make this dimension static")]
         )
-    chosen = {position: size + k for k, position in enumerate(positions)}
+    chosen = {position: size + k for k, position in enumerate(range(size)[slice(*bounds)])}
     index = constant(torch.tensor([chosen.get(position, position) for position in range(size)]))
     return ops.take(ops.concatenate([x, src], axis=dim), index, axis=dim)  # type: ignore[no-any-return]
 

@@ -10,7 +10,7 @@ from torch.utils._sympy.functions import FloorDiv
 
 from torch2keras.factor import product
 from torch2keras.ir import Size
-from torch2keras.ops.slicing import along
+from torch2keras.ops.parts import along
 from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import lowering
 from torch2keras.sizes import sizes, sizes_of

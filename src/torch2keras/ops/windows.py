@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from torch2keras.ops.padding import tuple_of, zero_pad
-from torch2keras.ops.slicing import along
+from torch2keras.ops.parts import along
 from torch2keras.recorder import layers, ops
 from torch2keras.registry import lowering
 from torch2keras.sizes import count

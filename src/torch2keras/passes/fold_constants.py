@@ -8,9 +8,10 @@ spectral_norm); then the layer holds the result. Everything else is computed onc
 from __future__ import annotations
 
 from dataclasses import replace
+import sympy
 import torch
 
-from torch2keras.ir import Constant, Graph, Node, Value
+from torch2keras.ir import Constant, Graph, Node, Value, leaves
 from torch2keras.moves import Apply
 from torch2keras.registry import registry
 from torch2keras.interpret import evaluate
@@ -82,7 +83,8 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
 
 
 def _symbolic(node: Node) -> bool:
-    return any(not isinstance(s, int) for v in node.outputs for s in v.type.shape)
+    sizes = (*(s for v in node.outputs for s in v.type.shape), *(a for value in node.args.values() for a in leaves(value)))
+    return any(isinstance(s, sympy.Expr) for s in sizes)
 
 
 def _moved(node: Node, source: Constant) -> list[Constant]:
