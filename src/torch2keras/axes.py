@@ -101,7 +101,11 @@ def axis_map(node: Node) -> AxisMap | None:
     if len(pattern.terms) != len(ranks):
         return None
     dims = bind(pattern, ranks, node.args)
-    return dims and AxisMap(tuple(dims), kernel, pattern.pointwise) or None
+    if not dims:
+        return None
+    known = AxisMap(tuple(dims), kernel, pattern.pointwise)
+    sizes = _label_sizes(node, known)
+    return known if all(label in sizes for term in dims for dim in term for label in dim) else None
 
 
 @dataclass

@@ -116,15 +116,13 @@ def _total(space: AxisSpace, values: Sequence[Value], terms: Terms, seed: list[A
 
 
 def insert_missing(total: list[AxisLabel], labels: Sequence[AxisLabel]) -> None:
-    """Put each label that `total` lacks beside one of the same slot, else behind its predecessor, else first."""
+    """Put each label that `total` lacks beside one of its slot, else behind its predecessor's dimension, else first."""
     previous: AxisLabel | None = None
     for label in labels:
         if label not in total:
             siblings = [i for i, x in enumerate(total) if x[0].slot == label[0].slot]
-            at = siblings[-1] + 1 if siblings else (total.index(previous) + 1 if previous else 0)
-            while previous and at < len(total) and total[at][0].slot == previous[0].slot:
-                at += 1  # a dimension stays in one piece
-            total.insert(at, label)
+            beside = siblings or ([i for i, x in enumerate(total) if x[0].slot == previous[0].slot] if previous else [])
+            total.insert(beside[-1] + 1 if beside else 0, label)
         previous = label
 
 
@@ -285,19 +283,25 @@ def _connect(
     if len(work.space.solid(value)) < 2:
         return
     (writer, slot), readers = ends
-    source: Hashable = writer
     have = [orders[slot] for orders in labels[writer]]
     if len(readers) > 1:
-        hub, orders = ("hub", value), list(work.candidates[value])
-        costs[hub] = np.zeros(len(orders))
-        _add(edges, writer, hub, _matrix(work, value, have, orders))
-        source, have = hub, orders
-    for reader, term in readers:
-        _add(edges, source, reader, _matrix(work, value, have, [orders[term] for orders in labels[reader]]))
+        hub, copies = ("hub", value), _copies(work.candidates[value], len(readers))
+        costs[hub] = np.zeros(len(copies))
+        made = [[sum(work.cost(value, a, b) for b in kept) for kept in copies] for a in have]
+        _add(edges, writer, hub, np.array(made))
+        for reader, term in readers:
+            wanted = [orders[term] for orders in labels[reader]]
+            moved = [[min(work.cost(value, a, b) for a in kept) for b in wanted] for kept in copies]
+            _add(edges, hub, reader, np.array(moved))
+        return
+    ((reader, term),) = readers
+    _add(edges, writer, reader, np.array([[work.cost(value, a, o[term]) for o in labels[reader]] for a in have]))
 
 
-def _matrix(work: Assignment, value: Value, written: Iterable[Order], read: Sequence[Order]) -> np.ndarray:
-    return np.array([[work.cost(value, a, b) for b in read] for a in written])
+def _copies(candidates: Iterable[Order], readers: int) -> list[tuple[Order, ...]]:
+    """The orders in which a hub may keep a value: one; or two at once, which pays where three or more read it."""
+    single = [(order,) for order in candidates]
+    return single + list(itertools.combinations(candidates, 2)) if readers > 2 else single
 
 
 def _add(edges: dict[tuple[Hashable, Hashable], np.ndarray], a: Hashable, b: Hashable, matrix: np.ndarray) -> None:

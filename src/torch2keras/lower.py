@@ -143,6 +143,11 @@ class Lowerer:
 
     def _convert(self, node: Node, lowering: Lowering) -> None:
         terms, signature = self.space.terms[node], self.plan.signatures[node]
+        if terms is None and (lowering.patterns(node) or (None, None))[1] is not None:
+            raise LoweringError(
+                "the axes of these operands cannot be matched with the op's declaration, and its kernel wants an order",
+                [("next", "give the dimensions of the weights fixed sizes, or report this as a bug of torch2keras")],
+            )
         stored = [None if isinstance(v, Constant) else self.stored[v].form for v in node.operands]
         forms = self._unary(node, terms, signature.orders) or node_forms(self.space, node, signature, stored)
         operands = iter(zip(node.operands, forms.forms, strict=False))
