@@ -53,6 +53,24 @@ def test_embedding(name: str) -> None:
     check(CASES[name])
 
 
+class Tied(nn.Module):
+    """Rows of a table, and scores for all rows."""
+
+    def __init__(self, *, bias: bool) -> None:
+        super().__init__()
+        self.table, self.head = nn.Embedding(11, 3), nn.Linear(3, 11, bias=bias)
+        self.head.weight = self.table.weight
+
+    def forward(self, i: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.tanh(self.table(i)))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_table_that_is_also_the_weight_of_a_linear_is_one_layer(bias: bool) -> None:
+    converted = check(Case(lambda: Tied(bias=bias), lambda: (indices(11, 2, 5),)))
+    assert [tuple(w.shape) for w in converted.model.trainable_weights] == [(11, 3), (1, 11)][: 1 + bias]
+
+
 def test_one_hot_without_a_number_of_classes_is_refused() -> None:
     with pytest.raises(t2k.Torch2KerasError):
         t2k.convert(Function(F.one_hot), (indices(7, 2, 5),))

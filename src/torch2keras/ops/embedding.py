@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Weight
-from torch2keras.recorder import Tensor, call, layers, ops, recorder
+from torch2keras.recorder import LayerCall, Tensor, call, layers, ops, recorder
 from torch2keras.registry import lowering
+from torch2keras.weights import weight_numbers
 
 aten = torch.ops.aten
+
+Operand = Tensor | Weight
 
 TABLE = "v d, ... -> ... d"
 
@@ -32,6 +37,26 @@ def tied(indices: Weight) -> Tensor:
     """Constant indices as a value of the graph, since a layer is called on values only."""
     row = ops.multiply(recorder().one(indices.dtype), indices.reshape(1, -1))
     return ops.reshape(row, indices.shape)  # type: ignore[no-any-return]
+
+
+def by_tied_table(x: Operand, kernel: Weight) -> Tensor | None:
+    """`x @ kernel`, where an `Embedding` before it holds the kernel transposed, by that one layer; else None."""
+    work = recorder()
+    tables = [number for number, made in enumerate(work.calls) if is_transposed(made.weights.get("embeddings"), kernel)]
+    if not tables:
+        return None
+    first = work.calls[tables[0]]
+    for number in tables:
+        work.calls[number] = replace(work.calls[number], target="layers.ReversibleEmbedding")
+    reverse = LayerCall("ReversibleEmbedding", first.config)
+    return work.layer(reverse, (x,), {"reverse": True}, first.weights)  # type: ignore[no-any-return]
+
+
+def is_transposed(table: Weight | None, kernel: Weight) -> bool:
+    """Whether two weights are one parameter, in the shapes (v, d) and (d, v)."""
+    if table is None or table.constant.tensor is not kernel.constant.tensor or table.shape != kernel.shape[::-1]:
+        return False
+    return torch.equal(weight_numbers(table).t(), weight_numbers(kernel))
 
 
 @lowering(aten.one_hot.default, axes="... -> ... classes'")

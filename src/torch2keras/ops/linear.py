@@ -10,6 +10,8 @@ import torch
 
 from torch2keras.equation import UNIT
 from torch2keras.keras_graph import Weight
+from torch2keras.ops.embedding import by_tied_table
+from torch2keras.ops.normalization import along
 from torch2keras.recorder import Tensor, call, layers, ops
 from torch2keras.registry import lowering
 
@@ -43,6 +45,9 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
     if isinstance(kernel, Weight) and x.ndim == 1:
         return ops.squeeze(dense(ops.expand_dims(x, 0), kernel, bias), 0)  # type: ignore[no-any-return]
     if isinstance(kernel, Weight):
+        y = by_tied_table(x, kernel)
+        if y is not None:
+            return y if bias is None else y + bias
         y = call(layers.Dense(units=kernel.shape[1], use_bias=learnt is not None), x, kernel=kernel, bias=learnt)
         return y if bias is learnt else y + bias  # type: ignore[no-any-return]
     y = ops.matmul(x, kernel)
@@ -174,7 +179,12 @@ def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias
 
 
 def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias: Weight | None) -> Tensor:
-    """`Dense` over the last dimension, else `EinsumDense`."""
+    """`Dense` over the last dimension, else `EinsumDense`; a product without a sum is plain (TensorFlow's einsum of one
+    takes ten times as long).
+    """
+    if set(other) <= set(word) and result == word:
+        y = x * along(kernel, [word.index(letter) for letter in other], x.ndim)
+        return y if bias is None else y + bias  # type: ignore[no-any-return]
     if len(other) == 2 and word[-1] in other:
         free = other.replace(word[-1], "")
         if result == word[:-1] + free:
