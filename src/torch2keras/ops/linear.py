@@ -179,12 +179,13 @@ def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias
 
 
 def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias: Weight | None) -> Tensor:
-    """`Dense` over the last dimension, else `EinsumDense`; a product without a sum is plain (TensorFlow's einsum of one
-    takes ten times as long).
+    """`Dense` over the last dimension, else `EinsumDense`.
+
+    A product without a sum is a plain one: as an einsum TensorFlow takes ten times as long.
     """
     if set(other) <= set(word) and result == word:
         y = x * along(kernel, [word.index(letter) for letter in other], x.ndim)
-        return y if bias is None else y + bias  # type: ignore[no-any-return]
+        return y if bias is None else y + bias
     if len(other) == 2 and word[-1] in other:
         free = other.replace(word[-1], "")
         if result == word[:-1] + free:
