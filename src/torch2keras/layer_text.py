@@ -20,8 +20,9 @@ def parse_layer(text: str) -> nn.Module:
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")
-    except SyntaxError as error:
-        raise InputError(f"cannot read {text!r}: {error.msg}", [("next", f"write one layer, {EXAMPLE}")]) from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = getattr(error, "msg", None) or str(error) or "it is nested too deeply"
+        raise InputError(f"cannot read {text[:200]!r}: {why}", [("next", f"write one layer, {EXAMPLE}")]) from error
     module = _value(tree.body, text)
     if not isinstance(module, nn.Module):
         raise InputError(f"{text!r} is no layer", [("next", f"write one layer, {EXAMPLE}")])
@@ -32,7 +33,9 @@ def _value(node: ast.expr, text: str) -> Any:
     if isinstance(node, ast.Call):
         cls = _layer_class(node.func, text)
         args = [_value(a, text) for a in node.args]
-        kwargs = {k.arg: _value(k.value, text) for k in node.keywords if k.arg}
+        if any(k.arg is None for k in node.keywords):
+            raise InputError(f"{ast.unparse(node)!r} unpacks a dict", [("next", f"name each argument, {EXAMPLE}")])
+        kwargs = {str(k.arg): _value(k.value, text) for k in node.keywords}
         try:
             return cls(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
