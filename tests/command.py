@@ -26,6 +26,15 @@ class Small(nn.Module):
         return self.head(torch.tanh(self.conv(x)).transpose(1, 2))
 
 
+class Strided(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(3, 5, 5, stride=2, padding=2)
+
+    def forward(self, x, y):
+        return self.conv(x) + y
+
+
 class Branch(nn.Module):
     def forward(self, x):
         if x.sum() > 0:

@@ -201,3 +201,10 @@ def test_help_imports_no_framework():
     code = "import sys, torch2keras.cli; print(sorted({'torch', 'keras', 'tensorflow', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_dynamic_sizes_of_two_inputs_that_must_be_equal(folder):
+    ran = command("convert", "t2k_nets:Strided", "-o", "a.keras", "-i", "2,3,length=20", "-i", "2,5,other=10", "--json")
+    assert ran.code == 0, ran.out
+    assert [p["torch_shape"] for p in ran.json["report"]["inputs"]] == [[None, 3, None], [None, 5, None]]
+    assert ran.json["report"]["verified"]["probes"][-1][0] == "another size"

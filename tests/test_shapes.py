@@ -64,9 +64,3 @@ def test_a_name_makes_a_size_dynamic_and_the_batch_stays_automatic():
         {0: Dim.AUTO, 2: Dim.DYNAMIC},
         {0: Dim.AUTO},
     )
-
-
-def test_one_name_in_two_inputs_is_one_size():
-    first, second = dynamic_shapes([parse_shape("2,3,length=5"), parse_shape("2,length=5")])
-    assert first[2] is second[1]
-    assert first[2].__name__ == "length"

@@ -1,12 +1,11 @@
 """Example inputs as they are written on the command line: `2,1,1024`, `2,77:int64`, `2,1,length=1024`.
 
-Sizes stand in PyTorch's order. A name before a size makes that dimension dynamic; one name in several inputs says
-that these sizes are always equal.
+Sizes stand in PyTorch's order. A name before a size makes that dimension dynamic; which dynamic sizes must be equal,
+torch.export finds out.
 """
 
 from __future__ import annotations
 
-import collections
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,13 +82,12 @@ def dynamic_shapes(shapes: Sequence[InputShape]) -> tuple[dict[int, Any], ...] |
     """torch.export's `dynamic_shapes` for the named sizes; None where there are none, so that the batch alone is."""
     from torch.export import Dim
 
-    counts = collections.Counter(name for shape in shapes for name in shape.names if name)
-    if not counts:
+    if not any(any(shape.names) for shape in shapes):
         return None
-    shared = {name: Dim(name) for name, count in counts.items() if count > 1}
 
     def dims(shape: InputShape) -> dict[int, Any]:
         batch = {0: Dim.AUTO} if shape.sizes else {}
-        return batch | {d: shared.get(name, Dim.DYNAMIC) for d, name in enumerate(shape.names) if name}
+        # Not Dim(name): that one fails where a length of 1 would be special, as behind a stride it always is.
+        return batch | {d: Dim.DYNAMIC for d, name in enumerate(shape.names) if name}
 
     return tuple(dims(shape) for shape in shapes)
