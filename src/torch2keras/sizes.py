@@ -154,7 +154,8 @@ def sizes_of(x: Tensor | Weight) -> tuple[Size, ...]:
 
 def count(size: Size) -> Tensor:
     """0, 1, ... `size - 1` as int32."""
-    return ops.cumsum(sizes().line(size), axis=0) - 1
+    positions: Tensor = ops.cumsum(sizes().line(size), axis=0) - 1
+    return positions
 
 
 def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
@@ -187,7 +188,7 @@ def grow(x: Tensor | Weight, shape: Sequence[Size], have: Sequence[Size] | None 
         factor = ones(stretch, x.dtype)
         x = ops.logical_and(x, factor) if x.dtype == "bool" else ops.multiply(x, factor)
     fixed = tuple(size if isinstance(size, int) else 1 for size in grows)
-    return ops.tile(x, fixed) if any(s != 1 for s in fixed) else x  # type: ignore[no-any-return]
+    return ops.tile(x, fixed) if any(s != 1 for s in fixed) else x
 
 
 def _dynamic(shape: Sequence[Size]) -> Iterator[tuple[int, Size]]:

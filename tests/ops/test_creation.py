@@ -32,9 +32,13 @@ CASES: dict[str, Case] = {
     "linspace": function(lambda x: x[..., :5] + torch.linspace(-1, 1, 5), (2, 3, 11)),
     "eye": function(lambda x: x * torch.eye(x.shape[2])[2], (2, 3, 11), **BOTH),
     "eye, two sizes": function(lambda x: x + torch.eye(3, x.shape[2]), (2, 3, 11), **BOTH),
-    "zeros_like": function(lambda x: torch.zeros_like(x) + torch.ones_like(x) + torch.full_like(x, 2.5), (2, 3, 11), **BOTH),
+    "zeros_like": function(
+        lambda x: torch.zeros_like(x) + torch.ones_like(x) + torch.full_like(x, 2.5), (2, 3, 11), **BOTH
+    ),
     "like, another dtype": function(lambda x: torch.ones_like(x, dtype=torch.int64), (2, 3, 11), **BOTH),
-    "new": function(lambda x: x + x.new_ones(x.shape[2]) + x.new_zeros(3, 1) + x.new_full((1,), 2.0), (2, 3, 11), **BOTH),
+    "new": function(
+        lambda x: x + x.new_ones(x.shape[2]) + x.new_zeros(3, 1) + x.new_full((1,), 2.0), (2, 3, 11), **BOTH
+    ),
     "sizes as numbers": function(lambda x: x * x.shape[2] ** -0.5 + x.shape[0] // 2, (2, 3, 11), **BOTH),
     "scalar_tensor": function(lambda x: x + torch.scalar_tensor(x.shape[2]), (2, 3, 11), **BOTH),
     "causal mask": function(causal, (2, 3, 11), **BOTH),

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from conversion import Case, check, function
 from torch2keras.errors import CaptureError, LoweringError
 
 W = torch.randn(6, 3, 3, generator=torch.Generator().manual_seed(0))
-I = torch.tensor([2, 0, 2, 1])
+INDEX = torch.tensor([2, 0, 2, 1])
 BOTH = {"dynamic_shapes": (({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO},),)}
 AUTO = torch.export.Dim.AUTO
 SHARED = {"dynamic_shapes": (({0: torch.export.Dim("batch")},) * 2,)}
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The reduce argument of torch.sca
 
 
 def conv(x: Tensor) -> Tensor:
-    return F.conv1d(x, W)
+    return functional.conv1d(x, W)
 
 
 def indices(*shape: int, below: int = 3) -> Tensor:
@@ -43,44 +43,61 @@ def write_channels(x: Tensor) -> Tensor:
 
 
 CASES: dict[str, Case] = {
-    "index_select": function(lambda x: conv(x).index_select(1, I), (2, 3, 11)),
-    "index_select, dynamic": function(lambda x: x.index_select(2, I), (2, 3, 11), **BOTH),
+    "index_select": function(lambda x: conv(x).index_select(1, INDEX), (2, 3, 11)),
+    "index_select, dynamic": function(lambda x: x.index_select(2, INDEX), (2, 3, 11), **BOTH),
     "index a list": function(lambda x: conv(x)[:, [0, 3, -1]], (2, 3, 11)),
     "index the batch": function(lambda x: x[[1, 0, 1]], (2, 3, 11), dynamic_shapes=None),
-    "index with a matrix": function(lambda x: conv(x)[:, I.reshape(2, 2)], (2, 3, 11), transposes=1),
+    "index with a matrix": function(lambda x: conv(x)[:, INDEX.reshape(2, 2)], (2, 3, 11), transposes=1),
     "index a table": function(lambda i: W[i], lambda: indices(2, 5)),
-    "index computed": function(lambda x, i: x[:, :, i], (2, 3, 11), lambda: indices(7), dynamic_shapes=(({0: AUTO}, None),)),
+    "index computed": function(
+        lambda x, i: x[:, :, i], (2, 3, 11), lambda: indices(7), dynamic_shapes=(({0: AUTO}, None),)
+    ),
     "index two": function(lambda x: x[torch.arange(x.shape[0]), torch.zeros(x.shape[0], dtype=torch.long)], (2, 3, 11)),
     "index adjacent": function(lambda x: x[:, [0, 1, -1], [3, 4, 5]], (2, 3, 11), transposes=1),
     "index apart": function(lambda x: x[:, [0, 1], :, [3, -1]], (2, 3, 11, 5), transposes=1),
-    "index broadcast": function(lambda x: x[:, I[:, None], I[:3]], (2, 3, 11), transposes=1),
+    "index broadcast": function(lambda x: x[:, INDEX[:, None], INDEX[:3]], (2, 3, 11), transposes=1),
     "index computed, negative": function(
         lambda x, i: x[:, i, i - 2], (2, 3, 11), lambda: indices(5), dynamic_shapes=(({0: AUTO}, None),), transposes=1
     ),
     "gather": function(lambda x, i: conv(x).gather(2, i), (2, 3, 11), lambda: indices(2, 6, 4), **SHARED),
     "gather channels": function(lambda x, i: conv(x).gather(1, i), (2, 3, 11), lambda: indices(2, 4, 9), **SHARED),
-    "gather from fewer": function(lambda x, i: x.gather(2, i), (2, 3, 11), lambda: indices(1, 2, 5), dynamic_shapes=None),
+    "gather from fewer": function(
+        lambda x, i: x.gather(2, i), (2, 3, 11), lambda: indices(1, 2, 5), dynamic_shapes=None
+    ),
     "gather scalars": function(lambda x: x.sum().gather(0, torch.tensor(0)), (2, 3)),
-    "take_along_dim": function(lambda x: torch.take_along_dim(x, I.reshape(1, 1, 4), 2), (2, 3, 11)),
-    "take": function(lambda x: torch.take(x, I), (2, 3, 11)),
-    "one_hot": function(lambda i: F.one_hot(i, 3), lambda: indices(2, 5)),
-    "scatter": function(lambda x, i: x.scatter(2, i, -x), (2, 3, 5), lambda: torch.argsort(torch.randn(2, 3, 5))[:, :2]),
+    "take_along_dim": function(lambda x: torch.take_along_dim(x, INDEX.reshape(1, 1, 4), 2), (2, 3, 11)),
+    "take": function(lambda x: torch.take(x, INDEX), (2, 3, 11)),
+    "one_hot": function(lambda i: functional.one_hot(i, 3), lambda: indices(2, 5)),
+    "scatter": function(
+        lambda x, i: x.scatter(2, i, -x), (2, 3, 5), lambda: torch.argsort(torch.randn(2, 3, 5))[:, :2]
+    ),
     "scatter constants": function(
-        lambda x: torch.zeros(2, 3, 5).scatter(2, I[:3].reshape(1, 1, 3).expand(2, 3, 3) % 2 + torch.arange(3), x[..., :3]),
+        lambda x: torch.zeros(2, 3, 5).scatter(
+            2, INDEX[:3].reshape(1, 1, 3).expand(2, 3, 3) % 2 + torch.arange(3), x[..., :3]
+        ),
         (2, 3, 11),
         dynamic_shapes=None,
     ),
     "scatter a number": function(lambda x, i: x.scatter(1, i, 7.0), (2, 3, 11), lambda: indices(2, 2, 5)),
     "scatter_add": function(lambda x, i: x.scatter_add(1, i, x[:, 1:] * 2), (2, 3, 11), lambda: indices(2, 2, 5)),
     "scatter_add of scalars": function(lambda x: x.sum().scatter_add(0, torch.tensor(0), x.amax()), (2, 3)),
-    "scatter_reduce": function(lambda x, i: x.scatter_reduce(1, i, x * 2, "amax"), (2, 3, 11), lambda: indices(2, 3, 11)),
-    "scatter multiply": function(lambda x, i: x.scatter(1, i, x, reduce="multiply"), (2, 3, 5), lambda: indices(2, 1, 5)),
-    "index_put": function(lambda x: x.index_put((I[:2], I[1:3]), torch.ones(11)), (5, 3, 11), dynamic_shapes=None),
+    "scatter_reduce": function(
+        lambda x, i: x.scatter_reduce(1, i, x * 2, "amax"), (2, 3, 11), lambda: indices(2, 3, 11)
+    ),
+    "scatter multiply": function(
+        lambda x, i: x.scatter(1, i, x, reduce="multiply"), (2, 3, 5), lambda: indices(2, 1, 5)
+    ),
+    "index_put": function(
+        lambda x: x.index_put((INDEX[:2], INDEX[1:3]), torch.ones(11)), (5, 3, 11), dynamic_shapes=None
+    ),
     "index_put accumulates": function(
-        lambda x: x.index_put((I, I), x[0, 0, :4], accumulate=True), (5, 3, 11)[:1] + (3, 4), dynamic_shapes=None
+        lambda x: x.index_put((INDEX, INDEX), x[0, 0, :4], accumulate=True), (5, 3, 4), dynamic_shapes=None
     ),
     "index_put computed": function(
-        lambda x, i: x.index_put((i, i - 3), torch.ones(7)), (5, 3, 7), lambda: torch.tensor([[0, 2], [1, 0]]), dynamic_shapes=None
+        lambda x, i: x.index_put((i, i - 3), torch.ones(7)),
+        (5, 3, 7),
+        lambda: torch.tensor([[0, 2], [1, 0]]),
+        dynamic_shapes=None,
     ),
     "write to channels": function(write_channels, (2, 3, 11), transposes=2),
     "write where masked": function(write_masked, (2, 3, 11)),
@@ -99,7 +116,10 @@ def test_indexing(name: str) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    [lambda x: x.scatter_reduce(1, I[None, :3, None], x, "mean"), lambda x: x.index_put((x > 0,), x.flatten()[:1].expand(2))],
+    [
+        lambda x: x.scatter_reduce(1, INDEX[None, :3, None], x, "mean"),
+        lambda x: x.index_put((x > 0,), x.flatten()[:1].expand(2)),
+    ],
     ids=["mean", "values by mask"],
 )
 def test_refused(call: Callable[[Tensor], Tensor]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 from conversion import Case, check, function
 
@@ -20,9 +20,11 @@ CASES: dict[str, Case] = {
     "mixed sizes": function(lambda x, y: torch.cat([x, y, x], 1), (2, 3, 5), (2, 7, 5)),
     "last dim": function(lambda x, y: torch.cat([x, y], -1), (2, 3, 5), (2, 3, 7)),
     "channels after a convolution": function(
-        lambda x: torch.cat([F.conv1d(x, W), x[:, :, 2:]], 1).relu(), (2, 3, 11)
+        lambda x: torch.cat([functional.conv1d(x, W), x[:, :, 2:]], 1).relu(), (2, 3, 11)
     ),
-    "length after a convolution": function(lambda x: torch.cat([F.conv1d(x, W), F.conv1d(x, W)[..., :4]], 2), (2, 3, 11)),
+    "length after a convolution": function(
+        lambda x: torch.cat([functional.conv1d(x, W), functional.conv1d(x, W)[..., :4]], 2), (2, 3, 11)
+    ),
     "dynamic length": function(lambda x, y: torch.cat([x, y], 2), (2, 3, 11), (2, 3, 7), **DYNAMIC),
     "promotion": function(lambda x: torch.cat([x, ints(3, 5), torch.ones(1, 5, dtype=torch.bool)], 0), (2, 5)),
     "ints": function(lambda x: torch.cat([x, x[:, 1:]], 1), lambda: ints(2, 5)),
@@ -34,7 +36,9 @@ CASES: dict[str, Case] = {
     "stack last": function(lambda x, y: torch.stack([x, y, x], -1), (2, 3, 5), (2, 3, 5)),
     "stack first": function(lambda x, y: torch.stack([x, y]), (2, 3, 5), (2, 3, 5)),
     "stack after a convolution": function(
-        lambda x: F.conv1d(torch.stack([F.conv1d(x, W), F.conv1d(-x, W)], 2).flatten(1, 2), W.repeat(1, 4, 1)[:, :10]),
+        lambda x: functional.conv1d(
+            torch.stack([functional.conv1d(x, W), functional.conv1d(-x, W)], 2).flatten(1, 2), W.repeat(1, 4, 1)[:, :10]
+        ),
         (2, 3, 11),
     ),
     "stack of scalars": function(lambda x: torch.stack([x.sum(), x.amax()]), (2, 3)),

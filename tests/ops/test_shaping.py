@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from conversion import Case, check, function
 
@@ -15,15 +15,19 @@ BOTH = {"dynamic_shapes": (({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}
 
 
 def conv(x: Tensor) -> Tensor:
-    return F.conv1d(x, W)
+    return functional.conv1d(x, W)
 
 
 CASES: dict[str, Case] = {
     "flatten after a convolution": function(lambda x: conv(x).flatten(1).relu(), (2, 3, 11), transposes=1),
     "heads": function(lambda x: conv(x).view(x.shape[0], 2, 3, -1).relu(), (2, 3, 11)),
-    "heads and back": function(lambda x: F.conv1d(conv(x).unflatten(1, (2, 3)).relu().flatten(1, 2), V), (2, 3, 11)),
+    "heads and back": function(
+        lambda x: functional.conv1d(conv(x).unflatten(1, (2, 3)).relu().flatten(1, 2), V), (2, 3, 11)
+    ),
     "channel shuffle": function(
-        lambda x: F.conv1d(conv(x).view(-1, 2, 3, 9).transpose(1, 2).reshape(-1, 6, 9), V), (2, 3, 11), transposes=1
+        lambda x: functional.conv1d(conv(x).view(-1, 2, 3, 9).transpose(1, 2).reshape(-1, 6, 9), V),
+        (2, 3, 11),
+        transposes=1,
     ),
     "factors that do not nest": function(lambda x: conv(x).reshape(-1, 9, 6).relu(), (2, 3, 11), transposes=1),
     "factors that do not nest, twice": function(lambda x: x.reshape(-1, 4, 3).reshape(-1, 2, 6).relu(), (2, 12)),
@@ -38,7 +42,9 @@ CASES: dict[str, Case] = {
     "to scalars": function(lambda x: x.sum().reshape(1, 1).reshape(()), (2, 3)),
     "view_as": function(lambda x, y: x.view_as(y) + y.reshape_as(x).view_as(y), (2, 15), (2, 3, 5)),
     "ravel": function(lambda x: x.ravel(), (2, 3)),
-    "dynamic batch and length": function(lambda x: conv(x).reshape(x.shape[0] * 2, 3, -1).relu(), (2, 3, 11), **BOTH, transposes=3),
+    "dynamic batch and length": function(
+        lambda x: conv(x).reshape(x.shape[0] * 2, 3, -1).relu(), (2, 3, 11), **BOTH, transposes=3
+    ),
     "dynamic, folded into the batch": function(
         lambda x: conv(x).transpose(1, 2).reshape(-1, 6).relu(), (2, 3, 11), **BOTH
     ),
@@ -46,14 +52,18 @@ CASES: dict[str, Case] = {
         lambda x: conv(x).transpose(1, 2).reshape(-1, 6).reshape(x.shape[0], -1, 6).relu(), (2, 3, 11), **BOTH
     ),
     "dynamic flatten": function(lambda x: x.flatten(1).relu(), (2, 3, 11), **BOTH),
-    "frames of a length": function(lambda x: x[..., : x.shape[2] // 4 * 4].unflatten(2, (-1, 4)).relu(), (2, 3, 11), **BOTH),
+    "frames of a length": function(
+        lambda x: x[..., : x.shape[2] // 4 * 4].unflatten(2, (-1, 4)).relu(), (2, 3, 11), **BOTH
+    ),
     "expand": function(lambda x: x.expand(2, 7, 11).relu(), (2, 1, 11)),
     "expand, new dims": function(lambda x: x.expand(5, -1, -1, -1).relu(), (2, 3, 11)),
     "expand after a convolution": function(lambda x: conv(x)[:, :1].expand(-1, 7, -1).relu(), (2, 3, 11)),
     "expand to the batch": function(lambda x: torch.cat([W[0, :, :2].expand(x.shape[0], -1, -1), x], 2), (2, 3, 11)),
     "expand to the length": function(lambda x: x[:, :, :1].expand_as(x).relu(), (2, 3, 11), **BOTH),
     "expand bools": function(lambda x: (x[:, :, :1] > 0).expand(-1, -1, x.shape[2]), (2, 3, 11), **BOTH),
-    "expand heads": function(lambda x: conv(x).unflatten(1, (2, 1, 3)).expand(-1, -1, 5, -1, -1).flatten(1, 3), (2, 3, 11)),
+    "expand heads": function(
+        lambda x: conv(x).unflatten(1, (2, 1, 3)).expand(-1, -1, 5, -1, -1).flatten(1, 3), (2, 3, 11)
+    ),
     "broadcast_tensors": function(lambda x, y: torch.broadcast_tensors(x, y), (2, 3, 1), (3, 5), dynamic_shapes=None),
     "meshgrid": function(lambda x: torch.meshgrid(x[0, :, 0], x[0, 0], indexing="ij"), (2, 3, 11)),
     "meshgrid xy": function(lambda x: torch.meshgrid(x[0, :, 0], x[0, 0], indexing="xy"), (2, 3, 11), transposes=2),
@@ -85,9 +95,9 @@ CASES: dict[str, Case] = {
     "unfold, dynamic length": function(lambda x: x.unfold(2, 3, 2), (2, 3, 11), **BOTH),
     "unfold long": function(lambda x: x.unfold(2, 17, 5), (2, 3, 43)),
     "unfold long, dynamic length": function(lambda x: x.unfold(-1, 17, 5), (2, 3, 43), **BOTH),
-    "im2col": function(lambda x: F.unfold(x, (2, 3), padding=1, stride=(2, 1)), (2, 3, 7, 11)),
-    "im2col dilated": function(lambda x: F.unfold(x, 2, dilation=(1, 3)), (2, 3, 7, 11)),
-    "im2col unbatched": function(lambda x: F.unfold(x, 3), (2, 5, 7), dynamic_shapes=(({},),)),
+    "im2col": function(lambda x: functional.unfold(x, (2, 3), padding=1, stride=(2, 1)), (2, 3, 7, 11)),
+    "im2col dilated": function(lambda x: functional.unfold(x, 2, dilation=(1, 3)), (2, 3, 7, 11)),
+    "im2col unbatched": function(lambda x: functional.unfold(x, 3), (2, 5, 7), dynamic_shapes=(({},),)),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from conversion import Case, check, function, module
 from torch2keras.errors import LoweringError
@@ -15,7 +15,7 @@ BOTH = {"dynamic_shapes": (({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}
 
 
 def conv(x: Tensor) -> Tensor:
-    return F.conv1d(x, W)
+    return functional.conv1d(x, W)
 
 
 class Positions(nn.Module):
@@ -66,7 +66,10 @@ CASES: dict[str, Case] = {
     "second half": function(lambda x: x[:, :, x.shape[2] // 2 :], (2, 3, 11), **BOTH),
     "dynamic step": function(lambda x: x[:, :, 1::3], (2, 3, 11), **BOTH),
     "length of another": function(
-        lambda x, y: x[:, :, : y.shape[2]] + y, (2, 3, 13), (2, 3, 7), dynamic_shapes=((BOTH["dynamic_shapes"][0][0],) * 2,)
+        lambda x, y: x[:, :, : y.shape[2]] + y,
+        (2, 3, 13),
+        (2, 3, 7),
+        dynamic_shapes=((BOTH["dynamic_shapes"][0][0],) * 2,),
     ),
     "positions": module(Positions, (2, 11, 7), dynamic_shapes=({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)),
     "narrow": function(lambda x: x.narrow(1, 1, 2).narrow(-1, -7, 3), (2, 3, 11)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from conversion import Case, check, function
 
@@ -15,7 +15,7 @@ EDGES = torch.tensor([-1.0, 0.0, 0.5, 2.0])
 
 
 def conv(x: Tensor) -> Tensor:
-    return F.conv1d(x, W)
+    return functional.conv1d(x, W)
 
 
 def ints() -> Tensor:

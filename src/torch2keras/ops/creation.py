@@ -62,7 +62,7 @@ def arange_start_step(start, end, step=1, dtype=None, *, shapes):
 def _progression(start: Any, step: Any, length: Any) -> Tensor:
     values = cast(count(length), number_dtype(start, step))
     values = values if not isinstance(step, Tensor) and step == 1 else values * step
-    return values if not isinstance(start, Tensor) and start == 0 else values + start  # type: ignore[no-any-return]
+    return values if not isinstance(start, Tensor) and start == 0 else values + start
 
 
 @lowering(aten.linspace.default, axes="-> n'")
@@ -88,7 +88,7 @@ def eye_m(n, m, dtype=None, *, shapes):
 
 def _diagonal_ones(shape: Any) -> Tensor:
     rows, columns = map(count, shape)
-    return ops.equal(ops.expand_dims(rows, 1), columns)  # type: ignore[no-any-return]
+    return ops.equal(ops.expand_dims(rows, 1), columns)
 
 
 @lowering(aten.zeros_like.default, axes="...")

@@ -57,11 +57,11 @@ def is_mask(value: Value | None) -> bool:
 def index_names(args: Mapping[str, Any]) -> tuple[list[str], list[str], list[str], list[str]]:
     """Names of the operand's dimensions (`a` those indexed), of each index, of the result, and of all indices."""
     tensors = indexed(args)
-    where = [d for d, t in enumerate(tensors) if t is not None]
-    names = [f"a{d}'" if t is not None else f"d{d}" for d, t in enumerate(tensors)]
-    rank = max(tensors[d].type.rank for d in where)
+    ranks = {d: t.type.rank for d, t in enumerate(tensors) if t is not None}
+    where, rank = list(ranks), max(ranks.values())
+    names = [f"a{d}'" if d in ranks else f"d{d}" for d in range(len(tensors))]
     broad = [f"i{k}" for k in range(rank)]
-    terms = [" ".join(broad[rank - tensors[d].type.rank :]) for d in where]
+    terms = [" ".join(broad[rank - own :]) for own in ranks.values()]
     adjacent = where == list(range(where[0], where[-1] + 1))
     start = where[0] if adjacent else 0
     rest = [n for n in names if n[0] == "d"]
@@ -93,12 +93,11 @@ def index_keras(args: Mapping[str, Any]) -> str | None:
 
 def _single(args: Mapping[str, Any]) -> str | None:
     """One index of at most one dimension: its entries take the place of what they index, in any layout."""
-    tensors = indexed(args)
-    where = [d for d, t in enumerate(tensors) if t is not None]
-    if len(where) != 1 or tensors[where[0]].type.rank > 1:
+    given = {d: t.type.rank for d, t in enumerate(indexed(args)) if t is not None}
+    if len(given) != 1 or max(given.values()) > 1:
         return None
-    names = [f"a{d}'" if d in where else f"d{d}" for d in range(len(tensors))]
-    if tensors[where[0]].type.rank:
+    names = [f"a{d}'" if d in given else f"d{d}" for d in range(args["self"].type.rank)]
+    if max(given.values()):
         return f"{' '.join(names)}, i' -> {' '.join(names)}"
     return f"{' '.join(names)},  -> {' '.join(n for n in names if n[0] == 'd')}"
 
@@ -132,14 +131,14 @@ def times(index: Tensor | Weight, size: Size) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(index, Weight) and isinstance(size, int):
         return constant(index.tensor() * size)
-    return ops.multiply(sizes().tensor(size), index)  # type: ignore[no-any-return]
+    return ops.multiply(sizes().tensor(size), index)
 
 
 def plus(a: Tensor | Weight, b: Tensor | Weight) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(a, Weight) and isinstance(b, Weight):
         return constant(a.tensor() + b.tensor())
-    return ops.add(a, b)  # type: ignore[no-any-return]
+    return ops.add(a, b)
 
 
 def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
@@ -151,4 +150,4 @@ def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
         if int(known.min()) >= 0:
             return constant(known)
     index = cast(as_tensor(index), "int32")
-    return ops.where(ops.less(index, 0), index + sizes().tensor(size), index)  # type: ignore[no-any-return]
+    return ops.where(ops.less(index, 0), index + sizes().tensor(size), index)

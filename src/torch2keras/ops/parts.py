@@ -56,15 +56,14 @@ def part(x: Tensor | Weight, dim: int, start: Size, stop: Size, step: Size, leng
 
 def look_up_positions(x: Tensor | Weight, positions: Tensor, dim: int) -> Tensor:
     """Entries at computed positions, none negative; a table of weights is an `Embedding`."""
-    table = isinstance(x, Weight) and "float" in x.dtype and math.prod(x.shape[:dim]) == 1 and x.ndim > dim + 1
-    if not table:
-        return ops.take(x, positions, axis=dim)  # type: ignore[no-any-return]
+    if not isinstance(x, Weight) or "float" not in x.dtype or math.prod(x.shape[:dim]) != 1 or x.ndim <= dim + 1:
+        return ops.take(x, positions, axis=dim)
     length, *rest = x.shape[dim:]
     embedding = layers.Embedding(input_dim=length, output_dim=math.prod(rest))
     rows = call(embedding, positions, embeddings=x.reshape(length, math.prod(rest)))
     if len(rest) > 1:
         rows = ops.reshape(rows, (-1, *rest))
-    return ops.expand_dims(rows, axis=tuple(range(dim))) if dim else rows  # type: ignore[no-any-return]
+    return ops.expand_dims(rows, axis=tuple(range(dim))) if dim else rows
 
 
 def cut_beside(x: Tensor | Weight, shape: Sequence[Size], dim: int) -> Tensor | Weight:

@@ -39,7 +39,7 @@ def coordinates(index: Any, dim: int) -> Any:
 
 
 def _along(line: Tensor, dim: int, rank: int) -> Tensor:
-    return ops.reshape(line, tuple(-1 if d == dim else 1 for d in range(rank)))  # type: ignore[no-any-return]
+    return ops.reshape(line, tuple(-1 if d == dim else 1 for d in range(rank)))
 
 
 def _unit(dim: int, size: Size, rank: int) -> tuple[Size, ...]:
@@ -52,9 +52,9 @@ def scattered(x: Any, dim: int, index: Any, src: Any, reduction: str | None) -> 
     extra = {"reduction": reduction} if reduction else {}
     if not x.ndim:
         first = constant(torch.zeros(1, 1))
-        return ops.reshape(ops.scatter_update(ops.reshape(x, (1,)), first, ops.reshape(src, (1,)), **extra), ())  # type: ignore[no-any-return]
+        return ops.reshape(ops.scatter_update(ops.reshape(x, (1,)), first, ops.reshape(src, (1,)), **extra), ())
     values = ops.reshape(cut_beside(src, sizes_of(index), -1), (-1,))
-    return ops.scatter_update(x, coordinates(index, dim % x.ndim), values, **extra)  # type: ignore[no-any-return]
+    return ops.scatter_update(x, coordinates(index, dim % x.ndim), values, **extra)
 
 
 @lowering(aten.scatter.src)
@@ -145,17 +145,16 @@ def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple
     """Index tensors broadcast together: the positions that they name, one a row; and their common shape."""
     shape = broadcast([sizes_of(i) for i in indices])
     wraps = [wrapped(i, size) for i, size in zip(indices, sizes, strict=False)]
-    if all(isinstance(w, Weight) for w in wraps):
-        return constant(
-            torch.stack(torch.broadcast_tensors(*(w.tensor() for w in wraps)), -1).reshape(-1, len(wraps))
-        ), shape
+    known = [w.tensor() for w in wraps if isinstance(w, Weight)]
+    if len(known) == len(wraps):
+        return constant(torch.stack(torch.broadcast_tensors(*known), -1).reshape(-1, len(known))), shape
     grown = [as_tensor(grow(w, shape, sizes_of(i))) for w, i in zip(wraps, indices, strict=True)]
     return _flat(ops.stack(grown, axis=-1), len(shape)), shape
 
 
 def _flat(x: Tensor, leading: int) -> Tensor:
     """The leading dimensions as one."""
-    return x if leading == 1 else ops.reshape(x, (-1, *x.shape[leading:]))  # type: ignore[no-any-return]
+    return x if leading == 1 else ops.reshape(x, (-1, *x.shape[leading:]))
 
 
 def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
@@ -175,7 +174,7 @@ def put_masked(x: Tensor, masks: Sequence[Any], values: Any, m: tuple[int, ...],
     others = tuple(d for d in range(x.ndim) if d not in m)
     mask = ops.expand_dims(masks[0], axis=others) if others else masks[0]
     value = values.reshape(*(1,) * x.ndim) if isinstance(values, Weight) else ops.reshape(values, (1,) * x.ndim)
-    return ops.where(mask, x + value if accumulate else value, x)  # type: ignore[no-any-return]
+    return ops.where(mask, x + value if accumulate else value, x)
 
 
 def diagonal_put_torch(args: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.factor import simple
 from torch2keras.ir import Size
 from torch2keras.keras_graph import Weight
-from torch2keras.ops.parts import END, along, bound, constant, part
+from torch2keras.ops.parts import END, along, as_tensor, bound, constant, part
 from torch2keras.recorder import Tensor, ops
 from torch2keras.registry import lowering
 from torch2keras.sizes import sizes, sizes_of
@@ -43,8 +43,8 @@ def parts(x: Tensor | Weight, dim: int, lengths: Sequence[Size]) -> list[Tensor]
     """Neighbouring parts of a dimension: `keras.ops.split` where all lengths are static, else slices."""
     ends = [simple(e) for e in accumulate(lengths)]
     if len(lengths) == 1:
-        return [x]
-    if all(isinstance(s, int) for s in (*ends, *sizes_of(x))):
+        return [as_tensor(x)]
+    if all(isinstance(s, int) for s in ends):
         sections = len(lengths) if len(set(lengths)) == 1 else ends[:-1]
         return list(ops.split(x, sections, axis=dim))
     starts = [0, *ends[:-1]]
@@ -98,7 +98,7 @@ def interleaved(x: Tensor, src: Tensor, dim: int, bounds: tuple[Any, Any, Any]) 
         )
     chosen = {position: size + k for k, position in enumerate(range(size)[slice(*bounds)])}
     index = constant(torch.tensor([chosen.get(position, position) for position in range(size)]))
-    return ops.take(ops.concatenate([x, src], axis=dim), index, axis=dim)  # type: ignore[no-any-return]
+    return ops.take(ops.concatenate([x, src], axis=dim), index, axis=dim)
 
 
 @lowering(aten.select_scatter.default, axes="... [dim'], ... -> ... [dim']")

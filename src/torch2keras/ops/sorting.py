@@ -25,13 +25,13 @@ def reversed_key(x: Tensor) -> Tensor:
 
 def comparable(x: Tensor) -> Tensor:
     """Bools as numbers."""
-    return cast(x, "int32") if x.dtype == "bool" else x  # type: ignore[no-any-return]
+    return cast(x, "int32") if x.dtype == "bool" else x
 
 
 def order(x: Tensor, dim: int, *, descending: bool = False) -> Tensor:
     """The stable order of the entries."""
     numbers = comparable(x)
-    return ops.argsort(reversed_key(numbers) if descending else numbers, axis=dim)  # type: ignore[no-any-return]
+    return ops.argsort(reversed_key(numbers) if descending else numbers, axis=dim)
 
 
 @lowering(aten.sort.default, axes="... [dim'] -> ... [dim']")
@@ -126,7 +126,7 @@ def insertion(sorted_sequence: Any, values: Any, *, right: bool) -> Tensor:
     """How many entries stand before each value: those below it, and with `right` those equal to it."""
     compare = ops.less_equal if right else ops.less
     before = compare(ops.expand_dims(sorted_sequence, axis=-2), ops.expand_dims(values, axis=-1))
-    return ops.sum(cast(before, "int32"), axis=-1)  # type: ignore[no-any-return]
+    return ops.sum(cast(before, "int32"), axis=-1)
 
 
 def searched(args: Mapping[str, Any]) -> str:
