@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,14 +64,6 @@ def problem(rng: np.random.Generator, kind: str, pairs: Pairs, sizes: Sequence[i
     return Problem(costs, edges)
 
 
-def random_problem(seed: int, kind: str, nodes: tuple[int, int], choices: tuple[int, int]) -> Problem:
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(nodes[0], nodes[1] + 1))
-    sizes = rng.integers(choices[0], choices[1] + 1, n).tolist()
-    share = rng.random()
-    return problem(rng, kind, [pair for pair in complete(n) if rng.random() < share], sizes)
-
-
 def optimum(problem: Problem) -> float:
     """The least cost, from a table over all joint choices."""
     axis = {node: i for i, node in enumerate(problem.costs)}
@@ -94,12 +87,13 @@ def solved(problem: Problem, limit: int = LIMIT) -> Solution:
     return solution
 
 
-def same(cost: float) -> object:
+def same(cost: float) -> Any:
     return pytest.approx(cost, rel=1e-12, abs=1e-12)
 
 
 # Graphs that R0, R1 and R2 alone take down to nothing: nodes, edges.
 SERIES_PARALLEL: dict[str, tuple[int, Pairs]] = {
+    "nothing": (0, []),
     "one node": (1, []),
     "two parts": (5, [(0, 3), (1, 4)]),
     "path": (7, chain(7)),
@@ -130,10 +124,17 @@ def test_exact_by_r0_r1_r2(graph: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_exact_on_graphs_of_up_to_eight_nodes(kind: str) -> None:
     for seed in range(60):
-        case = random_problem(seed, kind, (3, 8), (2, 4))
+        rng = np.random.default_rng(seed)
+        n, share = int(rng.integers(3, 9)), rng.random()
+        case = problem(rng, kind, [e for e in complete(n) if rng.random() < share], rng.integers(2, 5, n).tolist())
         solution = solved(case)
         assert solution.heuristic_steps == 0
         assert solution.cost == same(optimum(case)), seed
+
+
+def test_exact_on_eight_nodes_of_six_choices() -> None:
+    case = problem(np.random.default_rng(4), "layouts", complete(8), [6] * 8)
+    assert solved(case).cost == same(optimum(case))
 
 
 # The nodes that RN fixes where a table may have no axis too many: nodes, edges, steps.
@@ -143,6 +144,7 @@ CORES: dict[str, tuple[int, Pairs, int]] = {
     "K7": (7, complete(7), 4),
     "K3,3": (6, [(a, b) for a in range(3) for b in range(3, 6)], 1),
     "wheel: its hub": (7, [*((a + 1, b + 1) for a, b in cycle(6)), *star(7)], 1),
+    "two hubs over a cycle": (9, [*cycle(7), *((hub, rim) for hub in (7, 8) for rim in range(7))], 2),
     "two K4 on a bridge": (8, [*complete(4), (3, 4), *((a + 4, b + 4) for a, b in complete(4))], 2),
 }
 
@@ -168,6 +170,13 @@ def test_heuristic_is_close_and_improved(kind: str, mean: float, monkeypatch: py
     assert ratio.mean() <= mean
     monkeypatch.setattr(solver, "_improve", lambda *_: None)
     assert ratio.mean() < np.mean([solved(case, limit=81).cost for case in cases] / best) - 0.01
+
+
+def test_improvement_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = [problem(np.random.default_rng(seed), "generic", complete(9), [3] * 9) for seed in range(20)]
+    free = sum(solved(case, limit=81).cost for case in cases)
+    monkeypatch.setattr(solver, "WORK", 0)
+    assert sum(solved(case, limit=81).cost for case in cases) > free
 
 
 def test_heuristic_agrees_on_a_graph_too_wide_for_tables() -> None:
@@ -365,10 +374,6 @@ def test_add_edge_adds_both_ways_round_and_leaves_its_arguments() -> None:
         add_edge(edges, a, b, term)
     assert list(edges) == [("a", "b"), ("b", "c")]
     assert np.array_equal(edges["a", "b"], 111 * matrix)
-
-
-def test_nothing_to_choose() -> None:
-    assert solved(Problem({}, {})) == Solution({}, 0.0, 0)
 
 
 TWO = {"a": np.zeros(2), "b": np.zeros(3)}
