@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from torch2keras.errors import LoweringError
+from torch2keras.ir import Constant
 from torch2keras.keras_graph import Weight
-from torch2keras.ops.padding import Pads, crop, tuple_of, zero_pad
+from torch2keras.ops.padding import Pads, tuple_of, zero_pad
 from torch2keras.recorder import Tensor, call, layers, ops
 from torch2keras.registry import lowering
 
@@ -41,6 +43,11 @@ def conv_kind(args: Mapping[str, Any]) -> str:
     filters, depth = args["weight"].type.shape[:2]
     if args["groups"] == 1:
         return "dense"
+    if not isinstance(filters, int):
+        raise LoweringError(
+            f"a convolution in {args['groups']} groups with a dynamic number of filters, {args['weight']}",
+            [("next", "make dimension 0 of that weight static: give dynamic_shapes without it")],
+        )
     if depth == 1:
         return "depthwise" if filters == args["groups"] else "multiplied"
     return "grouped"
@@ -50,7 +57,15 @@ def conv_kind(args: Mapping[str, Any]) -> str:
 def conv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """`ZeroPadding` + `Conv`; native "same" where that is equal for every length."""
     rank = x.ndim - 2
-    return convolve(x, weight, bias, tuple_of(stride, rank), [(p, p) for p in tuple_of(padding, rank)], tuple_of(dilation, rank), groups)
+    return convolve(
+        x,
+        weight,
+        bias,
+        tuple_of(stride, rank),
+        [(p, p) for p in tuple_of(padding, rank)],
+        tuple_of(dilation, rank),
+        groups,
+    )
 
 
 @lowering(aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding, torch=conv_torch, keras=conv_keras)
@@ -63,17 +78,31 @@ def conv_named_padding(x, weight, bias=None, stride=1, padding="valid", dilation
 
 
 def convolve(
-    x: Tensor, weight: Weight | Tensor, bias: Any, stride: Sequence[int], pads: Pads, dilation: Sequence[int], groups: int
+    x: Tensor,
+    weight: Weight | Tensor,
+    bias: Any,
+    stride: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    groups: int,
 ) -> Tensor:
     """Any convolution on (n, *s, c): stock layers refuse stride with dilation, which is a dense one that is thinned."""
     kernel = weight.shape[: x.ndim - 2]
     thin = max(stride) > 1 and (max(dilation) > 1 or (len(set(stride)) > 1 and groups == x.shape[-1]))
-    config = {"strides": tuple(1 for _ in stride) if thin else tuple(stride), "dilation_rate": tuple(dilation), "padding": "valid"}
+    config = {
+        "strides": tuple(1 for _ in stride) if thin else tuple(stride),
+        "dilation_rate": tuple(dilation),
+        "padding": "valid",
+    }
     if same_for_all_lengths(kernel, stride, pads, dilation):
         config["padding"] = "same"
     else:
         x = zero_pad(x, pads)
-    y = _layer(x, weight, bias, config, groups) if isinstance(weight, Weight) else _computed(x, weight, bias, config, groups)
+    y = (
+        _layer(x, weight, bias, config, groups)
+        if isinstance(weight, Weight)
+        else _computed(x, weight, bias, config, groups)
+    )
     return y[(slice(None), *(slice(None, None, s) for s in stride))] if thin else y
 
 
@@ -99,20 +128,54 @@ def _layer(x: Tensor, weight: Weight, bias: Weight | Tensor | None, config: dict
 
 
 def _computed(x: Tensor, weight: Tensor, bias: Any, config: dict[str, Any], groups: int) -> Tensor:
-    """Weights that the model computes: the op instead of the layer."""
-    kernel = ops.reshape(weight, (*weight.shape[: x.ndim - 2], x.shape[-1] // groups, -1)) if groups > 1 else weight
-    y = ops.conv(x, kernel, **config)
+    """Weights that the model computes: the op instead of the layer, in a Functional model one a group."""
+    if groups == 1:
+        y = ops.conv(x, weight, **config)
+    elif groups == x.shape[-1] and x.ndim < 5:
+        y = ops.depthwise_conv(x, weight, **config)
+    else:
+        parts = zip(ops.split(x, groups, axis=-1), _kernels(weight, x.shape[-1], groups), strict=True)
+        y = ops.concatenate([ops.conv(*part, **config) for part in parts], axis=-1)
     return y if bias is None else y + bias
 
 
+def _kernels(weight: Tensor, channels: int, groups: int) -> list[Tensor]:
+    """The (*k, channels of a group, filters of a group) of each group."""
+    whole = ops.reshape(weight, (*weight.shape[:-2], channels // groups, -1))
+    return ops.split(whole, groups, axis=-1)  # type: ignore[no-any-return]
+
+
+def direct(args: Mapping[str, Any]) -> bool:
+    """Whether a transposed convolution is the stock layer, one a group; else it is a convolution of a stuffed input.
+
+    The layer has neither groups nor, beside a stride, dilation; and TensorFlow's kernel runs no dilated one at all.
+    The op that would take a computed kernel fails in a Functional model of Keras 3.15: it passes its arguments on in
+    the wrong order.
+    """
+    dilated = max(tuple_of(args["dilation"], 1)) > 1
+    depthwise = args["groups"] > 1 and args["weight"].type.shape[0] == args["groups"]
+    return isinstance(args["weight"], Constant) and not dilated and not depthwise
+
+
 def transposed_torch(args: Mapping[str, Any]) -> str:
-    grouped = "n? (groups i) *s', (groups i) o *k', (groups o) -> n? (groups o) *s'"
-    return "n? i *s', i f *k', f -> n? f *s'" if args["groups"] == 1 else grouped
+    """PyTorch's kernel is (inputs, filters of a group, k)."""
+    if args["groups"] == 1:
+        return "n? i *s', i f *k', f -> n? f *s'"
+    if args["weight"].type.shape[0] == args["groups"]:
+        return "n? groups *s', groups m *k', (groups m) -> n? (groups m) *s'"
+    return "n? (groups i) *s', (groups i) o *k', (groups o) -> n? (groups o) *s'"
 
 
 def transposed_keras(args: Mapping[str, Any]) -> str:
-    grouped = "n *s' (groups i), groups *k' o i, (groups o) -> n *s' (groups o)"
-    return "n *s' i, *k' f i, f -> n *s' f" if args["groups"] == 1 else grouped
+    """Of the layer (k, filters, inputs); of a convolution in its place as conv_keras has it."""
+    if direct(args):
+        grouped = "n *s' (groups i), groups *k' o i, (groups o) -> n *s' (groups o)"
+        return "n *s' i, *k' f i, f -> n *s' f" if args["groups"] == 1 else grouped
+    if args["groups"] == 1:
+        return "n *s' i, *k' i f, f -> n *s' f"
+    if args["weight"].type.shape[0] == args["groups"]:
+        return "n *s' groups, *k' groups m, (groups m) -> n *s' (groups m)"
+    return "n *s' (groups i), *k' i (groups o), (groups o) -> n *s' (groups o)"
 
 
 @lowering(
@@ -120,48 +183,87 @@ def transposed_keras(args: Mapping[str, Any]) -> str:
     torch=transposed_torch, keras=transposed_keras,
 )  # fmt: skip
 def conv_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """`ConvTranspose` with padding "valid", cropped; stock Keras has no groups here, so one layer a group."""
+    """`ConvTranspose`, cropped, one a group; with dilation, or depthwise, a convolution between zeros."""
     rank = x.ndim - 2
-    numbers = [tuple_of(v, rank) for v in (stride, padding, output_padding, dilation)]
+    stride, padding, more, dilation = (tuple_of(v, rank) for v in (stride, padding, output_padding, dilation))
+    if max(dilation) > 1 or x.shape[-1] == groups > 1 or not isinstance(weight, Weight):
+        return stuffed(x, weight, bias, stride, padding, more, dilation, groups)
     if groups == 1:
-        return transposed(x, weight, bias, *numbers)
-    parts = ops.split(x, groups, axis=-1)
-    each = weight.shape[-2]
-    kernels = [weight.narrow(0, g, g + 1).reshape(*weight.shape[1:]) for g in range(groups)]
-    biases = [bias and bias.narrow(0, g * each, g * each + each) for g in range(groups)]
-    return ops.concatenate([transposed(p, k, b, *numbers) for p, k, b in zip(parts, kernels, biases, strict=True)], axis=-1)
+        return transposed(x, weight, bias, stride, padding, more)
+    inside = bias if isinstance(bias, Weight) else None
+    parts = zip(ops.split(x, groups, axis=-1), split(weight, groups), split(inside, groups), strict=True)
+    y = ops.concatenate([transposed(*part, stride, padding, more) for part in parts], axis=-1)
+    return y if bias is inside else y + bias
+
+
+def split(weight: Weight | None, groups: int) -> list[Weight | None]:
+    """The kernel or bias of each group; of (groups, ...) the rest of its dimensions, of (filters,) their part."""
+    if weight is None:
+        return [None] * groups
+    each = weight if weight.ndim > 1 else weight.reshape(groups, -1)
+    return [each.narrow(0, g, g + 1).reshape(*each.shape[1:]) for g in range(groups)]
 
 
 def transposed(
-    x: Tensor, weight: Weight, bias: Weight | None, stride: Any, padding: Any, output_padding: Any, dilation: Any
+    x: Tensor, weight: Weight, bias: Any, stride: Sequence[int], padding: Sequence[int], more: Sequence[int]
 ) -> Tensor:
-    """One group: the full result, cropped by `padding` on the left and `padding - output_padding` on the right."""
+    """The stock layer's full result, cropped by `padding` on the left and `padding - more` on the right."""
     rank = x.ndim - 2
     kernel = weight.shape[:rank]
-    crops = [(p, p - extra) for p, extra in zip(padding, output_padding, strict=True)]
-    grows = any(right < 0 for _, right in crops)
-    config = {"filters": weight.shape[-2], "kernel_size": kernel, "use_bias": bias is not None and not grows}
-    if max(stride) > 1 and max(dilation) > 1:
-        x = zero_stuffed(x, stride)
-        full = [(d * (k - 1), d * (k - 1)) for d, k in zip(dilation, kernel, strict=True)]
-        flipped = weight.flip(*range(rank)).transpose(*range(rank), rank + 1, rank)
-        y = convolve(x, flipped, None if grows else bias, (1,) * rank, full, dilation, 1)
-    else:
-        zero = {"output_padding": tuple(0 for _ in stride)} if any(k < s for k, s in zip(kernel, stride, strict=True)) else {}
-        layer = getattr(layers, f"Conv{rank}DTranspose")(strides=stride, dilation_rate=dilation, padding="valid", **zero, **config)
-        y = call(layer, x, kernel=weight, bias=None if grows else bias)
-    y = crop(zero_pad(y, [(0, max(0, -right)) for _, right in crops]), [(left, max(0, right)) for left, right in crops])
-    return y + bias if grows and bias is not None else y
+    pads = [(-p, extra - p) for p, extra in zip(padding, more, strict=True)]
+    grows = max(max(pair) for pair in pads) > 0  # what is padded behind the layer must have the bias too
+    inside = bias if isinstance(bias, Weight) and not grows else None
+    config = {
+        "filters": weight.shape[-2],
+        "kernel_size": kernel,
+        "strides": tuple(stride),
+        "use_bias": inside is not None,
+    }
+    if any(k < s for k, s in zip(kernel, stride, strict=True)):
+        config["output_padding"] = (0,) * rank
+    layer = getattr(layers, f"Conv{rank}DTranspose")(padding="valid", **config)
+    y = zero_pad(call(layer, x, kernel=weight, bias=inside), pads)
+    return y if bias is None or inside is not None else y + bias
 
 
-def zero_stuffed(x: Tensor, stride: Sequence[int]) -> Tensor:
-    """`stride - 1` zeros between neighbours: each element repeated, all but the first of each run masked."""
-    rank = len(stride)
-    y = zero_pad(ops.expand_dims(x, -1), [(0, 0)] * rank) if not rank else x
+def stuffed(
+    x: Tensor, weight: Weight | Tensor, bias: Any, stride: Sequence[int], padding: Sequence[int], more: Sequence[int],
+    dilation: Sequence[int], groups: int,
+) -> Tensor:  # fmt: skip
+    """A convolution with the flipped kernel over the input with `stride - 1` zeros behind each element."""
+    rank = x.ndim - 2
+    reach = [d * (int(k or 0) - 1) for d, k in zip(dilation, weight.shape, strict=False)]
+    flipped = weight.flip(*range(rank)) if isinstance(weight, Weight) else ops.flip(weight, axis=tuple(range(rank)))
+    rows = zip(reach, padding, more, stride, strict=True)
+    pads = [(r - p, r - p + extra - (s - 1)) for r, p, extra, s in rows]
     for axis, s in enumerate(stride, start=1):
-        zeros = ops.zeros_like(y)
-        stacked = ops.stack([y, *[zeros] * (s - 1)], axis=axis + 1)
-        merged = (*y.shape[1:axis], -1, *y.shape[axis + 1 :])
-        y = layers.Reshape(target_shape=merged)(stacked)
-        y = y[(slice(None),) * axis + (slice(None, 1 - s or None),)]
-    return y
+        x = zeros_behind(x, axis, s - 1)
+    return convolve(x, flipped, bias, (1,) * rank, pads, dilation, groups)
+
+
+def zeros_behind(x: Tensor, axis: int, count: int) -> Tensor:
+    """Zeros behind each element of one dimension."""
+    if not count:
+        return x
+    wide = ops.pad(ops.expand_dims(x, axis + 1), [(0, count * (d == axis + 1)) for d in range(x.ndim + 1)])
+    length = x.shape[axis]
+    merged = [size if d != axis else -1 if length is None else length * (count + 1) for d, size in enumerate(x.shape)]
+    return layers.Reshape(target_shape=tuple(merged[1:]))(wide)  # type: ignore[no-any-return]
+
+
+def convolution_torch(args: Mapping[str, Any]) -> str:
+    """Of either direction."""
+    return transposed_torch(args) if args["transposed"] else conv_torch(args)
+
+
+def convolution_keras(args: Mapping[str, Any]) -> str:
+    """Of either direction."""
+    return transposed_keras(args) if args["transposed"] else conv_keras(args)
+
+
+@lowering(aten.convolution.default, torch=convolution_torch, keras=convolution_keras)
+def convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    """`Conv` or `ConvTranspose`, as the op of its rank."""
+    if transposed:
+        return conv_transpose(x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return conv(x, weight, bias, stride, padding, dilation, groups)
