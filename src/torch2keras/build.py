@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from torch2keras.double import exchanged, in_full
+from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 from torch2keras.names import sanitize, unique
 from torch2keras.nesting import Segment, nested, reads
@@ -60,7 +61,17 @@ def execute(items: Sequence[Call | Segment], values: dict[int, Any], scope: Scop
         if isinstance(item, Segment):
             _execute_segment(item, values, scope, needed)
         else:
-            run_call(item, values, scope.layers, scope.layers.swap)
+            _execute_call(item, values, scope.layers)
+
+
+def _execute_call(call: Call, values: dict[int, Any], layers: Layers) -> None:
+    try:
+        run_call(call, values, layers, layers.swap)
+    except Exception as error:
+        raise LoweringError(
+            f"Keras refuses keras.{call.target} here: {error}",
+            [*call.origin.rows(), ("next", "where a shape has None, leave this dimension out of dynamic_shapes")],
+        ) from error
 
 
 def _execute_segment(segment: Segment, values: dict[int, Any], scope: Scope, needed: set[int]) -> None:

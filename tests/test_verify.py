@@ -1,0 +1,150 @@
+"""Verification fails loudly: a wrong converter, and the message that says where it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import torch2keras as t2k
+from conversion import Function
+from exported import assert_golden
+from torch2keras.recorder import call, layers
+from torch2keras.registry import registry
+
+aten = torch.ops.aten
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 5, 3, stride=2, padding=1)
+        self.norm = nn.BatchNorm1d(5)
+        self.norm.running_var.fill_(0.001)
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        return 3 * torch.relu(y)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(2, 3, 1)
+        self.body = nn.Sequential(nn.Tanh(), Block())
+
+    def forward(self, x):
+        return self.body(self.stem(x))
+
+
+def relu6(x):
+    return layers.ReLU(max_value=6.0)(x)
+
+
+def conv_same(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    same = layers.Conv1D(filters=weight.shape[-1], kernel_size=weight.shape[0], strides=stride[0], padding="same")
+    return call(same, x, kernel=weight, bias=bias)
+
+
+# op, the wrong converter
+WRONG: dict[str, tuple[Any, Any]] = {
+    "relu6_for_relu": (aten.relu.default, relu6),
+    "same_for_stride_2": (aten.conv1d.default, conv_same),
+    "sigmoid_for_tanh": (aten.tanh.default, lambda x: layers.Activation(activation="sigmoid")(x)),
+}
+
+
+def wrong(monkeypatch, op, convert) -> None:
+    monkeypatch.setitem(registry.lowerings, op, replace(registry.lowerings[op], convert=convert, axis_names=()))
+
+
+def steady(message: str) -> str:
+    """Without the numbers that another processor may round otherwise."""
+    return re.sub(r"(max|rms) error .*", r"\1 error ...", message)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_converter_is_named(monkeypatch, name) -> None:
+    import torch2keras.ops  # noqa: F401 - fills the registry
+
+    wrong(monkeypatch, *WRONG[name])
+    torch.manual_seed(0)
+    with pytest.raises(t2k.VerificationError) as raised:
+        t2k.convert(Net(), (torch.randn(2, 2, 20),))
+    assert_golden(f"verify_{name}", steady(str(raised.value)))
+
+
+def converted(module: nn.Module, *inputs: torch.Tensor, **options: Any) -> t2k.Converted:
+    torch.manual_seed(0)
+    return t2k.convert(module, inputs or (torch.randn(2, 2, 20),), **options)
+
+
+def against(result: t2k.Converted, module: nn.Module) -> t2k.Converted:
+    """The same Keras model, to be compared with another module."""
+    result.conversion = replace(result.conversion, module=module)
+    return result
+
+
+def test_a_tiny_change_of_one_weight_is_seen() -> None:
+    net = Net()
+    result = converted(net)
+    other = Net()
+    other.load_state_dict(net.state_dict())
+    assert against(result, other.eval()).verify().ok
+    with torch.no_grad():
+        other.body[1].conv.weight[4, 2, 1] += 1e-6
+    with pytest.raises(t2k.VerificationError, match="tier"):
+        against(result, other).verify()
+
+
+def test_wide_inputs_see_what_normal_ones_do_not() -> None:
+    result = converted(Function(torch.relu))
+    clipped = against(result, Function(lambda x: torch.clamp(x, 0, 6)))
+    assert clipped.verify(["normal"]).ok
+    with pytest.raises(t2k.VerificationError, match="wide"):
+        clipped.verify(["wide"])
+
+
+def test_another_batch_sees_what_the_example_does_not() -> None:
+    result = converted(Function(lambda x: x + 1))
+    frozen = against(result, Function(lambda x: x + 1 if len(x) == 2 else x + 2))
+    with pytest.raises(t2k.VerificationError, match=r"another size, inputs \[3, 2, 20\]"):
+        frozen.verify()
+
+
+def test_all_tiers_and_probes_are_checked() -> None:
+    result = converted(Net())
+    assert result.verification is not None
+    assert result.verification.ok
+    seen = {(c.probe, c.difference.tier) for c in result.verification.checks}
+    assert seen == {(p, t) for p in ("normal", "wide", "another size") for t in "SN"}
+    assert all(c.difference.compared for c in result.verification.checks)
+    assert 0 < result.verification.worst("N") < 1
+    assert result.verification.notes == ()
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    nowhere = converted(Function(lambda x: (x, torch.log(-x.abs() - 1))))
+    assert nowhere.verification is not None
+    assert nowhere.verification.notes == ("output_1 was not compared: under no probe does it hold a finite number.",)
+
+
+def test_no_other_size_is_a_note() -> None:
+    def picky(x):
+        torch._check(x.shape[0] <= 2)
+        return x + 1
+
+    result = converted(Function(picky), torch.randn(2, 3))
+    assert result.verification is not None
+    assert [n for n in result.verification.notes if "no other size" in n] or result.inputs[0].torch_shape[0] == 2
+
+
+def test_rounding_noise_is_no_error() -> None:
+    """A constant less its mean is nothing but noise, and PyTorch's own noise says how much of it is right."""
+    result = converted(Function(lambda x: (lambda y: y - y.mean(-1, keepdim=True))(x.sum(-1, keepdim=True).expand(-1, -1, 7))))
+    assert result.verification is not None
+    assert result.verification.ok
