@@ -18,7 +18,7 @@ from torch2keras.axes import AxisLabel, AxisSpace, Terms, term_values
 from torch2keras.factor import product
 from torch2keras.ir import Constant, Graph, Node, Value
 from torch2keras.patterns import Token, spread
-from torch2keras.solver import Problem, solve
+from torch2keras.solver import Problem, add_edge, solve
 
 Order = tuple[int, ...]
 """A value's axes longer than one, by their number in PyTorch's order, in the order in which they are stored."""
@@ -288,27 +288,20 @@ def _connect(
         hub, copies = ("hub", value), _copies(work.candidates[value], len(readers))
         costs[hub] = np.zeros(len(copies))
         made = [[sum(work.cost(value, a, b) for b in kept) for kept in copies] for a in have]
-        _add(edges, writer, hub, np.array(made))
+        add_edge(edges, writer, hub, np.array(made))
         for reader, term in readers:
             wanted = [orders[term] for orders in labels[reader]]
             moved = [[min(work.cost(value, a, b) for a in kept) for b in wanted] for kept in copies]
-            _add(edges, hub, reader, np.array(moved))
+            add_edge(edges, hub, reader, np.array(moved))
         return
     ((reader, term),) = readers
-    _add(edges, writer, reader, np.array([[work.cost(value, a, o[term]) for o in labels[reader]] for a in have]))
+    add_edge(edges, writer, reader, np.array([[work.cost(value, a, o[term]) for o in labels[reader]] for a in have]))
 
 
 def _copies(candidates: Iterable[Order], readers: int) -> list[tuple[Order, ...]]:
     """The orders in which a hub may keep a value: one; or two at once, which pays where three or more read it."""
     single = [(order,) for order in candidates]
     return single + list(itertools.combinations(candidates, 2)) if readers > 2 else single
-
-
-def _add(edges: dict[tuple[Hashable, Hashable], np.ndarray], a: Hashable, b: Hashable, matrix: np.ndarray) -> None:
-    if (b, a) in edges:
-        edges[b, a] = edges[b, a] + matrix.T
-    else:
-        edges[a, b] = edges[a, b] + matrix if (a, b) in edges else matrix
 
 
 def moves(graph: Graph, plan: LayoutPlan) -> Iterator[tuple[Value, Order]]:

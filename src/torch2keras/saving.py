@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from torch2keras.errors import OutputError
+from torch2keras.output_path import require_writable
 
 
 def save_model(model: keras.Model, path: Path) -> Path:
@@ -15,12 +16,7 @@ def save_model(model: keras.Model, path: Path) -> Path:
 
     Raises OutputError for another suffix, a folder, a folder that is missing, and what the system refuses.
     """
-    if path.suffix != ".keras":
-        raise OutputError(f"{path} does not end in .keras", [("next", f"name it {path.with_suffix('.keras').name}")])
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder", [("next", f"name a file, for example {path / 'model.keras'}")])
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} does not exist", [("next", f"make it first: mkdir -p {path.parent}")])
+    require_writable(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
     try:
         model.save(temporary)

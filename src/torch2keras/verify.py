@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import sympy
@@ -124,6 +125,17 @@ def example_tensors(conversion: Conversion) -> list[torch.Tensor]:
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
+class Growth(NamedTuple):
+    """Another size of a dynamic dimension: factor * size + more."""
+
+    factor: int
+    more: int
+
+
+GROWTHS = (Growth(1, 1), Growth(1, 2), Growth(2, 0), Growth(4, 0))
+"""Tried in this order until the module itself accepts the sizes: an odd length for an even one comes first."""
+
+
 def example_sets(
     conversion: Conversion, names: Sequence[str], notes: list[str]
 ) -> Iterator[tuple[str, tuple[torch.Tensor, ...]]]:
@@ -134,8 +146,9 @@ def example_sets(
     symbols = sorted({s for v in conversion.graph.inputs for e in v.type.shape if not isinstance(e, int) for s in e.free_symbols}, key=str)
     if not symbols:
         return
-    for factor, more in ((1, 1), (1, 2), (2, 0), (4, 0)):
-        other = {s: factor * conversion.graph.hints[s] + more for s in symbols}
+    growths = product(GROWTHS, repeat=len(symbols)) if len(symbols) < 3 else [(g,) * len(symbols) for g in GROWTHS]  # noqa: PLR2004
+    for growth in growths:
+        other = {s: g.factor * conversion.graph.hints[s] + g.more for s, g in zip(symbols, growth, strict=True)}
         tensors = resized(example, _sizes(conversion.graph, other))
         args, kwargs = rebuilt(conversion, tensors)
         try:

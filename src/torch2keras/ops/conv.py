@@ -88,7 +88,7 @@ def convolve(
 ) -> Tensor:
     """Any convolution on (n, *s, c): stock layers refuse stride with dilation, which is a dense one that is thinned."""
     kernel = weight.shape[: x.ndim - 2]
-    thin = max(stride) > 1 and (max(dilation) > 1 or (len(set(stride)) > 1 and groups == x.shape[-1]))
+    thin = max(stride) > 1 and (max(dilation) > 1 or (len(set(stride)) > 1 and 1 < groups == x.shape[-1]))
     config = {
         "strides": tuple(1 for _ in stride) if thin else tuple(stride),
         "dilation_rate": tuple(dilation),
