@@ -87,6 +87,8 @@ class Registry:
     """Ops that only reorder dimensions; their permutation is read off a probe."""
     aliases: set[OpOverload] = field(default_factory=set)
     """Ops that return their first argument's values unchanged."""
+    refused: dict[OpOverload, str] = field(default_factory=dict)
+    """Ops that stock Keras cannot express, whatever their arguments, and why."""
 
     def __contains__(self, op: object) -> bool:
         return op in self.lowerings or op in self.views or op in self.permutes or op in self.aliases

@@ -64,8 +64,8 @@ def adaptive(x: Tensor, axes: Sequence[int], sizes: Sequence[Any], kind: str, un
     reduce = {"Average": ops.mean, "Max": ops.max}[kind]
     if set(sizes) == {1}:
         if last:
-            return getattr(layers, f"Global{kind}Pooling{len(axes)}D")(keepdims=True)(x)  # type: ignore[no-any-return]
-        return reduce(x, axis=tuple(axes), keepdims=True)  # type: ignore[no-any-return]
+            return getattr(layers, f"Global{kind}Pooling{len(axes)}D")(keepdims=True)(x)
+        return reduce(x, axis=tuple(axes), keepdims=True)
     lengths = [x.shape[axis] for axis in axes]
     if lengths == list(sizes):
         return x
@@ -100,7 +100,7 @@ def uneven_max(x: Tensor, axis: int, parts: Sequence[tuple[int, int]]) -> Tensor
     widest = max(end - start for start, end in parts)
     if len(parts) <= widest:
         slices = [ops.max(x[along(axis, slice(*part))], axis=axis, keepdims=True) for part in parts]
-        return ops.concatenate(slices, axis=axis)  # type: ignore[no-any-return]
+        return ops.concatenate(slices, axis=axis)
     places = [torch.tensor([min(start + t, end - 1) for start, end in parts]) for t in range(widest)]
     best = pick(x, axis, places[0])
     for place in places[1:]:

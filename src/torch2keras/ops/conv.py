@@ -142,7 +142,7 @@ def _computed(x: Tensor, weight: Tensor, bias: Any, config: dict[str, Any], grou
 def _kernels(weight: Tensor, channels: int, groups: int) -> list[Tensor]:
     """The (*k, channels of a group, filters of a group) of each group."""
     whole = ops.reshape(weight, (*weight.shape[:-2], channels // groups, -1))
-    return ops.split(whole, groups, axis=-1)  # type: ignore[no-any-return]
+    return ops.split(whole, groups, axis=-1)
 
 
 def direct(args: Mapping[str, Any]) -> bool:
@@ -248,7 +248,7 @@ def zeros_behind(x: Tensor, axis: int, count: int) -> Tensor:
     wide = ops.pad(ops.expand_dims(x, axis + 1), [(0, count * (d == axis + 1)) for d in range(x.ndim + 1)])
     length = x.shape[axis]
     merged = [size if d != axis else -1 if length is None else length * (count + 1) for d, size in enumerate(x.shape)]
-    return layers.Reshape(target_shape=tuple(merged[1:]))(wide)  # type: ignore[no-any-return]
+    return layers.Reshape(target_shape=tuple(merged[1:]))(wide)
 
 
 def convolution_torch(args: Mapping[str, Any]) -> str:

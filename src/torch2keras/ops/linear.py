@@ -43,15 +43,15 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
     """`x @ kernel + bias`: a `Dense` layer that holds what is not computed by the model."""
     learnt = bias if isinstance(bias, Weight) else None
     if isinstance(kernel, Weight) and x.ndim == 1:
-        return ops.squeeze(dense(ops.expand_dims(x, 0), kernel, bias), 0)  # type: ignore[no-any-return]
+        return ops.squeeze(dense(ops.expand_dims(x, 0), kernel, bias), 0)
     if isinstance(kernel, Weight):
         y = by_tied_table(x, kernel)
         if y is not None:
             return y if bias is None else y + bias
         y = call(layers.Dense(units=kernel.shape[1], use_bias=learnt is not None), x, kernel=kernel, bias=learnt)
-        return y if bias is learnt else y + bias  # type: ignore[no-any-return]
+        return y if bias is learnt else y + bias
     y = ops.matmul(x, kernel)
-    return y if bias is None else y + bias  # type: ignore[no-any-return]
+    return y if bias is None else y + bias
 
 
 def product_axes(args: Mapping[str, Any]) -> str:
@@ -161,7 +161,7 @@ def without_units(x: Operand, word: str) -> Operand:
         return x
     if isinstance(x, Weight):
         return x.reshape(*(size for i, size in enumerate(x.shape) if i not in units))
-    return ops.squeeze(x, axis=units)  # type: ignore[no-any-return]
+    return ops.squeeze(x, axis=units)
 
 
 def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias: Weight | None) -> Tensor:
@@ -175,7 +175,7 @@ def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias
         y = ops.matmul(*operands)
     else:
         y = ops.einsum(f"{','.join(words)}->{result}", *operands)
-    return y if bias is None else y + bias  # type: ignore[no-any-return]
+    return y if bias is None else y + bias
 
 
 def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias: Weight | None) -> Tensor:
@@ -196,7 +196,7 @@ def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias
         output_shape=tuple(sizes[letter] for letter in result[1:]),
         bias_axes=None if bias is None else result[-1],
     )
-    return call(layer, x, kernel=kernel, bias=bias)  # type: ignore[no-any-return]
+    return call(layer, x, kernel=kernel, bias=bias)
 
 
 def is_matmul(left: str, right: str, result: str) -> bool:

@@ -20,7 +20,7 @@ def reflect_pad(x: Tensor, widths: Widths) -> Tensor:
     if not widths or x.ndim > 4:  # PyTorch, as a backend, reflects at most three dimensions of a tensor
         return _beside(x, widths, _mirrored_left, _mirrored_right)
     every = [widths.get(axis, (0, 0)) for axis in range(x.ndim)]
-    return ops.pad(x, every, mode="reflect")  # type: ignore[no-any-return]
+    return ops.pad(x, every, mode="reflect")
 
 
 def replicate_pad(x: Tensor, widths: Widths) -> Tensor:
@@ -47,11 +47,11 @@ def along(axis: int, part: slice) -> tuple[slice, ...]:
 
 
 def _mirrored_left(x: Tensor, axis: int, width: int) -> Tensor:
-    return ops.flip(x[along(axis, slice(1, width + 1))], axis=axis)  # type: ignore[no-any-return]
+    return ops.flip(x[along(axis, slice(1, width + 1))], axis=axis)
 
 
 def _mirrored_right(x: Tensor, axis: int, width: int) -> Tensor:
-    return ops.flip(x[along(axis, slice(-width - 1, -1))], axis=axis)  # type: ignore[no-any-return]
+    return ops.flip(x[along(axis, slice(-width - 1, -1))], axis=axis)
 
 
 def _first(x: Tensor, axis: int, width: int) -> Tensor:

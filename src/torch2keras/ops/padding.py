@@ -45,9 +45,9 @@ def constant_pad(x: Tensor, widths: Widths, value: float = 0) -> Tensor:
     every = [widths.get(axis, (0, 0)) for axis in range(x.ndim)]
     if value == 0 and "float" in x.dtype and _inside(x, widths):
         rank = x.ndim - 2
-        return getattr(layers, f"ZeroPadding{rank}D")(padding=every[1] if rank == 1 else tuple(every[1:-1]))(x)  # type: ignore[no-any-return]
+        return getattr(layers, f"ZeroPadding{rank}D")(padding=every[1] if rank == 1 else tuple(every[1:-1]))(x)
     number = value if "float" in x.dtype else (bool(value) if x.dtype == "bool" else int(value))
-    return ops.pad(x, every, **({"constant_values": number} if number else {}))  # type: ignore[no-any-return]
+    return ops.pad(x, every, **({"constant_values": number} if number else {}))
 
 
 def cropped(x: Tensor, widths: Widths) -> Tensor:
@@ -58,7 +58,7 @@ def cropped(x: Tensor, widths: Widths) -> Tensor:
     every = [cuts.get(axis, (0, 0)) for axis in range(x.ndim)]
     if "float" in x.dtype and _inside(x, cuts):
         rank = x.ndim - 2
-        return getattr(layers, f"Cropping{rank}D")(cropping=every[1] if rank == 1 else tuple(every[1:-1]))(x)  # type: ignore[no-any-return]
+        return getattr(layers, f"Cropping{rank}D")(cropping=every[1] if rank == 1 else tuple(every[1:-1]))(x)
     return x[tuple(slice(left or None, -right or None) for left, right in every)]
 
 

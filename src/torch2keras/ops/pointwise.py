@@ -28,15 +28,15 @@ def never_of_integers(op: Unary) -> Unary:
 def round_decimals(x: Tensor, decimals: int = 0) -> Tensor:
     """To a multiple of 10^-decimals, halves to even; scaled as PyTorch scales, by a power of ten that is exact."""
     if "float" not in x.dtype or not decimals:
-        return x if "float" not in x.dtype else ops.round(x)  # type: ignore[no-any-return]
+        return x if "float" not in x.dtype else ops.round(x)
     scale = 10.0 ** abs(decimals)
-    return ops.round(x * scale) / scale if decimals > 0 else ops.round(x / scale) * scale  # type: ignore[no-any-return]
+    return ops.round(x * scale) / scale if decimals > 0 else ops.round(x / scale) * scale
 
 
 def logit(x: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), of x moved into [eps, 1 - eps]."""
     x = x if eps is None else ops.clip(x, eps, 1.0 - eps)
-    return ops.log(x / (1.0 - x))  # type: ignore[no-any-return]
+    return ops.log(x / (1.0 - x))
 
 
 def nan_to_num(x: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
@@ -44,7 +44,7 @@ def nan_to_num(x: Tensor, nan: float | None = None, posinf: float | None = None,
     if "float" not in x.dtype:
         return x
     limits = torch.finfo(getattr(torch, x.dtype))
-    return ops.nan_to_num(  # type: ignore[no-any-return]
+    return ops.nan_to_num(
         x,
         nan=nan or 0.0,
         posinf=limits.max if posinf is None else posinf,

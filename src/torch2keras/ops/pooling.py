@@ -99,9 +99,9 @@ def pooling(kind: str, x: Tensor, w: Windows, padding: str = "valid") -> Tensor:
     """One of Keras's layers of pooling; of integers, which layers take for floats, the op."""
     rank = x.ndim - 2
     if "float" not in x.dtype:
-        return getattr(ops, f"{kind.lower()}_pool")(x, w.kernel, w.stride, padding)  # type: ignore[no-any-return]
+        return getattr(ops, f"{kind.lower()}_pool")(x, w.kernel, w.stride, padding)
     size, strides = (w.kernel[0], w.stride[0]) if rank == 1 else (w.kernel, w.stride)
-    return getattr(layers, f"{kind}Pooling{rank}D")(pool_size=size, strides=strides, padding=padding)(x)  # type: ignore[no-any-return]
+    return getattr(layers, f"{kind}Pooling{rank}D")(pool_size=size, strides=strides, padding=padding)(x)
 
 
 def thinned_max(x: Tensor, axis: int, kernel: int, stride: int, dilation: int) -> Tensor:

@@ -148,14 +148,14 @@ def variance(x: Any, dim: Any, correction: float | None, keepdim: bool) -> Tenso
     over, correction = axis(x, dim), 1 if correction is None else correction
     biased = ops.var(x, axis=over, keepdims=keepdim)
     if correction == 0:
-        return biased  # type: ignore[no-any-return]
+        return biased
     places = range(x.ndim) if over is None else over if isinstance(over, tuple) else (over,)
     number = simple(product([sizes_of(x)[d] for d in places]))
     if isinstance(number, int):
         left = max(0, number - correction)
-        return biased * (number / left) if left else biased * float(number) / 0.0  # type: ignore[no-any-return]
+        return biased * (number / left) if left else biased * float(number) / 0.0
     count = cast(sizes().tensor(number), x.dtype)
-    return biased * (count / ops.maximum(count - correction, 0.0))  # type: ignore[no-any-return]
+    return biased * (count / ops.maximum(count - correction, 0.0))
 
 
 def spread(x: Any, dim: Any, correction: float | None, keepdim: bool, *, root: bool, mean: bool) -> Any:
@@ -169,13 +169,13 @@ def register_spread(op: Any, *, root: bool, mean: bool) -> None:
     """The three overloads of var, std, var_mean or std_mean."""
     which = {"root": root, "mean": mean}
 
-    def full(x, unbiased=True):  # type: ignore[no-untyped-def]
+    def full(x, unbiased=True):
         return spread(x, None, float(unbiased), keepdim=False, **which)
 
-    def dims(x, dim, unbiased=True, keepdim=False):  # type: ignore[no-untyped-def]
+    def dims(x, dim, unbiased=True, keepdim=False):
         return spread(x, dim, float(unbiased), keepdim, **which)
 
-    def corrected(x, dim=None, correction=None, keepdim=False):  # type: ignore[no-untyped-def]
+    def corrected(x, dim=None, correction=None, keepdim=False):
         return spread(x, dim, correction, keepdim, **which)
 
     for overload, convert, axes in ((op.default, full, FULL), (op.dim, dims, ALIKE), (op.correction, corrected, ALIKE)):

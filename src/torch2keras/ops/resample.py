@@ -76,7 +76,7 @@ def pick(x: Tensor, axis: int, index: torch.Tensor) -> Tensor:
         return x if whole else x[along(axis, slice(start, stop, step))]
     if length and count % length == 0 and torch.equal(index, torch.arange(length).repeat_interleave(count // length)):
         return repeat(x, axis, count // length)
-    return ops.take(x, constant(index, "int32"), axis=axis)  # type: ignore[no-any-return]
+    return ops.take(x, constant(index, "int32"), axis=axis)
 
 
 def repeat(x: Tensor, axis: int, times: int) -> Tensor:
@@ -84,21 +84,21 @@ def repeat(x: Tensor, axis: int, times: int) -> Tensor:
     if times == 1:
         return x
     if x.ndim == 3 and axis == 1 and "float" in x.dtype:
-        return layers.UpSampling1D(size=times)(x)  # type: ignore[no-any-return]
-    return ops.repeat(x, times, axis=axis)  # type: ignore[no-any-return]
+        return layers.UpSampling1D(size=times)(x)
+    return ops.repeat(x, times, axis=axis)
 
 
 def product(x: Tensor, axis: int, taps: Taps) -> Tensor:
     """A matrix product along one axis, wherever it is stored: the axes behind it count as one."""
     matrix = taps.matrix(int(x.shape[axis] or 0))
     if axis == x.ndim - 1:
-        return ops.matmul(x, constant(matrix.T.contiguous(), x.dtype))  # type: ignore[no-any-return]
+        return ops.matmul(x, constant(matrix.T.contiguous(), x.dtype))
     left = constant(matrix, x.dtype)
     if axis == x.ndim - 2:
-        return ops.matmul(left, x)  # type: ignore[no-any-return]
+        return ops.matmul(left, x)
     before, behind = [-1 if size is None else size for size in x.shape[1:axis]], x.shape[axis + 1 :]
     flat = ops.matmul(left, layers.Reshape(target_shape=(*before, x.shape[axis], math.prod(behind)))(x))
-    return layers.Reshape(target_shape=(*before, len(matrix), *behind))(flat)  # type: ignore[no-any-return]
+    return layers.Reshape(target_shape=(*before, len(matrix), *behind))(flat)
 
 
 def interleave(x: Tensor, axis: int, weights: torch.Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def interleave(x: Tensor, axis: int, weights: torch.Tensor) -> Tensor:
     if x.shape[axis] is not None:
         shape[axis] = x.shape[axis] * times
     y = total(parts)
-    return layers.Reshape(target_shape=tuple(shape[1:]))(y) if axis else ops.reshape(y, shape)  # type: ignore[no-any-return]
+    return layers.Reshape(target_shape=tuple(shape[1:]))(y) if axis else ops.reshape(y, shape)
 
 
 def thin(x: Tensor, axis: int, step: int, first: int, weights: torch.Tensor) -> Tensor:

@@ -182,7 +182,7 @@ def pixels(x: Tensor, axes: Sequence[int], sizes: Any, factors: Any, table: Sequ
     """Nearest neighbours: one `UpSampling` where all dimensions lie as it has them and have whole factors."""
     rank, times = len(axes), [whole(f) for f in factors or (None,)]
     if rank > 1 and tuple(axes) == tuple(range(1, x.ndim - 1)) and all(times) and "float" in x.dtype:
-        return getattr(layers, f"UpSampling{rank}D")(size=tuple(times))(x)  # type: ignore[no-any-return]
+        return getattr(layers, f"UpSampling{rank}D")(size=tuple(times))(x)
     return resize(x, axes, sizes, factors, partial(nearest, op=table[rank - 1], rank=rank))
 
 
