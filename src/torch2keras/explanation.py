@@ -138,7 +138,7 @@ def _reasons(layer: nn.Module, graph: KerasGraph) -> Iterator[Reason]:
 
 
 def _module_of(layer: nn.Module, path: str) -> nn.Module:
-    modules = dict(layer.named_modules())
+    modules: dict[str, nn.Module] = dict(layer.named_modules())
     return modules.get(path, layer)
 
 

@@ -87,13 +87,12 @@ def node_forms(space: AxisSpace, node: Node, signature: Signature, stored: Seque
     """Forms that fit a signature, as near as can be to those in which the operands are stored (None: a constant)."""
     values, terms = term_values(node), space.terms[node]
     if terms is None:
-        forms = tuple(tuple((i,) for i in group) for group in map(lambda v: _by_dim(space, v), values))
-        return NodeForms(tuple(_by_dim(space, v) for v in values), tuple({} for _ in forms))
+        return NodeForms(tuple(_by_dim(space, v) for v in values), tuple({} for _ in values))
     seed, number = _seed(space, values, signature, stored)
     labels = terms.labels[number]
     frame = _frame(space, values, terms, signature, [tuple(labels[i] for i in g) for g in seed])
     forms, positions = [], []
-    for index, value in enumerate(values):
+    for index in range(len(values)):
         groups, slots = _term_form(terms, index, frame, signature, result=index >= len(node.operands))
         forms.append(groups)
         positions.append(slots)

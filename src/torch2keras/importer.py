@@ -27,6 +27,9 @@ def import_graph(program: torch.export.ExportedProgram, graph_module: torch.fx.G
     return Graph(tuple(work.inputs), tuple(work.nodes), work.outputs, program.call_spec.out_spec, work.hints())
 
 
+NUMBERS = (torch.SymInt, torch.SymFloat, torch.SymBool, int, float, bool)
+
+
 class Importer:
     """The graph so far: what each FX node stands for."""
 
@@ -79,8 +82,9 @@ class Importer:
     def _call(self, node: torch.fx.Node) -> None:
         value = node.meta.get("val")
         if node.target is operator.getitem:
-            self.known[node] = self.known[node.args[0]][node.args[1]]
-        elif isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool | int | float | bool) and not isinstance(node.target, torch._ops.HigherOrderOperator):
+            several, number = node.args
+            self.known[node] = self._argument(several)[number]
+        elif isinstance(value, NUMBERS) and not isinstance(node.target, torch._ops.HigherOrderOperator):
             self.known[node] = self._size(value)
         elif isinstance(node.target, torch._ops.OpOverload):
             outputs = self._results(node, value)

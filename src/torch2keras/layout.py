@@ -300,7 +300,7 @@ def _connect(
 
 def _copies(candidates: Iterable[Order], readers: int) -> list[tuple[Order, ...]]:
     """The orders in which a hub may keep a value: one; or two at once, which pays where three or more read it."""
-    single = [(order,) for order in candidates]
+    single: list[tuple[Order, ...]] = [(order,) for order in candidates]
     return single + list(itertools.combinations(candidates, 2)) if readers > 2 else single
 
 

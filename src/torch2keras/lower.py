@@ -57,6 +57,7 @@ def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32
         for v, form in zip(graph.inputs, forms, strict=True)
     )
     with recording(Recorder(inputs, float_dtype)) as recorder:
+        recorder.tied = tied(graph)
         work = Lowerer(graph, plan, recorder)
         for value, tensor, form in zip(graph.inputs, recorder.tensors, forms, strict=True):
             work.stored[value] = Stored(tensor, form)
@@ -67,6 +68,16 @@ def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32
     calls = name_calls(recorder.calls, {i.name for i in inputs})
     keras_graph = KerasGraph(sanitize(name), inputs, calls, tuple(t.index for t in outputs), float_dtype)
     return Lowered(keras_graph, work.stored, forms, output_forms)
+
+
+def tied(graph: Graph) -> frozenset[int]:
+    """Ids of the trained tensors that several nodes read, beside different ones."""
+    beside: dict[int, set[tuple[int, ...]]] = {}
+    for node in graph.nodes:
+        learnt = [id(v.tensor) for v in node.operands if isinstance(v, Constant) and v.trainable]
+        for tensor in learnt:
+            beside.setdefault(tensor, set()).add(tuple(other for other in learnt if other != tensor))
+    return frozenset(tensor for tensor, others in beside.items() if len(others) > 1)
 
 
 def _static(size: Size) -> int | None:
@@ -228,7 +239,8 @@ class Lowerer:
 
     def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
         """The graph's outputs in the order that the plan gives its ports."""
-        tensors, forms = [], []
+        tensors: list[Tensor] = []
+        forms: list[Form | None] = []
         for value, order in zip(self.graph.outputs, self.plan.outputs, strict=True):
             if order is None:
                 forms.append(None)
@@ -279,7 +291,7 @@ def result_dtype(arguments: Sequence[Any]) -> torch.dtype:
         torch.empty((1,) if a.type.rank else (), dtype=a.type.dtype, device="meta") for a in arguments if isinstance(a, Value)
     ]
     numbers = [a for a in arguments if isinstance(a, int | float)] + [1 for a in arguments if isinstance(a, sympy.Expr)]
-    found = functools.reduce(
+    found: torch.Tensor = functools.reduce(
         lambda a, b: torch.empty((1,), dtype=torch.result_type(a, b), device="meta"), [*probes, *numbers]
     )
     return found.dtype

@@ -100,7 +100,8 @@ def _segments(runs: Sequence[_Run], limit: int) -> tuple[Call | Segment, ...]:
 def _runs(calls: Sequence[Call], own: Sequence[tuple[str, bool]]) -> list[_Run]:
     """Consecutive calls with one owner."""
     pairs = zip(own, calls, strict=True)
-    return [_Run(*owner, tuple(call for _, call in run)) for owner, run in groupby(pairs, key=lambda pair: pair[0])]
+    groups = groupby(pairs, key=lambda pair: pair[0])
+    return [_Run(path, nest, tuple(call for _, call in run)) for (path, nest), run in groups]
 
 
 def _shared(runs: Sequence[_Run]) -> frozenset[str]:

@@ -75,7 +75,8 @@ def reasons(layer: nn.Module, call: Call) -> list[Reason]:
     kind = call.target.removeprefix("layers.")
     found = []
     for argument, value in call.config.items():
-        text = padding(layer, kind, value) if argument == "padding" else TABLE.get(argument, lambda *_: "")(layer, value)
+        reason = TABLE.get(argument)
+        text = padding(layer, kind, value) if argument == "padding" else reason(layer, value) if reason else ""
         found.append(Reason(kind, argument, value, text or f"as {type(layer).__name__} computes it"))
     return found
 

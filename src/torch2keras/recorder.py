@@ -16,13 +16,24 @@ from typing import Any
 import keras
 import numpy as np
 
+from torch2keras.errors import LoweringError
 from torch2keras.ir import Origin
 from torch2keras.keras_graph import Call, Input, Literal, Ref, Shape, Weight
 
+WITHOUT: Mapping[str, Mapping[str, Any]] = {
+    "gamma": {"scale": False},
+    "beta": {"center": False},
+    "bias": {"use_bias": False, "bias_axes": None},
+}
+"""What tells a layer that it does not hold a weight, which can be applied behind it."""
 LITERAL_BYTES = 1024
 """Constants up to this size stand in the graph; larger ones are non-trainable weights, never JSON."""
 
 current: ContextVar[Recorder] = ContextVar("recorder")
+
+
+Recorded = Any
+"""A Tensor, or a tuple of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +44,8 @@ class Tensor:
     spec: keras.KerasTensor
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> tuple[Any, ...]:
+        """Ints, and None where dynamic; which of them are static is what a converter knows of its op."""
         return tuple(self.spec.shape)
 
     @property
@@ -44,40 +56,36 @@ class Tensor:
     def dtype(self) -> str:
         return str(keras.backend.standardize_dtype(self.spec.dtype))
 
-    def __getitem__(self, index: Any) -> Tensor:
+    def __getitem__(self, index: Any) -> Recorded:
         key = index if isinstance(index, tuple) else (index,)
         return recorder().op("getitem", operator.getitem, (self, key), {})
 
-    def __add__(self, other: Any) -> Tensor:
+    def __add__(self, other: Any) -> Recorded:
         return ops.add(self, other)
 
-    def __radd__(self, other: Any) -> Tensor:
+    def __radd__(self, other: Any) -> Recorded:
         return ops.add(other, self)
 
-    def __sub__(self, other: Any) -> Tensor:
+    def __sub__(self, other: Any) -> Recorded:
         return ops.subtract(self, other)
 
-    def __rsub__(self, other: Any) -> Tensor:
+    def __rsub__(self, other: Any) -> Recorded:
         return ops.subtract(other, self)
 
-    def __mul__(self, other: Any) -> Tensor:
+    def __mul__(self, other: Any) -> Recorded:
         return ops.multiply(self, other)
 
-    def __rmul__(self, other: Any) -> Tensor:
+    def __rmul__(self, other: Any) -> Recorded:
         return ops.multiply(other, self)
 
-    def __truediv__(self, other: Any) -> Tensor:
+    def __truediv__(self, other: Any) -> Recorded:
         return ops.divide(self, other)
 
-    def __rtruediv__(self, other: Any) -> Tensor:
+    def __rtruediv__(self, other: Any) -> Recorded:
         return ops.divide(other, self)
 
-    def __neg__(self) -> Tensor:
+    def __neg__(self) -> Recorded:
         return ops.negative(self)
-
-
-Recorded = Any
-"""A Tensor, or a tuple of them."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,8 @@ class Recorder:
         self.tensors = [self._new(keras.KerasTensor(i.shape, i.dtype)) for i in inputs]
         self._bare: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
+        self.tied: frozenset[int] = frozenset()
+        """Ids of the tensors that layers with different other weights share: each is held alone."""
         self.sizes: Any = None
         """The `SizeTensors` of the graph that is being lowered."""
 
@@ -122,7 +132,12 @@ class Recorder:
     def layer(
         self, layer: LayerCall, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], weights: Mapping[str, Weight]
     ) -> Recorded:
-        """Record a call of a stock layer with these weights."""
+        """Record a call of a stock layer with these weights.
+
+        Raises LoweringError where some of them are frozen or shared and others not, and they cannot be taken apart.
+        """
+        if self._divided(weights):
+            return self._apart(layer, inputs, kwargs, weights)
         inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
         dtype = next((t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype), self.float_dtype)
         made = getattr(keras.layers, layer.cls)(**layer.config, dtype=dtype)
@@ -137,6 +152,33 @@ class Recorder:
             )
         )  # fmt: skip
         return result
+
+    def _divided(self, weights: Mapping[str, Weight]) -> bool:
+        """Whether one layer cannot hold these: Keras freezes and shares whole layers."""
+        learnt = [w for attribute, w in weights.items() if not attribute.startswith("moving_")]
+        tied = any(id(w.constant.tensor) in self.tied for w in learnt)
+        return len(learnt) > 1 and (tied or len({w.trainable for w in learnt}) > 1)
+
+    def _apart(
+        self, layer: LayerCall, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], weights: Mapping[str, Weight]
+    ) -> Recorded:
+        """The layer without its bias, or a normalization without gamma and beta, and these as ops behind it."""
+        taken = [a for a in WITHOUT if a in weights]
+        rest = {a: w for a, w in weights.items() if a not in taken}
+        if not taken or self._divided(rest):
+            raise LoweringError(
+                f"keras.layers.{layer.cls} would hold frozen and trained, or tied and own parameters at once",
+                [("weights", ", ".join(weights)), ("next", "freeze all parameters of this layer or none, and untie them")],
+            )
+        changed = {key: value for a in taken for key, value in WITHOUT[a].items() if key in layer.config}
+        y = self.layer(LayerCall(layer.cls, {**layer.config, **changed}), inputs, kwargs, rest)
+        axes = -1 if "bias" in taken else layer.config.get("axis", -1)
+        places = [d % y.ndim for d in (axes if isinstance(axes, list | tuple) else (axes,))]
+        for attribute in taken:
+            sizes = iter(weights[attribute].shape)
+            along = weights[attribute].reshape(*(next(sizes) if d in places else 1 for d in range(y.ndim)))
+            y = ops.multiply(y, along) if attribute == "gamma" else ops.add(y, along)
+        return y
 
     def _results(self, spec: Any) -> tuple[Recorded, tuple[int, ...]]:
         if isinstance(spec, list | tuple):

@@ -192,11 +192,12 @@ def conv_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, 
         return transposed(x, weight, bias, stride, padding, more)
     inside = bias if isinstance(bias, Weight) else None
     parts = zip(ops.split(x, groups, axis=-1), split(weight, groups), split(inside, groups), strict=True)
-    y = ops.concatenate([transposed(*part, stride, padding, more) for part in parts], axis=-1)
+    each = [transposed(part, w, b, stride, padding, more) for part, w, b in parts]
+    y = ops.concatenate(each, axis=-1)
     return y if bias is inside else y + bias
 
 
-def split(weight: Weight | None, groups: int) -> list[Weight | None]:
+def split(weight: Weight | None, groups: int) -> list[Any]:
     """The kernel or bias of each group; of (groups, ...) the rest of its dimensions, of (filters,) their part."""
     if weight is None:
         return [None] * groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -56,11 +57,11 @@ class Windows:
 def windows(rank, kernel_size, stride, padding, dilation, ceil_mode):
     """The windows of an ATen pooling op, whose default stride is the kernel's size."""
     kernel = tuple_of(kernel_size, rank)
-    numbers = [tuple_of(v, rank) for v in (stride or kernel, padding, dilation)]
-    return Windows(kernel, *numbers, ceil_mode)
+    strides, pads, dilations = (tuple_of(v, rank) for v in (stride or kernel, padding, dilation))
+    return Windows(kernel, strides, pads, dilations, ceil_mode)
 
 
-def terms(rank: int) -> dict[str, str]:
+def terms(rank: int) -> dict[str, Any]:
     """The declaration of a pooling over the last `rank` dimensions."""
     dims = " ".join(f"s{i}'" for i in range(rank))
     return {"torch": f"n? c {dims} -> n? c {dims}", "keras": f"n {dims} c -> n {dims} c"}
