@@ -49,6 +49,8 @@ class Converted:
         self.layers = layers
         self.conversion = conversion
         self.verification: Verification | None = None
+        self.unheld: Mapping[str, torch.Tensor] = {}
+        """Of the state_dict that was loaded last: what no Keras weight holds."""
 
     @cached_property
     def inputs(self) -> tuple[Port, ...]:

@@ -7,7 +7,7 @@ arguments, and where in the user's module it comes from. Values are numbered in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -151,6 +151,18 @@ class KerasGraph:
                 seen.add(call.name)
                 for attribute, weight in call.weights.items():
                     yield call, attribute, weight
+
+    def literals(self) -> Sequence[Weight]:
+        """The constants that are written into calls."""
+        found: list[Weight] = []
+
+        def look(item: Any) -> None:
+            if isinstance(item, Literal):
+                found.append(item.weight)
+
+        for call in self.calls:
+            map_refs([*call.args, *call.kwargs.values()], look)
+        return found
 
 
 def map_refs(argument: Any, change: Callable[[Any], Any]) -> Any:

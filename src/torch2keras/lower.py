@@ -20,6 +20,7 @@ from torch2keras.ir import Constant, Graph, Node, Size, Value, keras_dtype, leav
 from torch2keras.keras_graph import Input, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order
 from torch2keras.names import name_calls, sanitize
+from torch2keras.passes.fuse_padding import fuse_padding
 from torch2keras.patterns import normal_dims, parse
 from torch2keras.rearrange import arrange_weight, rearrange
 from torch2keras.recorder import Recorder, Tensor, cast, recording
@@ -65,9 +66,15 @@ def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32
             recorder.origin = node.origin
             work.lower_node(node)
         outputs, output_forms = work.outputs()
-    calls = name_calls(recorder.calls, {i.name for i in inputs})
-    keras_graph = KerasGraph(sanitize(name), inputs, calls, tuple(t.index for t in outputs), float_dtype)
-    return Lowered(keras_graph, work.stored, forms, output_forms)
+    fused = fuse_padding(recorder.calls, len(inputs), [t.index for t in outputs])
+    calls = name_calls(fused.calls, {i.name for i in inputs})
+    keras_graph = KerasGraph(sanitize(name), inputs, calls, fused.outputs, float_dtype)
+    left = {
+        v: replace(s, tensor=replace(s.tensor, index=fused.place[s.tensor.index]))
+        for v, s in work.stored.items()
+        if s.tensor.index in fused.place
+    }
+    return Lowered(keras_graph, left, forms, output_forms)
 
 
 def tied(graph: Graph) -> frozenset[int]:
@@ -114,7 +121,9 @@ class Lowerer:
             else:
                 self._rename(node)
         except Torch2KerasError as error:
-            raise type(error)(error.headline, [("op", str(node.op)), *node.origin.rows(), *_inputs(node), *error.rows]) from error
+            raise type(error)(
+                error.headline, [("op", str(node.op)), *node.origin.rows(), *_inputs(node), *error.rows]
+            ) from error
         except Exception as error:
             raise LoweringError(
                 f"{node.op} cannot be expressed in Keras with these arguments: {error}",
@@ -130,7 +139,9 @@ class Lowerer:
         inside, outside = terms.labels
         if any(label.slot.startswith("=") for label, _ in inside):
             out_form = natural(self.space, target, signature.orders[1])
-            whole = rearrange_between(tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form))
+            whole = rearrange_between(
+                tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form)
+            )
             self.stored[target] = Stored(whole, out_form)
             return
         where = {label: i for i, label in enumerate(outside)}
@@ -196,7 +207,11 @@ class Lowerer:
             return [self.fetch(*next(operands)) if isinstance(v, Value) else v for v in value]
         if isinstance(value, sympy.Expr) and "int" not in str(argument.type).lower():
             return self.sizes.tensor(value)
-        if argument.name in _dims_arguments(lowering, node) and value is not None and self.space.terms[node] is not None:
+        if (
+            argument.name in _dims_arguments(lowering, node)
+            and value is not None
+            and self.space.terms[node] is not None
+        ):
             return self._stored_dims(node, value, forms)
         return value
 
@@ -214,7 +229,9 @@ class Lowerer:
         schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
         typed = [a.name not in UNTYPED and ("Tensor" in str(a.type) or "number" in str(a.type)) for a in schema]
         out = node.outputs[0].type.dtype
-        operands = [leaf for a, counts in zip(schema, typed, strict=True) if counts for leaf in leaves(node.args[a.name])]
+        operands = [
+            leaf for a, counts in zip(schema, typed, strict=True) if counts for leaf in leaves(node.args[a.name])
+        ]
         dtype = result_dtype(operands) if out is torch.bool else out
         return [promoted(a, dtype) if counts else a for a, counts in zip(args, typed, strict=True)]
 
@@ -288,7 +305,9 @@ def promoted(argument: Any, dtype: torch.dtype) -> Any:
 def result_dtype(arguments: Sequence[Any]) -> torch.dtype:
     """PyTorch's `result_type` of tensors (zero-dimensional ones count less), Python numbers and sizes."""
     probes: list[Any] = [
-        torch.empty((1,) if a.type.rank else (), dtype=a.type.dtype, device="meta") for a in arguments if isinstance(a, Value)
+        torch.empty((1,) if a.type.rank else (), dtype=a.type.dtype, device="meta")
+        for a in arguments
+        if isinstance(a, Value)
     ]
     numbers = [a for a in arguments if isinstance(a, int | float)] + [1 for a in arguments if isinstance(a, sympy.Expr)]
     found: torch.Tensor = functools.reduce(

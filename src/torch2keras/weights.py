@@ -10,11 +10,12 @@ import torch
 from torch2keras.build import to_numpy
 from torch2keras.errors import InputError
 from torch2keras.interpret import recompute
+from torch2keras.ir import Constant
 from torch2keras.keras_graph import Weight
 from torch2keras.moves import element_numbers, rearranged
 
 if TYPE_CHECKING:
-    from torch2keras.converted import Converted
+    from torch2keras.converted import Conversion, Converted
 
 
 def weight_numbers(weight: Weight) -> torch.Tensor:
@@ -27,12 +28,13 @@ def state_dict(converted: Converted) -> dict[str, torch.Tensor]:
 
     Raises InputError where a folded weight (weight_norm) was trained: its parameters cannot be told from their product.
     """
-    result = {k: v.detach().clone() for k, v in converted.conversion.module.state_dict().items()}
+    known = {**converted.conversion.module.state_dict(), **converted.unheld}
+    result = {name: tensor.detach().clone() for name, tensor in known.items()}
     for call, attribute, weight in converted.conversion.lowered.graph.weights():
         variable = getattr(converted.layers[call.name], attribute)
         values = torch.from_numpy(to_numpy(variable.value).copy())
         if weight.constant.recipe is not None:
-            _require_unchanged(converted, call.name, attribute, weight, values)
+            _require_unchanged(f"{call.name}.{attribute}", weight, values, known)
         numbers = weight_numbers(weight)
         for path in weight.constant.paths:
             flat = result[path].reshape(-1)
@@ -41,11 +43,11 @@ def state_dict(converted: Converted) -> dict[str, torch.Tensor]:
     return result
 
 
-def _require_unchanged(converted: Converted, layer: str, attribute: str, weight: Weight, values: torch.Tensor) -> None:
-    if torch.equal(values, torch.from_numpy(weight.array(str(values.dtype).removeprefix("torch.")))):
+def _require_unchanged(name: str, weight: Weight, values: torch.Tensor, state: Mapping[str, torch.Tensor]) -> None:
+    if torch.equal(values, _values(weight, state).to(values.dtype)):
         return
     raise InputError(
-        f"{layer}.{attribute} was changed, and is computed from {', '.join(weight.constant.folded_from)} in PyTorch",
+        f"{name} was changed, and is computed from {', '.join(weight.constant.folded_from)} in PyTorch",
         [("next", "remove the parametrization before converting (torch.nn.utils.parametrize.remove_parametrizations)")],
     )
 
@@ -60,7 +62,31 @@ def load_state_dict(converted: Converted, state: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise InputError("the state_dict does not fit the module", [("problems", "\n".join(problems))])
+    _require_same_constants(converted.conversion, tensors)
+    held = set()
     for call, attribute, weight in converted.conversion.lowered.graph.weights():
+        values = _values(weight, tensors)
         variable = getattr(converted.layers[call.name], attribute)
-        values = rearranged(recompute(weight.constant, tensors), weight.moves)
-        variable.assign(values.detach().cpu().float().numpy() if values.dtype is torch.bfloat16 else values.detach().cpu().numpy())
+        variable.assign(values.float().numpy() if values.dtype is torch.bfloat16 else values.numpy())
+        held |= set(weight.constant.paths)
+    converted.unheld = {name: tensor.detach().clone() for name, tensor in tensors.items() if name not in held}
+
+
+def _values(weight: Weight, state: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return rearranged(recompute(weight.constant, state), weight.moves).detach().cpu()
+
+
+def _require_same_constants(conversion: Conversion, state: Mapping[str, torch.Tensor]) -> None:
+    """Raise InputError where the state has other values for what is written into the model's graph."""
+    weights = {id(weight.constant.tensor) for _, _, weight in conversion.lowered.graph.weights()}
+    literals = {id(weight.constant.tensor) for weight in conversion.lowered.graph.literals()}
+    own = conversion.module.state_dict()
+    operands = (value for node in conversion.graph.nodes for value in node.operands)
+    for value in (*operands, *conversion.graph.output_values()):
+        if not isinstance(value, Constant) or (id(value.tensor) in weights and id(value.tensor) not in literals):
+            continue
+        if not torch.allclose(recompute(value, state), recompute(value, own), rtol=0, atol=0, equal_nan=True):
+            raise InputError(
+                f"{', '.join(value.paths) or value.name} has other values in this state_dict, and is a constant in the Keras graph",
+                [("next", "load the state_dict into the module, and convert that")],
+            )
