@@ -138,7 +138,7 @@ class Importer:
         env = self.shape_env
         if env is None:
             return {}
-        table = getattr(env, "backed_var_to_val", None) or env.var_to_val
+        table = env.backed_var_to_val if hasattr(env, "backed_var_to_val") else env.var_to_val
         return {symbol: int(value) for symbol, value in table.items()}
 
 

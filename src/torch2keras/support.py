@@ -22,7 +22,8 @@ def require_lowerings(graph: Graph) -> None:
         [
             *first.origin.rows(),
             ("inputs", ", ".join(map(str, first.operands))),
-            ("nearest", nearest(first)),
+            ("why", registry.refused.get(first.op, "")),
+            ("nearest", "" if first.op in registry.refused else nearest(first)),
             ("next", f"register one: @t2k.lowering(torch.ops.{first.op}), docs/add-an-op.md"),
             ("also", also),
         ],

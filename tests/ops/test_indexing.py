@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from conversion import Case, check, function
-from torch2keras.errors import CaptureError, LoweringError
+from torch2keras.errors import LoweringError, UnsupportedOpError
 
 W = torch.randn(6, 3, 3, generator=torch.Generator().manual_seed(0))
 INDEX = torch.tensor([2, 0, 2, 1])
@@ -64,6 +62,7 @@ CASES: dict[str, Case] = {
     "gather from fewer": function(
         lambda x, i: x.gather(2, i), (2, 3, 11), lambda: indices(1, 2, 5), dynamic_shapes=None
     ),
+    "gather one": function(lambda x: x.gather(0, torch.tensor(2)), (5,), dynamic_shapes=(({},),)),
     "gather scalars": function(lambda x: x.sum().gather(0, torch.tensor(0)), (2, 3)),
     "take_along_dim": function(lambda x: torch.take_along_dim(x, INDEX.reshape(1, 1, 4), 2), (2, 3, 11)),
     "take": function(lambda x: torch.take(x, INDEX), (2, 3, 11)),
@@ -83,6 +82,23 @@ CASES: dict[str, Case] = {
     "scatter_add of scalars": function(lambda x: x.sum().scatter_add(0, torch.tensor(0), x.amax()), (2, 3)),
     "scatter_reduce": function(
         lambda x, i: x.scatter_reduce(1, i, x * 2, "amax"), (2, 3, 11), lambda: indices(2, 3, 11)
+    ),
+    "scatter_reduce, mean": function(
+        lambda x, i: x.scatter_reduce(1, i, x * 2, "mean"), (2, 3, 11), lambda: indices(2, 3, 11)
+    ),
+    "scatter_reduce, mean without self": function(
+        lambda x, i: x.scatter_reduce(1, i, x * 2, "mean", include_self=False), (2, 3, 11), lambda: indices(2, 3, 11)
+    ),
+    "scatter_reduce, product without self": function(
+        lambda x, i: x.scatter_reduce(2, i, x * 2, "prod", include_self=False), (2, 3, 11), lambda: indices(2, 3, 7)
+    ),
+    "scatter_reduce, minimum without self": function(
+        lambda x, i: x.scatter_reduce(1, i, x * 2, "amin", include_self=False), (2, 3, 11), lambda: indices(2, 3, 11)
+    ),
+    "scatter_reduce of ints": function(
+        lambda x, i: x.scatter_reduce(1, i, -x, "amax", include_self=False),
+        lambda: indices(3, 5),
+        lambda: indices(3, 5),
     ),
     "scatter multiply": function(
         lambda x, i: x.scatter(1, i, x, reduce="multiply"), (2, 3, 5), lambda: indices(2, 1, 5)
@@ -114,15 +130,19 @@ def test_indexing(name: str) -> None:
     check(CASES[name])
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda x: x.scatter_reduce(1, INDEX[None, :3, None], x, "mean"),
-        lambda x: x.index_put((x > 0,), x.flatten()[:1].expand(2)),
-    ],
-    ids=["mean", "values by mask"],
-)
-def test_refused(call: Callable[[Tensor], Tensor]) -> None:
-    """What depends on the data, or has no counterpart, says so."""
-    with pytest.raises((LoweringError, CaptureError)):
-        check(function(call, lambda: torch.tensor([[[1.0], [2.0], [-1.0]]]), dynamic_shapes=None))
+REFUSED = {
+    "nonzero": (torch.nonzero, "depends on the data"),
+    "masked_select": (lambda x: x[x > 0], "depends on the data"),
+    "values by mask": (lambda x: x.index_put((x > 0,), x.flatten()[:2]), "depends on the data"),
+    "masked_scatter": (lambda x: x.masked_scatter(x > 0, -x), "depends on the data"),
+    "as_strided": (lambda x: x.as_strided((2, 2), (1, 1)), "strides"),
+    "random": (lambda x: x + torch.rand(3), "random numbers"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    """What stock Keras cannot say is refused, and the error says why."""
+    call, reason = REFUSED[name]
+    with pytest.raises((LoweringError, UnsupportedOpError), match=reason):
+        check(function(call, lambda: torch.tensor([[1.0, -2.0, 3.0]]), dynamic_shapes=(({},),)))

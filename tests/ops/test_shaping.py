@@ -80,6 +80,7 @@ CASES: dict[str, Case] = {
     "repeat_interleave flat": function(lambda x: x.repeat_interleave(3), (2, 3)),
     "flip": function(lambda x: conv(x).flip(1, -1), (2, 3, 11)),
     "fliplr": function(lambda x: torch.fliplr(x) + torch.flipud(x), (2, 3)),
+    "flip nothing": function(lambda x: x.flip(()).relu(), (2, 3)),
     "flip ints": function(lambda x: x.flip(1), lambda: torch.arange(10).reshape(2, 5)),
     "roll": function(lambda x: conv(x).roll((2, -1), (2, 1)), (2, 3, 11)),
     "roll flat": function(lambda x: x.roll(4), (2, 3)),

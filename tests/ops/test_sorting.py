@@ -44,6 +44,7 @@ CASES: dict[str, Case] = {
     "median of all": function(lambda x: x.median(), (2, 3, 11), **BOTH),
     "bucketize": function(lambda x: torch.bucketize(x, EDGES), (2, 3, 11)),
     "bucketize right": function(lambda x: torch.bucketize(x, EDGES, right=True), lambda: EDGES.repeat(2, 1)),
+    "bucketize a scalar": function(lambda x: torch.bucketize(x.sum(), EDGES), (2, 3)),
     "searchsorted": function(lambda x: torch.searchsorted(EDGES, conv(x), side="right"), (2, 3, 11)),
     "searchsorted rows": function(lambda x, y: torch.searchsorted(torch.sort(x)[0], y), (2, 3, 7), (2, 3, 5)),
     "searchsorted, order given": function(

@@ -27,18 +27,18 @@ def index_select(x, dim, index):
 
 
 def same_beside(args: Mapping[str, Any]) -> str | None:
-    """Gather reads the first entries of the other dimensions where the index has fewer; then dims don't correspond."""
-    rank = args["self"].type.rank
-    sizes = zip(args["self"].type.shape, args["index"].type.shape, strict=True)
-    alike = all(a == b for d, (a, b) in enumerate(sizes) if d != args["dim"] % max(rank, 1))
+    """Of other dims that are longer than the index's, the first entries are read: then they don't correspond."""
+    own, index = args["self"].type.shape, args["index"].type.shape
+    dim = args["dim"] % max(len(own), 1)
+    alike = len(own) == len(index) and all(a == b for d, (a, b) in enumerate(zip(own, index, strict=True)) if d != dim)
     return "... [dim'], ... [dim'] -> ... [dim']" if alike else None
 
 
 @lowering(aten.gather.default, axes=same_beside)
 def gather(x, dim, index, sparse_grad=False):
     """`keras.ops.take_along_axis`."""
-    if not x.ndim:
-        return x
+    if not x.ndim or not index.ndim:
+        return ops.take(ops.reshape(x, (-1,)), index, axis=0)
     dim %= x.ndim
     return ops.take_along_axis(cut_beside(x, sizes_of(index), dim), index, axis=dim)
 

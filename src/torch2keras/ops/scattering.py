@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,52 +47,65 @@ def _unit(dim: int, size: Size, rank: int) -> tuple[Size, ...]:
     return tuple(size if d == dim else 1 for d in range(rank))
 
 
-def scattered(x: Any, dim: int, index: Any, src: Any, reduction: str | None) -> Tensor:
-    """`src` written into `x` where `index` says; `src` may be larger than `index`."""
-    x = as_tensor(x)
-    extra = {"reduction": reduction} if reduction else {}
+def written(x: Any, dim: int, index: Any, src: Any) -> tuple[Any, Tensor]:
+    """Where elements of `src` go in `x`, one position a row, and these elements; `src` may be larger than `index`."""
     if not x.ndim:
-        first = constant(torch.zeros(1, 1))
-        return ops.reshape(ops.scatter_update(ops.reshape(x, (1,)), first, ops.reshape(src, (1,)), **extra), ())
-    values = ops.reshape(cut_beside(src, sizes_of(index), -1), (-1,))
-    return ops.scatter_update(x, coordinates(index, dim % x.ndim), values, **extra)
+        return constant(torch.zeros(1, 1)), ops.reshape(src, (1,))
+    return coordinates(index, dim % x.ndim), ops.reshape(cut_beside(src, sizes_of(index), -1), (-1,))
+
+
+def scattered(x: Any, places: Any, values: Any, reduction: str | None = None) -> Tensor:
+    """`values` written into `x`; a scalar has one place."""
+    extra = {"reduction": reduction} if reduction else {}
+    if x.ndim:
+        return ops.scatter_update(as_tensor(x), places, values, **extra)
+    return ops.reshape(ops.scatter_update(ops.reshape(as_tensor(x), (1,)), places, values, **extra), ())
 
 
 @lowering(aten.scatter.src)
 def scatter(x, dim, index, src):
     """`keras.ops.scatter_update`."""
-    return scattered(x, dim, index, src, None)
+    return scattered(x, *written(x, dim, index, src))
 
 
 @lowering(aten.scatter.value)
 def scatter_value(x, dim, index, value):
     """`keras.ops.scatter_update`."""
     places = coordinates(index, dim % x.ndim)
-    return ops.scatter_update(as_tensor(x), places, ops.full_like(as_tensor(places)[:, 0], value, dtype=x.dtype))
+    return scattered(x, places, ops.full_like(as_tensor(places)[:, 0], value, dtype=x.dtype))
 
 
 @lowering(aten.scatter_add.default)
 def scatter_add(x, dim, index, src):
     """`keras.ops.scatter_update` with reduction "add"."""
-    return scattered(x, dim, index, src, "add")
+    return scattered(x, *written(x, dim, index, src), "add")
 
 
 @lowering(aten.scatter.reduce)
 def scatter_reduce_old(x, dim, index, src, reduce):
     """`keras.ops.scatter_update` with a reduction."""
-    return scattered(x, dim, index, src, REDUCTIONS[reduce])
+    return scattered(x, *written(x, dim, index, src), REDUCTIONS[reduce])
 
 
 @lowering(aten.scatter_reduce.two)
 def scatter_reduce(x, dim, index, src, reduce, include_self=True):
-    """`keras.ops.scatter_update` with a reduction."""
-    if reduce == "mean" or not include_self:
-        what = "mean" if reduce == "mean" else "include_self=False"
-        raise LoweringError(
-            f"scatter_reduce with {what} has no counterpart in Keras",
-            [("next", "use scatter_add and divide by counts")],
-        )
-    return scattered(x, dim, index, src, REDUCTIONS[reduce])
+    """`keras.ops.scatter_update` with a reduction; what was there counts as the neutral element if not as itself."""
+    places, values = written(x, dim, index, src)
+    start = x if include_self else scattered(x, places, ops.full_like(values, neutral(reduce, x.dtype)))
+    if reduce != "mean":
+        return scattered(start, places, values, REDUCTIONS[reduce])
+    number = ops.ones_like if include_self else ops.zeros_like
+    counts = ops.maximum(scattered(number(as_tensor(x)), places, ops.ones_like(values), "add"), 1)
+    total = scattered(start, places, values, "add")
+    return ops.divide(total, counts) if "float" in x.dtype else ops.floor_divide(total, counts)
+
+
+def neutral(reduce: str, dtype: str) -> float | int:
+    """What a reduction leaves alone."""
+    if reduce in ("amax", "amin") and "float" in dtype:
+        return -math.inf if reduce == "amax" else math.inf
+    limits = torch.iinfo(getattr(torch, dtype)) if "int" in dtype else torch.iinfo(torch.int32)
+    return {"prod": 1, "amax": limits.min, "amin": limits.max}.get(reduce, 0)
 
 
 def put_torch(args: Mapping[str, Any]) -> str | None:

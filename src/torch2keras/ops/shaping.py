@@ -79,7 +79,12 @@ def repeat_interleave(x, repeats, dim=None, output_size=None):
     return ops.repeat(x, repeats, axis=dim)
 
 
-@lowering(aten.flip.default, axes="... [dims'] -> ... [dims']")
+def flipped(args: Mapping[str, Any]) -> str:
+    """No dims are none here, not all."""
+    return "... [dims'] -> ... [dims']" if args["dims"] else "..."
+
+
+@lowering(aten.flip.default, axes=flipped)
 def flip(x, dims):
     """`keras.ops.flip`."""
     return ops.flip(x, axis=dims) if dims else x
@@ -135,7 +140,7 @@ def diagonal_names(args: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return names, [name for name in names if name[0] == "d"]
 
 
-@lowering(aten.diagonal.default, torch=diagonal_torch, keras=diagonal_keras)
+@lowering(aten.diagonal.default, aten.diagonal_copy.default, torch=diagonal_torch, keras=diagonal_keras)
 def diagonal(x, offset=0, dim1=0, dim2=1):
     """`keras.ops.diagonal`."""
     return ops.diagonal(x, offset=offset, axis1=-2, axis2=-1)

@@ -125,7 +125,8 @@ def statistic(x: Tensor, dim: int, position: Any, *, keepdim: bool) -> tuple[Ten
 def insertion(sorted_sequence: Any, values: Any, *, right: bool) -> Tensor:
     """How many entries stand before each value: those below it, and with `right` those equal to it."""
     compare = ops.less_equal if right else ops.less
-    before = compare(ops.expand_dims(sorted_sequence, axis=-2), ops.expand_dims(values, axis=-1))
+    entries = sorted_sequence if sorted_sequence.ndim == 1 else ops.expand_dims(sorted_sequence, axis=-2)
+    before = compare(entries, ops.expand_dims(values, axis=-1))
     return ops.sum(cast(before, "int32"), axis=-1)
 
 
@@ -146,8 +147,6 @@ def searchsorted(sorted_sequence, self, out_int32=False, right=False, side=None,
     """The number of smaller entries."""
     if sorter is not None:
         sorted_sequence = ops.take_along_axis(sorted_sequence, sorter, axis=-1)
-    if sorted_sequence.ndim == 1 and not self.ndim:
-        return ops.squeeze(insertion(sorted_sequence, ops.expand_dims(self, 0), right=right or side == "right"), axis=0)
     return insertion(sorted_sequence, self, right=right or side == "right")
 
 

@@ -1,0 +1,35 @@
+"""Ops that no lowering will be written for, each with its reason: it stands in the error."""
+
+from __future__ import annotations
+
+import torch
+
+from torch2keras.registry import registry
+
+aten = torch.ops.aten
+
+DATA = "the shape of the result depends on the data; keep the shape, for example with torch.where(mask, x, 0)"
+ORDER = "which value is written where depends on the data; write torch.where(mask, values, x)"
+STRIDES = "it reads memory by strides, which Keras tensors don't have; use slices, unfold or reshape"
+COMPLEX = "complex numbers are not supported; compute with real and imaginary parts"
+RANDOM = "random numbers are not supported in forward, except by dropout layers; pass the noise as an input"
+
+OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
+    DATA: (
+        aten.nonzero.default, aten.nonzero_static.default, aten.masked_select.default, aten._unique2.default,
+        aten.unique_dim.default, aten.unique_consecutive.default, aten.repeat_interleave.Tensor, aten.bincount.default,
+    ),
+    ORDER: (aten.masked_scatter.default,),
+    STRIDES: (aten.as_strided.default, aten.as_strided_scatter.default, aten.view.dtype),
+    COMPLEX: (
+        aten.view_as_complex.default, aten.view_as_real.default, aten.complex.default, aten.polar.default,
+    ),
+    RANDOM: (
+        aten.rand.default, aten.rand_like.default, aten.randn.default, aten.randn_like.default, aten.randint.default,
+        aten.randint.low, aten.randint_like.default, aten.randint_like.low_dtype, aten.randperm.default,
+        aten.bernoulli.default, aten.bernoulli.p, aten.multinomial.default, aten.normal.Tensor_Tensor,
+        aten.normal.Tensor_float, aten.normal.float_Tensor, aten.poisson.default, aten.exponential.default,
+    ),
+}  # fmt: skip
+
+registry.refused |= {op: why for why, ops in OPS.items() for op in ops}
