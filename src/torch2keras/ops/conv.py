@@ -11,7 +11,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.ir import Constant
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.padding import Pads, tuple_of, zero_pad
-from torch2keras.recorder import Tensor, call, layers, ops
+from torch2keras.recorder import Tensor, call, cast, layers, ops
 from torch2keras.registry import lowering
 
 aten = torch.ops.aten
@@ -116,6 +116,8 @@ def _layer(x: Tensor, weight: Weight, bias: Weight | Tensor | None, config: dict
     rank = x.ndim - 2
     kernel_size, channels = weight.shape[:rank], x.shape[-1]
     learnt = bias if isinstance(bias, Weight) else None
+    if x.dtype == "bfloat16" and learnt is not None:
+        x = cast(x, "float32")  # as PyTorch, which rounds once, behind the bias: the layer would round before it too
     common = {"kernel_size": kernel_size, **config, "use_bias": learnt is not None}
     if groups == channels and groups > 1 and rank < 3:
         layer = getattr(layers, f"DepthwiseConv{rank}D")(depth_multiplier=weight.shape[-1], **common)
