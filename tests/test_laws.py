@@ -81,8 +81,8 @@ def permuted(tensor: torch.Tensor, dims: tuple[Dim, ...], sizes: dict[Label, int
     return tensor
 
 
-def label_sizes(known: AxisMap, shapes: list[tuple[int, ...]]) -> dict[Label, int]:
-    sizes: dict[Label, int] = {}
+def label_sizes(known: AxisMap, shapes: list[tuple[int, ...]], given: dict[Label, int]) -> dict[Label, int]:
+    sizes = dict(given)
     groups = []
     for shape, dims in zip(shapes, known.dims, strict=True):
         for labels, size in zip(dims, shape, strict=True):
@@ -105,8 +105,8 @@ def check_node(node: Node, known: AxisMap, values: dict[Value, torch.Tensor], sy
     operands = {v: values[v] for v in node.operands}
     plain = evaluate(node, operands.__getitem__, symbols)
     shapes = [tuple(values[v].shape) for v in node.operands] + [tuple(t.shape) for t in plain]
-    sizes = label_sizes(known, shapes)
-    sizes |= {x: node.args[x.slot] for dims in known.dims for d in dims for x in d if isinstance(node.args.get(x.slot), int) and len(d) > 1}
+    given = {x: node.args[x.slot] for dims in known.dims for d in dims for x in d if isinstance(node.args.get(x.slot), int) and len(d) > 1}
+    sizes = label_sizes(known, shapes, given)
     for label in {x for dims in known.dims for d in dims for x in d if not x.ordered}:
         if sizes[label] < 2:  # noqa: PLR2004 - nothing to permute
             continue

@@ -80,3 +80,13 @@ def test_a_frozen_table_is_frozen() -> None:
     converted = check(Case(lambda: nn.Embedding.from_pretrained(torch.randn(11, 3)), lambda: (indices(11, 2, 5),)))
     assert not converted.model.trainable_weights
     assert len(converted.model.non_trainable_weights) == 1
+
+
+def test_a_sum_over_bags_is_refused() -> None:
+    with pytest.raises(t2k.UnsupportedOpError, match="embedding_bag"):
+        t2k.convert(nn.EmbeddingBag(11, 3), (indices(11, 2, 5),))
+
+
+def test_a_table_that_renormalizes_itself_is_refused() -> None:
+    with pytest.raises(t2k.Torch2KerasError):
+        t2k.convert(nn.Embedding(11, 3, max_norm=1.0), (indices(11, 2, 5),))

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+import torch2keras as t2k
 from conversion import Case, check, function, module
+from torch2keras.metric import numerics
 
 
 def randomized(net: nn.Module) -> nn.Module:
@@ -56,6 +58,9 @@ CASES = {
         lambda x: torch.native_batch_norm(x, None, None, torch.arange(5.0), torch.arange(5.0) + 1, False, 0.1, 1e-5)[0],
         (3, 5, 7),
     ),
+    "native batch, training": function(
+        lambda x: torch.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)[0], (3, 5, 7)
+    ),
     "batch without training": function(
         lambda x: torch.ops.aten._native_batch_norm_legit_no_training(
             x, None, None, torch.arange(5.0), torch.arange(5.0) + 1, 0.1, 1e-5
@@ -96,6 +101,44 @@ CASES = {
 }
 
 
+CASES |= {
+    "local response": module(lambda: nn.LocalResponseNorm(3), (2, 7, 11)),
+    "local response, 2d": module(lambda: nn.LocalResponseNorm(2, alpha=0.3, beta=0.5, k=2.0), (2, 5, 7, 3)),
+    "F.normalize": function(lambda x: F.normalize(x, dim=1), (2, 5, 7)),
+    "F.normalize, p=3, after a convolution": function(
+        lambda x, w: F.normalize(F.conv1d(x, w), p=3, dim=1), (2, 3, 11), (5, 3, 3)
+    ),
+    "cosine similarity": module(lambda: nn.CosineSimilarity(dim=1), (2, 5, 7), (2, 5, 7)),
+    "pairwise distance": module(lambda: nn.PairwiseDistance(p=2, keepdim=True), (3, 7), (3, 7)),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_normalization(name: str) -> None:
     check(CASES[name])
+
+
+FAR = {
+    "layer": lambda: nn.LayerNorm(64),
+    "group": lambda: nn.GroupNorm(4, 12),
+    "instance": lambda: nn.InstanceNorm1d(12),
+    "batch": lambda: nn.BatchNorm1d(12, track_running_stats=False),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+@pytest.mark.parametrize("offset", [100.0, -3000.0])
+def test_a_mean_far_above_the_deviation_costs_no_more_accuracy_than_in_pytorch(name: str, offset: float) -> None:
+    torch.manual_seed(0)
+    net, x = FAR[name]().eval(), torch.randn(3, 12, 64) + offset
+    ours = t2k.convert(net, (x,), verify=False)(x)
+    difference = numerics(ours, net(x).detach().numpy(), net.double()(x.double()).detach().numpy())
+    assert difference.ok, difference.reason
+
+
+@pytest.mark.parametrize(
+    "wrap", [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm]
+)
+def test_a_normalized_weight_is_folded_into_one_trainable_kernel(wrap: Any) -> None:
+    converted = check(module(lambda: wrap(nn.Linear(5, 7)), (2, 5)))
+    assert sorted(w.path for w in converted.model.trainable_weights) == ["dense/bias", "dense/kernel"]

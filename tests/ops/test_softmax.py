@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
-from conversion import Case, check, function, module
+import torch2keras as t2k
+from conversion import Case, Function, check, function, module
 
 INF = float("inf")
 
@@ -60,3 +61,8 @@ def test_softmax(name: str) -> None:
 def test_softmax_is_a_layer_with_the_name_of_the_module() -> None:
     converted = check(module(lambda: nn.Sequential(nn.Linear(3, 5), nn.Softmax(dim=1)), (2, 3)))
     assert [type(layer).__name__ for layer in converted.model.layers] == ["InputLayer", "Dense", "Softmax"]
+
+
+def test_random_softmax_is_refused() -> None:
+    with pytest.raises(t2k.UnsupportedOpError):
+        t2k.convert(Function(F.gumbel_softmax), (torch.randn(2, 5),))

@@ -30,18 +30,22 @@ def attention_keras(args: Mapping[str, Any]) -> str | None:
 
 
 def attention_axes(args: Mapping[str, Any], order: str) -> str | None:
-    """Queries t d, keys s d, values s e and a mask t s that broadcasts; None for other ranks."""
+    """Queries t d, keys s d, values s e and a mask t s that broadcasts; None for other ranks.
+
+    Where it is causal the order of the positions matters.
+    """
     rank = args["query"].type.rank
     if rank not in BATCH or {args["key"].type.rank, args["value"].type.rank} != {rank}:
         return None
     own = "h" if rank > 3 else ""
     wide, shared = ("(h g)", "h") if own and args.get("enable_gqa") else (own, own)
-    parts = ((wide, "t", "d"), (shared, "s", "d"), (shared, "s", "e"), (wide, "t", "e"))
+    t, s = ("t'", "s'") if args.get("is_causal") else ("t", "s")
+    parts = ((wide, t, "d"), (shared, s, "d"), (shared, s, "e"), (wide, t, "e"))
     query, key, value, result = (
         order.format(batch=BATCH[rank], heads=heads, position=position, feature=feature)
         for heads, position, feature in parts
     )
-    return f"{query}, {key}, {value}, {mask_axes(args, [*BATCH[rank].split(), wide, 't', 's'])} -> {result}"
+    return f"{query}, {key}, {value}, {mask_axes(args, [*BATCH[rank].split(), wide, t, s])} -> {result}"
 
 
 def mask_axes(args: Mapping[str, Any], names: list[str]) -> str:
@@ -112,4 +116,4 @@ def in_parts(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bo
     else:
         dead = ops.all(ops.equal(keep, float("-inf")), axis=-1, keepdims=True)
         weights = ops.where(dead, 0.0, layers.Softmax(axis=-1)(scores + ops.where(dead, 0.0, keep)))
-    return ops.einsum(f"{batch}{heads}ts,{batch}s{heads}e->{batch}t{heads}e", weights, value)
+    return ops.einsum(f"{batch}{heads}ts,{batch}s{heads}e->{batch}t{heads}e", weights, value)  # type: ignore[no-any-return]

@@ -43,9 +43,13 @@ def normalize(
 
 
 def standardize(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
-    """Zero mean and unit variance over stored dimensions."""
-    mean, variance = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
-    return (x - mean) * ops.rsqrt(variance + eps)
+    """Zero mean and unit variance over stored dimensions.
+
+    The mean is taken out twice: the first one is rounded, which shows where it is far above the deviation.
+    """
+    centred = x - ops.mean(x, axis=axes, keepdims=True)
+    centred = centred - ops.mean(centred, axis=axes, keepdims=True)
+    return centred * ops.rsqrt(ops.var(centred, axis=axes, keepdims=True) + eps)  # type: ignore[no-any-return]
 
 
 @lowering(aten.batch_norm.default, axes=CHANNELS)
@@ -66,22 +70,27 @@ def last(axis: int, ndim: int) -> int:
     return -1 if axis == ndim - 1 else axis
 
 
-NATIVE = f"{CHANNELS}, mean', deviation'"
+NO_STATISTICS = "n c *s, c, c -> n c *s, c, c"
 
 
-@lowering(aten.native_batch_norm.default, axes=NATIVE)
+def native_axes(args: Mapping[str, Any]) -> str:
+    """The statistics of the batch are results too, empty ones where they were not needed."""
+    return f"{CHANNELS}, c, c" if args.get("training") else f"{CHANNELS}, mean', deviation'"
+
+
+@lowering(aten.native_batch_norm.default, axes=native_axes)
 def native_batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, *, c):
     """`BatchNormalization`; the statistics, which only a backward pass needs, are left out."""
     return batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, False, c=c), None, None
 
 
-@lowering(aten._native_batch_norm_legit_no_training.default, axes=NATIVE)
+@lowering(aten._native_batch_norm_legit_no_training.default, axes=native_axes)
 def batch_norm_no_training(x, weight, bias, running_mean, running_var, momentum, eps, *, c):
     """`BatchNormalization`."""
     return native_batch_norm(x, weight, bias, running_mean, running_var, False, momentum, eps, c=c)
 
 
-@lowering(aten._native_batch_norm_legit.no_stats, axes="n c *s, c, c -> n c *s, mean', deviation'")
+@lowering(aten._native_batch_norm_legit.no_stats, axes=NO_STATISTICS)
 def batch_norm_no_stats(x, weight, bias, training, momentum, eps, *, c):
     """By the statistics of the batch, in training or not."""
     return native_batch_norm(x, weight, bias, None, None, True, momentum, eps, c=c)
