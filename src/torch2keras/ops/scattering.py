@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,7 +90,7 @@ def scatter_reduce_old(x, dim, index, src, reduce):
 def scatter_reduce(x, dim, index, src, reduce, include_self=True):
     """`keras.ops.scatter_update` with a reduction; what was there counts as the neutral element if not as itself."""
     places, values = written(x, dim, index, src)
-    start = x if include_self else scattered(x, places, ops.full_like(values, neutral(reduce, x.dtype)))
+    start = x if include_self else cleared(x, places, values, reduce)
     if reduce != "mean":
         return scattered(start, places, values, REDUCTIONS[reduce])
     number = ops.ones_like if include_self else ops.zeros_like
@@ -100,12 +99,11 @@ def scatter_reduce(x, dim, index, src, reduce, include_self=True):
     return ops.divide(total, counts) if "float" in x.dtype else ops.floor_divide(total, counts)
 
 
-def neutral(reduce: str, dtype: str) -> float | int:
-    """What a reduction leaves alone."""
-    if reduce in ("amax", "amin") and "float" in dtype:
-        return -math.inf if reduce == "amax" else math.inf
-    limits = torch.iinfo(getattr(torch, dtype)) if "int" in dtype else torch.iinfo(torch.int32)
-    return {"prod": 1, "amax": limits.min, "amin": limits.max}.get(reduce, 0)
+def cleared(x: Any, places: Any, values: Tensor, reduce: str) -> Tensor:
+    """`x` with what a reduction leaves alone at the places that are written to: the values themselves for extremes."""
+    if reduce in ("amax", "amin"):
+        return scattered(x, places, values)
+    return scattered(x, places, ops.full_like(values, 1 if reduce == "prod" else 0))
 
 
 def put_torch(args: Mapping[str, Any]) -> str | None:
