@@ -41,7 +41,7 @@ def exchanged(own: str, dtype: str | None) -> dict[str, str]:
 
 
 def gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
-    """x times the normal distribution's cumulative function, or its approximation by tanh.
+    """The product with the normal distribution's cumulative function, or its approximation by tanh.
 
     By `keras.ops`, or by the recorder's `ops`.
     """
@@ -51,7 +51,7 @@ def gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
 
 
 def leaky_relu(ops: Any, x: Any, negative_slope: float) -> Any:
-    """x, times the slope where it is negative; by `keras.ops` or the recorder's `ops`."""
+    """The numbers, times the slope where they are negative; by `keras.ops` or the recorder's `ops`."""
     return ops.where(ops.greater(x, 0), x, x * negative_slope)
 
 

@@ -70,7 +70,7 @@ CASES: dict[str, Case] = {
         lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.GELU(), nn.Conv1d(5, 7, 3), nn.Hardswish(), nn.Softshrink(0.3)),
         (2, 3, 13),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -85,7 +85,12 @@ def test_every_activation_in_other_floats(dtype: torch.dtype) -> None:
 
 def test_activations_that_keras_has_as_layers_are_layers() -> None:
     converted = check(module(lambda: nn.Sequential(nn.GELU(), nn.LeakyReLU(0.2), nn.ReLU6(), nn.PReLU(3)), (2, 3, 7)))
-    assert [type(layer).__name__ for layer in converted.model.layers[1:]] == ["Activation", "LeakyReLU", "ReLU", "PReLU"]
+    assert [type(layer).__name__ for layer in converted.model.layers[1:]] == [
+        "Activation",
+        "LeakyReLU",
+        "ReLU",
+        "PReLU",
+    ]
     assert converted.model.layers[-1].alpha.shape == (3, 1)
 
 

@@ -21,7 +21,9 @@ OVER_DIMS: dict[str, Reduction] = {
     "mean": lambda x, dim, keep: x.mean(dim, keepdim=keep),
     "amax": lambda x, dim, keep: x.amax(dim, keepdim=keep),
     "amin": lambda x, dim, keep: x.amin(dim, keepdim=keep),
-    "aminmax": lambda x, dim, keep: tuple(x.aminmax(dim=dim, keepdim=keep)) if isinstance(dim, int) else x.amax(dim, keep),
+    "aminmax": lambda x, dim, keep: (
+        tuple(x.aminmax(dim=dim, keepdim=keep)) if isinstance(dim, int) else x.amax(dim, keep)
+    ),
     "any": lambda x, dim, keep: (x > 1).any(dim, keepdim=keep),
     "all": lambda x, dim, keep: (x > -1).all(dim, keepdim=keep),
     "logsumexp": lambda x, dim, keep: x.logsumexp(dim, keepdim=keep),
@@ -81,34 +83,71 @@ CASES: dict[str, Case] = {
     "prod": function(lambda x: ((x * 0.1 + 1).prod(1), (x * 0.1 + 1).prod(-1, keepdim=True)), (3, 5, 7)),
     "count_nonzero": function(lambda x: (torch.count_nonzero(x > 0, 1), torch.count_nonzero(x > 0, (0, 2))), (3, 5, 7)),
     "of integers": function(
-        lambda x: (x.sum(1), x.sum(), x.prod(2), x.amax(1), x.max(), x.any(1), x.all(), x.count_nonzero(1),
-                   x.sum(1, dtype=torch.float32), x.mean(1, dtype=torch.float32)), integers(3, 5, 7)),
+        lambda x: (
+            x.sum(1),
+            x.sum(),
+            x.prod(2),
+            x.amax(1),
+            x.max(),
+            x.any(1),
+            x.all(),
+            x.count_nonzero(1),
+            x.sum(1, dtype=torch.float32),
+            x.mean(1, dtype=torch.float32),
+        ),
+        integers(3, 5, 7),
+    ),
     "of narrow integers": function(
         lambda x: (x.sum(1), x.sum(), x.prod(2), x.amin(1), x.sum(1, dtype=torch.int32)),
-        integers(3, 5, 7, dtype=torch.int8)),
+        integers(3, 5, 7, dtype=torch.int8),
+    ),
     "of bools": function(
-        lambda x: (x.sum(1), x.sum(), x.prod(2), x.amax(1), x.amin((0, 2)), x.any(1), x.all(-1, keepdim=True),
-                   x.any(), x.count_nonzero(2)), bools(3, 5, 7)),
+        lambda x: (
+            x.sum(1),
+            x.sum(),
+            x.prod(2),
+            x.amax(1),
+            x.amin((0, 2)),
+            x.any(1),
+            x.all(-1, keepdim=True),
+            x.any(),
+            x.count_nonzero(2),
+        ),
+        bools(3, 5, 7),
+    ),
     "of a scalar": function(
-        lambda x: (x[0, 0].sum(0), x[0, 0].mean(-1), x[0, 0].amax(0), x[0, 0].sum(), x[0, 0].norm()), (3, 5)),
-    "of a dimension of one": function(lambda x: (x.sum(1), x.mean((1, 2)), x.var(1, unbiased=False, keepdim=True),
-                                                 x.amax(1, keepdim=True)), (3, 1, 7)),
-    "in another dtype": function(lambda x: (x.sum(1, dtype=torch.float64), x.mean((0, 1), dtype=torch.float64)), (3, 5, 7)),
+        lambda x: (x[0, 0].sum(0), x[0, 0].mean(-1), x[0, 0].amax(0), x[0, 0].sum(), x[0, 0].norm()), (3, 5)
+    ),
+    "of a dimension of one": function(
+        lambda x: (x.sum(1), x.mean((1, 2)), x.var(1, unbiased=False, keepdim=True), x.amax(1, keepdim=True)), (3, 1, 7)
+    ),
+    "in another dtype": function(
+        lambda x: (x.sum(1, dtype=torch.float64), x.mean((0, 1), dtype=torch.float64)), (3, 5, 7)
+    ),
     "of half floats": function(
-        lambda x: (x.sum(1), x.mean((0, 2)), x.var(1), x.norm(dim=2)), lambda: torch.randn(3, 5, 7).half()),
+        lambda x: (x.sum(1), x.mean((0, 2)), x.var(1), x.norm(dim=2)), lambda: torch.randn(3, 5, 7).half()
+    ),
     "of doubles": function(
-        lambda x: (x.sum(1), x.mean((0, 2)), x.std(1), x.norm(dim=2), x.logsumexp(1)), lambda: torch.randn(3, 5, 7).double()),
+        lambda x: (x.sum(1), x.mean((0, 2)), x.std(1), x.norm(dim=2), x.logsumexp(1)),
+        lambda: torch.randn(3, 5, 7).double(),
+    ),
     "far from zero": function(lambda x: (x + 1000).var(-1), (3, 5, 101)),
     "dynamic length": function(
-        lambda x: (x.mean(2), x.var(2), x.std((0, 2), keepdim=True), x.sum(1), (x + 1).mean(), x.var(), x.norm(dim=2)), (2, 5, 7),
-        dynamic_shapes=({0: Dim.AUTO, 2: Dim.AUTO},)),
-    "squeeze and excite": module(
-        lambda: nn.Sequential(nn.Conv1d(3, 5, 3), Excite(), nn.Conv1d(5, 7, 3)), (2, 3, 13)),
+        lambda x: (x.mean(2), x.var(2), x.std((0, 2), keepdim=True), x.sum(1), (x + 1).mean(), x.var(), x.norm(dim=2)),
+        (2, 5, 7),
+        dynamic_shapes=({0: Dim.AUTO, 2: Dim.AUTO},),
+    ),
+    "squeeze and excite": module(lambda: nn.Sequential(nn.Conv1d(3, 5, 3), Excite(), nn.Conv1d(5, 7, 3)), (2, 3, 13)),
     "between convolutions": function(
-        lambda x, w: F.conv1d(x, w).std(1, keepdim=True) * F.conv1d(x, w).amax((0, 2), keepdim=True), (2, 3, 13), (5, 3, 3)),
+        lambda x, w: F.conv1d(x, w).std(1, keepdim=True) * F.conv1d(x, w).amax((0, 2), keepdim=True),
+        (2, 3, 13),
+        (5, 3, 3),
+    ),
     "of two halves of one dimension": function(lambda x: x.view(2, 3, 5, 7).mean(2), (2, 15, 7)),
-    "softmax by hand": function(lambda x: (x - x.amax(1, True)).exp() / (x - x.amax(1, True)).exp().sum(1, True), (3, 5, 7)),
-}  # fmt: skip
+    "softmax by hand": function(
+        lambda x: (x - x.amax(1, True)).exp() / (x - x.amax(1, True)).exp().sum(1, True), (3, 5, 7)
+    ),
+}
 
 
 class Excite(nn.Module):

@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 def activation(name: str) -> Callable[[Any], Any]:
     """The layer `Activation(name)`, made at each call: a layer with a name of its own stands for one module."""
-    return lambda x: layers.Activation(activation=name)(x)  # noqa: PLW0108
+    return lambda x: layers.Activation(activation=name)(x)
 
 
 def relu(x: Any) -> Any:

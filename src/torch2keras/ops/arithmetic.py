@@ -32,26 +32,26 @@ def exact(x: Any, number: Any) -> Any:
 
 
 def scaled(x: Any, factor: Any) -> Any:
-    """`factor * x`, without the product where the factor is one (which `True` is too)."""
+    """The product, left out where the factor is one (which `True` is too)."""
     return x if isinstance(factor, int | float) and factor == 1 else ops.multiply(x, factor)
 
 
 def add(x: Any, other: Any, alpha: Any = 1) -> Any:
-    """x + alpha other; of bools, or."""
+    """The sum of x and alpha times `other`; of bools, or."""
     if dtype_of(x, other) == "bool":
         return ops.logical_or(x, other)
     return ops.add(x, scaled(int(other) if isinstance(other, bool) else other, alpha))
 
 
 def multiply(x: Any, other: Any) -> Any:
-    """x other; of bools, and."""
+    """The product; of bools, and."""
     if dtype_of(x, other) == "bool":
         return ops.logical_and(x, other)
     return ops.multiply(x, int(other) if isinstance(other, bool) else other)
 
 
 def divide(x: Any, other: Any, rounding_mode: str | None = None) -> Any:
-    """x / other, as it is or rounded down ("floor") or towards zero ("trunc")."""
+    """The quotient as it is, or rounded down ("floor") or towards zero ("trunc")."""
     if rounding_mode is None:
         return ops.divide(x, other)
     if rounding_mode == "floor":
@@ -86,7 +86,7 @@ def fmod(x: Any, other: Any) -> Any:
 
 
 def power(x: Any, exponent: Any) -> Any:
-    """x ** exponent; the exponents that have an op of their own by that op."""
+    """The power; the exponents that have an op of their own by that op."""
     named = {2: ops.square, 0.5: ops.sqrt, -0.5: ops.rsqrt, -1: ops.reciprocal}
     if isinstance(exponent, int | float) and exponent in named and floating(x):
         return named[exponent](x)
@@ -102,6 +102,11 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
         return ops.clip(x, min, max)
     x = x if min is None else ops.maximum(x, min)
     return x if max is None else ops.minimum(x, max)
+
+
+def clamp_max(x: Any, max: Any) -> Any:
+    """At most `max`."""
+    return clamp(x, None, max)
 
 
 def maximum(x: Any, other: Any) -> Any:
@@ -130,7 +135,7 @@ def lerp_scalar(x: Any, end: Any, weight: float) -> Any:
 
 
 def xlogy(x: Any, other: Any) -> Any:
-    """x log(other), zero where x is zero; NaN where `other` is."""
+    """The product of x and log(other), zero where x is zero; NaN where `other` is."""
     x, other = (ops.full_like(b, a) if isinstance(a, int | float) else a for a, b in ((x, other), (other, x)))
     inert = ops.logical_and(ops.equal(x, 0), ops.equal(other, other))
     return ops.multiply(x, ops.log(ops.where(inert, 1.0, other)))
@@ -171,8 +176,8 @@ pointwise(
         aten.clamp.Tensor: clamp,
         aten.clamp_min.default: clamp,
         aten.clamp_min.Tensor: clamp,
-        aten.clamp_max.default: lambda x, max: clamp(x, None, max),
-        aten.clamp_max.Tensor: lambda x, max: clamp(x, None, max),
+        aten.clamp_max.default: clamp_max,
+        aten.clamp_max.Tensor: clamp_max,
         aten.maximum.default: maximum,
         aten.minimum.default: minimum,
         aten.max.other: maximum,
@@ -192,6 +197,7 @@ pointwise(
         aten.copysign.Tensor: copysign,
         aten.copysign.Scalar: copysign,
         aten.heaviside.default: ops.heaviside,
+        aten.gcd.default: ops.gcd,
+        aten.lcm.default: ops.lcm,
     }
 )
-

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from torch2keras.keras_graph import Weight
 from torch2keras.ops.arithmetic import dtype_of
 from torch2keras.recorder import Tensor, ops
-from torch2keras.keras_graph import Weight
 from torch2keras.registry import pointwise
 
 aten = torch.ops.aten
@@ -28,18 +28,25 @@ def ordered(op: Binary) -> Binary:
     return compare
 
 
-def bits(of_bools: Binary, of_integers: Binary) -> Binary:
-    """An op on each bit, of which a bool has one; Keras takes no number in place of a tensor here."""
+def on_integers(op: Binary) -> Binary:
+    """An op on the bits of integers: Keras takes two tensors there, and gives the result the first one's shape."""
 
     def combine(x: Any, other: Any) -> Any:
-        if dtype_of(x, other) == "bool":
-            return of_bools(x, other)
         x, other = (ops.full_like(b, a) if isinstance(a, int) else a for a, b in ((x, other), (other, x)))
-        return of_integers(x, other)
+        if x.shape != other.shape:
+            x, other = ops.add(x, ops.zeros_like(other)), ops.add(other, ops.zeros_like(x))
+        return op(x, other)
 
     return combine
 
 
+def bits(of_bools: Binary, of_integers: Binary) -> Binary:
+    """An op on each bit, of which a bool has one."""
+    of_more = on_integers(of_integers)
+    return lambda x, other: (of_bools if dtype_of(x, other) == "bool" else of_more)(x, other)
+
+
+left_shift, right_shift = on_integers(ops.left_shift), on_integers(ops.right_shift)
 both = bits(ops.logical_and, ops.bitwise_and)
 either = bits(ops.logical_or, ops.bitwise_or)
 differ = bits(ops.logical_xor, ops.bitwise_xor)
@@ -81,14 +88,14 @@ pointwise(
         aten.bitwise_xor.Scalar: differ,
         aten.bitwise_xor.Scalar_Tensor: differ,
         aten.bitwise_not.default: lambda x: (ops.logical_not if x.dtype == "bool" else ops.bitwise_not)(x),
-        aten.bitwise_left_shift.Tensor: ops.left_shift,
-        aten.bitwise_left_shift.Tensor_Scalar: ops.left_shift,
-        aten.bitwise_right_shift.Tensor: ops.right_shift,
-        aten.bitwise_right_shift.Tensor_Scalar: ops.right_shift,
-        aten.__lshift__.Tensor: ops.left_shift,
-        aten.__lshift__.Scalar: ops.left_shift,
-        aten.__rshift__.Tensor: ops.right_shift,
-        aten.__rshift__.Scalar: ops.right_shift,
+        aten.bitwise_left_shift.Tensor: left_shift,
+        aten.bitwise_left_shift.Tensor_Scalar: left_shift,
+        aten.bitwise_right_shift.Tensor: right_shift,
+        aten.bitwise_right_shift.Tensor_Scalar: right_shift,
+        aten.__lshift__.Tensor: left_shift,
+        aten.__lshift__.Scalar: left_shift,
+        aten.__rshift__.Tensor: right_shift,
+        aten.__rshift__.Scalar: right_shift,
     }
 )
 pointwise(

@@ -101,7 +101,9 @@ def scan(x: Any, dim: int, combine: Callable[[Any, Any], Any]) -> Any:
     """
     size, step, lead = x.shape[dim], 1, (slice(None),) * dim
     if size is None:
-        raise LoweringError("a running extreme over a dynamic dimension", [("next", "give this dimension a fixed size")])
+        raise LoweringError(
+            "a running extreme over a dynamic dimension", [("next", "give this dimension a fixed size")]
+        )
     while step < size:
         reached = combine(x[(*lead, slice(None, -step))], x[(*lead, slice(step, None))])
         x = ops.concatenate([x[(*lead, slice(None, step))], reached], axis=dim)

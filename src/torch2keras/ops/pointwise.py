@@ -52,6 +52,16 @@ def nan_to_num(x: Tensor, nan: float | None = None, posinf: float | None = None,
     )
 
 
+def isfinite(x: Tensor) -> Tensor:
+    """Neither NaN nor infinite."""
+    return ops.isfinite(x) if "float" in x.dtype else ops.ones_like(x, dtype="bool")
+
+
+def cast_afterwards(x: Any, dtype: torch.dtype | None = None) -> Any:
+    """The operand itself: each result is cast to the dtype that PyTorch gives it."""
+    return x
+
+
 pointwise(
     {
         aten.neg.default: ops.negative,
@@ -99,21 +109,18 @@ pointwise(
         aten.isinf.default: never_of_integers(ops.isinf),
         aten.isposinf.default: never_of_integers(ops.isposinf),
         aten.isneginf.default: never_of_integers(ops.isneginf),
-        aten.isfinite.default: lambda x: ops.logical_not(ops.logical_or(ops.isnan(x), ops.isinf(x)))
-        if "float" in x.dtype
-        else ops.ones_like(x, dtype="bool"),
+        aten.isfinite.default: isfinite,
         aten.signbit.default: lambda x: ops.signbit(x) if "float" in x.dtype else ops.less(x, 0),
     },
     promote=False,
 )
 
-# A cast has no converter of its own: each result is cast to the dtype that PyTorch gives it.
 pointwise(
     {
-        aten.to.dtype: lambda x, dtype: x,
-        aten.to.dtype_layout: lambda x, dtype=None: x,
-        aten.to.device: lambda x, dtype=None: x,
-        aten._to_copy.default: lambda x, dtype=None: x,
+        aten.to.dtype: cast_afterwards,
+        aten.to.dtype_layout: cast_afterwards,
+        aten.to.device: cast_afterwards,
+        aten._to_copy.default: cast_afterwards,
     },
     promote=False,
 )
