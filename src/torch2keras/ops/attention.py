@@ -116,4 +116,4 @@ def in_parts(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bo
     else:
         dead = ops.all(ops.equal(keep, float("-inf")), axis=-1, keepdims=True)
         weights = ops.where(dead, 0.0, layers.Softmax(axis=-1)(scores + ops.where(dead, 0.0, keep)))
-    return ops.einsum(f"{batch}{heads}ts,{batch}s{heads}e->{batch}t{heads}e", weights, value)  # type: ignore[no-any-return]
+    return ops.einsum(f"{batch}{heads}ts,{batch}s{heads}e->{batch}t{heads}e", weights, value)

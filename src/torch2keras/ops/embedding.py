@@ -36,7 +36,7 @@ def embedding(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=
 def tied(indices: Weight) -> Tensor:
     """Constant indices as a value of the graph, since a layer is called on values only."""
     row = ops.multiply(recorder().one(indices.dtype), indices.reshape(1, -1))
-    return ops.reshape(row, indices.shape)  # type: ignore[no-any-return]
+    return ops.reshape(row, indices.shape)
 
 
 def by_tied_table(x: Operand, kernel: Weight) -> Tensor | None:
@@ -49,7 +49,7 @@ def by_tied_table(x: Operand, kernel: Weight) -> Tensor | None:
     for number in tables:
         work.calls[number] = replace(work.calls[number], target="layers.ReversibleEmbedding")
     reverse = LayerCall("ReversibleEmbedding", first.config)
-    return work.layer(reverse, (x,), {"reverse": True}, first.weights)  # type: ignore[no-any-return]
+    return work.layer(reverse, (x,), {"reverse": True}, first.weights)
 
 
 def is_transposed(table: Weight | None, kernel: Weight) -> bool:
