@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch import nn
@@ -163,3 +165,21 @@ def test_reduction(name: str) -> None:
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom:UserWarning")
 def test_the_unbiased_variance_of_one_element_is_nan() -> None:
     check(function(lambda x: (x.var(1), x.std(1, correction=3)), (3, 1, 7)))
+
+
+ROOTS = {
+    "norm": lambda x: x.norm(dim=1),
+    "norm of order 3": lambda x: torch.linalg.vector_norm(x, 3, dim=1),
+    "std": lambda x: x.std(1),
+    "normalize": lambda x: F.normalize(x, dim=1),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_silence_has_no_gradient(name: str) -> None:
+    converted = check(function(ROOTS[name], (2, 5, 7)))
+    silence = tf.zeros((2, 5, 7))
+    with tf.GradientTape() as tape:
+        tape.watch(silence)
+        total = tf.reduce_sum(converted.model(silence))
+    assert np.all(np.isfinite(tape.gradient(total, silence)))

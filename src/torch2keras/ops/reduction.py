@@ -128,19 +128,26 @@ def count_nonzero(x, dim=None):
     return ops.count_nonzero(x, axis=axis(x, dim))
 
 
+def root(x: Any, order: float = 2) -> Any:
+    """The root, with no gradient where it is zero: so PyTorch trains on, over silence, where the slope is infinite."""
+    there = ops.not_equal(x, 0)
+    inside = ops.where(there, x, 1.0)
+    return ops.where(there, ops.sqrt(inside) if order == 2 else ops.power(inside, 1.0 / order), 0.0)
+
+
 @lowering(aten.linalg_vector_norm.default, axes=ALIKE)
 def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None):
     """The norm of each vector by its formula: `keras.ops.norm` takes two dimensions for a matrix."""
     x, over = cast(x, dtype), {"axis": axis(x, dim), "keepdims": keepdim}
     if ord == 2:
-        return ops.sqrt(ops.sum(ops.square(x), **over))
+        return root(ops.sum(ops.square(x), **over))
     if ord == 0:
         return ops.sum(ops.cast(ops.not_equal(x, 0), x.dtype), **over)
     if math.isinf(ord):
         return (ops.max if ord > 0 else ops.min)(ops.abs(x), **over)
     if ord == 1:
         return ops.sum(ops.abs(x), **over)
-    return ops.power(ops.sum(ops.power(ops.abs(x), ord), **over), 1.0 / ord)
+    return root(ops.sum(ops.power(ops.abs(x), ord), **over), ord)
 
 
 def variance(x: Any, dim: Any, correction: float | None, keepdim: bool) -> Tensor:
@@ -158,16 +165,16 @@ def variance(x: Any, dim: Any, correction: float | None, keepdim: bool) -> Tenso
     return biased * (count / ops.maximum(count - correction, 0.0))
 
 
-def spread(x: Any, dim: Any, correction: float | None, keepdim: bool, *, root: bool, mean: bool) -> Any:
+def spread(x: Any, dim: Any, correction: float | None, keepdim: bool, *, deviation: bool, mean: bool) -> Any:
     """Variance or standard deviation, alone or with the mean."""
     found = variance(x, dim, correction, keepdim)
-    found = ops.sqrt(found) if root else found
+    found = root(found) if deviation else found
     return (found, ops.mean(x, axis=axis(x, dim), keepdims=keepdim)) if mean else found
 
 
-def register_spread(op: Any, *, root: bool, mean: bool) -> None:
+def register_spread(op: Any, *, deviation: bool, mean: bool) -> None:
     """The three overloads of var, std, var_mean or std_mean."""
-    which = {"root": root, "mean": mean}
+    which = {"deviation": deviation, "mean": mean}
 
     def full(x, unbiased=True):
         return spread(x, None, float(unbiased), keepdim=False, **which)
@@ -179,11 +186,11 @@ def register_spread(op: Any, *, root: bool, mean: bool) -> None:
         return spread(x, dim, correction, keepdim, **which)
 
     for overload, convert, axes in ((op.default, full, FULL), (op.dim, dims, ALIKE), (op.correction, corrected, ALIKE)):
-        convert.__doc__ = "`keras.ops.var`, its divisor corrected" + ("; the root of it." if root else ".")
+        convert.__doc__ = "`keras.ops.var`, its divisor corrected" + ("; the root of it." if deviation else ".")
         lowering(overload, axes=axes)(convert)
 
 
-register_spread(aten.var, root=False, mean=False)
-register_spread(aten.std, root=True, mean=False)
-register_spread(aten.var_mean, root=False, mean=True)
-register_spread(aten.std_mean, root=True, mean=True)
+register_spread(aten.var, deviation=False, mean=False)
+register_spread(aten.std, deviation=True, mean=False)
+register_spread(aten.var_mean, deviation=False, mean=True)
+register_spread(aten.std_mean, deviation=True, mean=True)
