@@ -123,10 +123,10 @@ def statistic(x: Tensor, dim: int, position: Any, *, keepdim: bool) -> tuple[Ten
 
 
 def insertion(sorted_sequence: Any, values: Any, *, right: bool) -> Tensor:
-    """How many entries stand before each value: those below it, and with `right` those equal to it."""
-    compare = ops.less_equal if right else ops.less
+    """How many entries stand before each value: those below it, and with `right` those equal to it; all before NaN."""
+    behind = ops.greater if right else ops.greater_equal
     entries = sorted_sequence if sorted_sequence.ndim == 1 else ops.expand_dims(sorted_sequence, axis=-2)
-    before = compare(entries, ops.expand_dims(values, axis=-1))
+    before = ops.logical_not(behind(entries, ops.expand_dims(values, axis=-1)))
     return ops.sum(cast(before, "int32"), axis=-1)
 
 
