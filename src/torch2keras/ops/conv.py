@@ -133,8 +133,10 @@ def _computed(x: Tensor, weight: Tensor, bias: Any, config: dict[str, Any], grou
     """Weights that the model computes: the op instead of the layer, in a Functional model one a group."""
     if groups == 1:
         y = ops.conv(x, weight, **config)
-    elif groups == x.shape[-1] and x.ndim < 5:
-        y = ops.depthwise_conv(x, weight, **config)
+    elif groups == x.shape[-1] and x.ndim < 5 and len({*config["dilation_rate"]}) == 1:
+        # Numbers, as the op does not take the lists that a reloaded model has for tuples.
+        numbers = {name: config[name][0] for name in ("strides", "dilation_rate")}
+        y = ops.depthwise_conv(x, weight, padding=config["padding"], **numbers)
     else:
         parts = zip(ops.split(x, groups, axis=-1), _kernels(weight, x.shape[-1], groups), strict=True)
         y = ops.concatenate([ops.conv(*part, **config) for part in parts], axis=-1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from torch2keras.ops.pad_modes import along
+from torch2keras.ops.pad_modes import along, replicate_pad
 from torch2keras.ops.padding import Pads, tuple_of, zero_pad
 from torch2keras.recorder import Tensor, layers, ops
 from torch2keras.registry import lowering
@@ -73,11 +73,14 @@ def terms(rank: int) -> dict[str, Any]:
 def max_pool(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
     """`MaxPooling`, behind a padding with -inf where "same" is not equal for every length."""
     w = windows(x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
-    if max(w.dilation) == 1:
+    if max(w.dilation) == 1 and "float" in x.dtype:
         native = w.same()
         x = x if native else zero_pad(x, w.pads(), lowest(x.dtype))
         return pooling("Max", x, w, "same" if native else "valid")
-    x = zero_pad(x, w.pads(), lowest(x.dtype))
+    # Integers have no pooling on every backend, nor their lowest a constant; an undilated window that hangs over an end
+    # holds that end's element anyway, so repeating it changes nothing.
+    whole = max(w.dilation) == 1
+    x = replicate_pad(x, dict(enumerate(w.pads(), start=1))) if whole else zero_pad(x, w.pads(), lowest(x.dtype))
     for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
         x = thinned_max(x, axis, k, s, d)
     return x
