@@ -47,18 +47,20 @@ def cases() -> dict[str, Case]:
     return found
 
 
-def graph_of(case: Case) -> tuple[Graph, tuple[torch.Tensor, ...]]:
+@cache
+def graph_of(name: str) -> tuple[Graph, tuple[torch.Tensor, ...]]:
     torch.manual_seed(0)
     load_exporter()
+    case = cases()[name]
     module, inputs = case.make(), case.inputs()
     shapes = case.options.get("dynamic_shapes")
     captured = capture(module, inputs, dynamic_shapes=shapes)
     return import_graph(captured.program, decompose(captured.graph_module, registry.__contains__)), inputs
 
 
-def nodes(case: Case) -> Iterator[tuple[Node, dict[Value, torch.Tensor]]]:
+def nodes(name: str) -> Iterator[tuple[Node, dict[Value, torch.Tensor]]]:
     """Each node and the values of its operands."""
-    graph, inputs = graph_of(case)
+    graph, inputs = graph_of(name)
     known = {v: t.double() if t.is_floating_point() else t for v, t in zip(graph.inputs, inputs, strict=True)}
     symbols = input_symbols(graph, inputs)
     for node in graph.nodes:
@@ -122,21 +124,17 @@ def check_node(node: Node, known: AxisMap, values: dict[Value, torch.Tensor], sy
             assert value.type.rank == want.ndim
 
 
-SEEN: set[torch._ops.OpOverload] = set()
-
-
 @pytest.mark.parametrize("name", cases())
 def test_declarations_hold(name: str) -> None:
-    case = cases()[name]
-    graph, inputs = graph_of(case)
+    graph, inputs = graph_of(name)
     symbols = input_symbols(graph, inputs)
-    for node, values in nodes(case):
+    for node, values in nodes(name):
         known = axis_map(node) if node.op in registry.lowerings else None
         if known is not None:
             check_node(node, known, values, symbols)
 
 
 def test_every_declared_op_has_a_case() -> None:
-    met = {node.op for case in cases().values() for node in graph_of(case)[0].nodes}
+    met = {node.op for name in cases() for node in graph_of(name)[0].nodes}
     declared = {op for op, lowering in registry.lowerings.items() if lowering.torch is not None}
     assert sorted(map(str, declared - met)) == []
