@@ -10,7 +10,7 @@ from torch2keras.keras_graph import Call, Weight
 from torch2keras.names import name_calls, sanitize, unique
 
 CLEAN = [
-    ("features.0.conv", "features.0.conv"),
+    ("features.0.conv", "features_0_conv"),
     ("a/b:c'd e", "a_b_c_d_e"),
     ("_private", "x_private"),
     ("höhe", "h_he"),
@@ -46,8 +46,8 @@ def layer(kind: str, path: str, config=None, **weights) -> Call:
 
 
 NAMED = [
-    ([layer("Conv1D", "net.conv", kernel=KERNEL), layer("ZeroPadding1D", "net.conv")], ["net.conv", "net.conv.zero_padding1d"]),
-    ([layer("ReLU", "net.act"), layer("ReLU", "net.act")], ["net.act", "net.act_1"]),
+    ([layer("Conv1D", "net.conv", kernel=KERNEL), layer("ZeroPadding1D", "net.conv")], ["net_conv", "net_conv_zero_padding1d"]),
+    ([layer("ReLU", "net.act"), layer("ReLU", "net.act")], ["net_act", "net_act_1"]),
     ([layer("Conv1D", "a", kernel=KERNEL), layer("Conv1D", "b", kernel=KERNEL)], ["a", "a"]),
     ([layer("Conv1D", "a", kernel=KERNEL), layer("Conv1D", "a", kernel=OTHER)], ["a", "a_1"]),
     ([layer("Conv1D", "a", {"strides": 1}, kernel=KERNEL), layer("Conv1D", "a", {"strides": 2}, kernel=KERNEL)], ["a", "a_1"]),

@@ -60,17 +60,20 @@ def test_one_term_for_each_tensor_that_is_there(function, shapes, text, operands
     assert (len(pattern.operands), len(pattern.results)) == (operands, len(node.outputs))
 
 
+@torch.library.custom_op("t2k_tests::weighted", mutates_args=())
+def weighted_channels(x: torch.Tensor, scale: float = 2.0) -> torch.Tensor:
+    """A user's own operator: channel c of (n, c, l) times c + 1."""
+    return scale * x * torch.arange(1, x.shape[1] + 1, dtype=x.dtype)[:, None]
+
+
+weighted_channels.register_fake(lambda x, scale=2.0: torch.empty_like(x))
+
+
 @pytest.fixture
-def triangle() -> Iterator[torch._ops.OpOverload]:
-    """A user's own operator: y[..., i] = i + 1 times x[..., i], summed over the channels before."""
-
-    @torch.library.custom_op("t2k_tests::weighted", mutates_args=())
-    def weighted(x: torch.Tensor, scale: float = 2.0) -> torch.Tensor:
-        return scale * x * torch.arange(1, x.shape[1] + 1, dtype=x.dtype)[:, None]
-
-    weighted.register_fake(lambda x, scale=2.0: torch.empty_like(x))
-    yield torch.ops.t2k_tests.weighted.default
-    registry.lowerings.pop(torch.ops.t2k_tests.weighted.default, None)
+def weighted_op() -> Iterator[torch._ops.OpOverload]:
+    op = torch.ops.t2k_tests.weighted.default
+    yield op
+    registry.lowerings.pop(op, None)
 
 
 class Net(nn.Module):
@@ -85,11 +88,11 @@ class Net(nn.Module):
 X = torch.randn(2, 3, 11)
 
 
-def test_a_users_own_op_in_five_lines(triangle) -> None:
+def test_a_users_own_op_in_five_lines(weighted_op) -> None:
     with pytest.raises(t2k.UnsupportedOpError, match=r"t2k_tests.weighted(.|\n)*@t2k.lowering"):
         t2k.convert(Net(), (X,))
 
-    @t2k.lowering(triangle, axes="n c' l -> n c' l")
+    @t2k.lowering(weighted_op, axes="n c' l -> n c' l")
     def weighted(x, scale=2.0, *, c):
         return scale * x * ops.reshape(ops.arange(1, 6, dtype="float32"), [5 if d == c else 1 for d in range(3)])
 
@@ -99,8 +102,8 @@ def test_a_users_own_op_in_five_lines(triangle) -> None:
     assert converted.verification.ok
 
 
-def test_without_a_declaration_it_is_pinned_and_correct(triangle) -> None:
-    @t2k.lowering(triangle)
+def test_without_a_declaration_it_is_pinned_and_correct(weighted_op) -> None:
+    @t2k.lowering(weighted_op)
     def weighted(x, scale=2.0):
         assert x.shape[1] == 5  # PyTorch's order: (n, c, l)
         return scale * x * ops.reshape(ops.arange(1, 6, dtype="float32"), (1, 5, 1))
@@ -111,8 +114,8 @@ def test_without_a_declaration_it_is_pinned_and_correct(triangle) -> None:
     assert converted.verification.ok
 
 
-def test_a_wrong_result_shape_is_refused(triangle) -> None:
-    @t2k.lowering(triangle, axes="...")
+def test_a_wrong_result_shape_is_refused(weighted_op) -> None:
+    @t2k.lowering(weighted_op, axes="...")
     def weighted(x, scale=2.0):
         return ops.concatenate([x, x], axis=1)
 
@@ -120,8 +123,8 @@ def test_a_wrong_result_shape_is_refused(triangle) -> None:
         t2k.convert(Net(), (X,))
 
 
-def test_operands_that_fit_no_declaration_are_refused_where_a_kernel_wants_an_order(triangle) -> None:
-    @t2k.lowering(triangle, torch="n c h w -> n c h w", keras="n h w c -> n h w c")
+def test_operands_that_fit_no_declaration_are_refused_where_a_kernel_wants_an_order(weighted_op) -> None:
+    @t2k.lowering(weighted_op, torch="n c h w -> n c h w", keras="n h w c -> n h w c")
     def weighted(x, scale=2.0):
         return x
 

@@ -1,17 +1,19 @@
 """Real float64 on every backend.
 
-JAX computes float64 as float32 unless told, and TensorFlow keeps the constants of some functions in float32, whatever
-they compute in: erf's factor in gelu, and the slope of leaky_relu. (Measured with TensorFlow 2.21: 5e-9 and 6e-9.)
+JAX computes float64 as float32 unless told, and so does Keras on every backend but TensorFlow. TensorFlow keeps the
+constants of some functions in float32, whatever they compute in: erf's factor in gelu, and the slope of leaky_relu.
+(Measured with TensorFlow 2.21: 5e-9 and 6e-9.)
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
 
 from torch2keras.keras_graph import Call
 
@@ -21,12 +23,14 @@ NARROW = ("float16", "bfloat16", "float32")
 @contextmanager
 def double_precision() -> Iterator[None]:
     """Within, float64 tensors of Keras are float64."""
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
+    with ExitStack() as stack:
+        if keras.backend.backend() == "jax":
+            import jax
 
-    with jax.enable_x64(True):
+            stack.enter_context(jax.enable_x64(True))  # noqa: FBT003 - JAX's own signature
+        # On every backend but TensorFlow, Keras promotes float64 to float32, by this table (Keras 3.15.1).
+        stack.callback(BIT64_TO_BIT32_DTYPE.update, dict(BIT64_TO_BIT32_DTYPE))
+        BIT64_TO_BIT32_DTYPE["float64"] = "float64"
         yield
 
 

@@ -1,7 +1,7 @@
 """Layer names: the module's path, cleaned of what Keras or TensorFlow refuse, and numbered where it repeats.
 
-`/` is refused by Keras; quotes, spaces, colons and unicode fail when called on TensorFlow; a leading `_` fails the
-SavedModel export.
+`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons and unicode fail when called on TensorFlow; a
+leading `_` fails the SavedModel export.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from torch2keras.keras_graph import Call
 
-UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def sanitize(name: str) -> str:
     """A name that Keras, TensorFlow and SavedModel accept."""
     clean = UNSAFE.sub("_", name)
-    return clean if clean and re.match(r"[A-Za-z0-9.]", clean) else f"x{clean}"
+    return clean if clean and re.match(r"[A-Za-z0-9]", clean) else f"x{clean}"
 
 
 def name_calls(calls: Sequence[Call], taken: Collection[str]) -> tuple[Call, ...]:
@@ -60,7 +60,7 @@ def _base(call: Call, busy: Collection[str]) -> str:
     path = sanitize(call.origin.path) if call.origin.path else ""
     if not path:
         return kind
-    return path if call.weights or call.origin.path not in busy else f"{path}.{kind}"
+    return path if call.weights or call.origin.path not in busy else f"{path}_{kind}"
 
 
 def unique(base: str, used: Collection[str]) -> str:
