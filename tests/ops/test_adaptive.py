@@ -10,7 +10,7 @@ from torch import nn
 from torch.export import Dim
 
 import torch2keras as t2k
-from conversion import Case, check, module
+from conversion import Case, check, function, module
 
 DYNAMIC = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
 POOLS = {"average": "AdaptiveAvgPool", "max": "AdaptiveMaxPool"}
@@ -47,6 +47,9 @@ CASES = {
         "3-D, divided": pool(kind, (2, 3, 5), 2, 3, 4, 9, 5),
         "network": module(lambda kind=kind: network(kind), (2, 3, 37)),
     }.items()
+} | {
+    "aten._adaptive_avg_pool2d": function(lambda x: torch.ops.aten._adaptive_avg_pool2d(x, [3, 5]), (2, 3, 17, 15)),
+    "aten._adaptive_avg_pool3d": function(lambda x: torch.ops.aten._adaptive_avg_pool3d(x, [3, 5, 2]), (2, 3, 7, 5, 4)),
 }
 
 

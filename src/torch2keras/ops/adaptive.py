@@ -42,6 +42,7 @@ def adaptive_keras(args: Mapping[str, Any]) -> str | None:
 
 @lowering(
     aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default, aten.adaptive_avg_pool3d.default,
+    aten._adaptive_avg_pool2d.default, aten._adaptive_avg_pool3d.default,
     torch=adaptive_torch, keras=adaptive_keras,
 )  # fmt: skip
 def adaptive_avg_pool(x, output_size, *, s):
