@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 import torch2keras as t2k
+from laws import broken_laws
+from torch2keras.verify import example_tensors
 
 
 class Function(nn.Module):
@@ -56,6 +58,7 @@ def check(case: Case, **options: Any) -> t2k.Converted:
     converted = t2k.convert(made, case.inputs(), **{**case.options, **options})
     assert converted.verification is not None
     assert converted.verification.ok
+    assert list(broken_laws(converted.conversion.graph, example_tensors(converted.conversion))) == []
     assert transposes(converted) <= case.transposes
     for layer in converted.model.layers:
         assert type(layer).__module__.startswith("keras.src."), layer

@@ -84,7 +84,7 @@ NETS = {
     "constants": (Constants(), [(2, 4, 17)]),
 }
 
-LOAD = '''
+LOAD = """
 import sys, importlib.abc
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
@@ -110,9 +110,9 @@ for name in sys.argv[3:]:
     for k in BLOCKED:
         assert k not in sys.modules, k
     print("same", name, keras.backend.backend())
-'''
+"""
 
-CONVERT = '''
+CONVERT = """
 import keras, torch
 from torch import nn
 import torch2keras as t2k
@@ -124,7 +124,7 @@ tiers = {c.difference.tier for c in converted.verification.checks}
 assert converted.verification.ok and tiers == {"S", "N"}, tiers
 assert converted.model.inputs[0].dtype == "float32"
 print("verified on", keras.backend.backend())
-'''
+"""
 
 
 @pytest.fixture(scope="module")

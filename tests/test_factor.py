@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import sympy
@@ -17,8 +18,15 @@ def hint(size) -> int:
     return size if isinstance(size, int) else int(size.xreplace(SIZES))
 
 
-
-QUOTIENTS = [(12, 4, 3), (12, 5, None), (B * T, T, B), (B * T, 2, None), (6 * B, 2, 3 * B), (B + 1, B, None), (B * T + 2 * B, B, T + 2)]
+QUOTIENTS = [
+    (12, 4, 3),
+    (12, 5, None),
+    (B * T, T, B),
+    (B * T, 2, None),
+    (6 * B, 2, 3 * B),
+    (B + 1, B, None),
+    (B * T + 2 * B, B, T + 2),
+]
 
 
 @pytest.mark.parametrize(("size", "by", "result"), QUOTIENTS)
@@ -86,7 +94,7 @@ def test_a_refinement_has_the_cuts_of_both_and_no_more(a, random) -> None:
     b = regrouped(a, random)
     fine = refine(a, b, hint)
     cuts = sorted({math.prod(run[i:]) for run in (a, b) for i in range(len(run) + 1)})
-    nests = all(high % low == 0 for low, high in zip(cuts, cuts[1:], strict=False))
+    nests = all(high % low == 0 for low, high in pairwise(cuts))
     assert (fine is not None) == nests
     if fine is not None:
         assert sorted({math.prod(fine[i:]) for i in range(len(fine) + 1)}) == cuts

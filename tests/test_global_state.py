@@ -87,7 +87,7 @@ def refuse(function: Callable[..., Any], error: type[Exception]) -> Callable[[],
 
 def fails(x):
     torch.manual_seed(11)
-    torch.set_grad_enabled(True)  # noqa: FBT003 - PyTorch's own signature
+    torch.set_grad_enabled(True)
     raise ZeroDivisionError
 
 
@@ -117,7 +117,7 @@ def test_everything_is_put_back_after_an_error() -> None:
         torch.manual_seed(1)
         torch.set_default_dtype(torch.float64)
         torch.set_num_threads(before["threads"] + 1)
-        torch.set_grad_enabled(False)  # noqa: FBT003 - PyTorch's own signature
+        torch.set_grad_enabled(False)
         keras.config.set_floatx("float64")
         raise KeyError
     assert readings() == before

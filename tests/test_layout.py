@@ -92,12 +92,15 @@ CASES: dict[str, Case] = {
     ),
     "one copy for two readers": module(TwoReaders, (2, 3, 9), transposes=1),
     "factors that do not nest": module(
-        lambda: stack(nn.Conv1d(3, 12, 3), lambda x: x.unflatten(1, (3, 4)).sum(2) + x.unflatten(1, (2, 6)).sum(1)[:, :3]),
+        lambda: stack(
+            nn.Conv1d(3, 12, 3), lambda x: x.unflatten(1, (3, 4)).sum(2) + x.unflatten(1, (2, 6)).sum(1)[:, :3]
+        ),
         (2, 3, 19),
     ),
     "a block after a kernel": module(
         lambda: stack(
-            nn.Conv1d(3, 12, 3), lambda x: x.unflatten(1, (3, 4)).relu().flatten(1, 2).unflatten(1, (2, 6)).transpose(1, 2)
+            nn.Conv1d(3, 12, 3),
+            lambda x: x.unflatten(1, (3, 4)).relu().flatten(1, 2).unflatten(1, (2, 6)).transpose(1, 2),
         ),
         (2, 3, 19),
     ),
@@ -158,8 +161,12 @@ def test_an_op_without_declaration_is_pinned_and_correct(monkeypatch) -> None:
     import torch2keras.ops  # noqa: F401 - fills the registry
 
     bare = registry.lowerings[cumsum]
-    monkeypatch.setitem(registry.lowerings, cumsum, type(bare)(cumsum, lambda x, dim, dtype=None: bare.convert(x, dim, dtype)))
-    case = module(lambda: stack(nn.Conv1d(3, 5, 3), lambda x: x.cumsum(1), nn.Conv1d(5, 7, 2)), (2, 3, 19), transposes=2)
+    monkeypatch.setitem(
+        registry.lowerings, cumsum, type(bare)(cumsum, lambda x, dim, dtype=None: bare.convert(x, dim, dtype))
+    )
+    case = module(
+        lambda: stack(nn.Conv1d(3, 5, 3), lambda x: x.cumsum(1), nn.Conv1d(5, 7, 2)), (2, 3, 19), transposes=2
+    )
     assert transposes(check(case)) == 2
     monkeypatch.undo()
     assert transposes(check(case)) == 0

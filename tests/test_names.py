@@ -46,11 +46,17 @@ def layer(kind: str, path: str, config=None, **weights) -> Call:
 
 
 NAMED = [
-    ([layer("Conv1D", "net.conv", kernel=KERNEL), layer("ZeroPadding1D", "net.conv")], ["net_conv", "net_conv_zero_padding1d"]),
+    (
+        [layer("Conv1D", "net.conv", kernel=KERNEL), layer("ZeroPadding1D", "net.conv")],
+        ["net_conv", "net_conv_zero_padding1d"],
+    ),
     ([layer("ReLU", "net.act"), layer("ReLU", "net.act")], ["net_act", "net_act_1"]),
     ([layer("Conv1D", "a", kernel=KERNEL), layer("Conv1D", "b", kernel=KERNEL)], ["a", "a"]),
     ([layer("Conv1D", "a", kernel=KERNEL), layer("Conv1D", "a", kernel=OTHER)], ["a", "a_1"]),
-    ([layer("Conv1D", "a", {"strides": 1}, kernel=KERNEL), layer("Conv1D", "a", {"strides": 2}, kernel=KERNEL)], ["a", "a_1"]),
+    (
+        [layer("Conv1D", "a", {"strides": 1}, kernel=KERNEL), layer("Conv1D", "a", {"strides": 2}, kernel=KERNEL)],
+        ["a", "a_1"],
+    ),
     ([layer("Conv1D", "x", kernel=KERNEL)], ["x_1"]),
     ([layer("ReLU", "")], ["re_lu"]),
     ([layer("Dense", "net", kernel=TABLE.reshape(1, 35))], ["positions"]),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import torch2keras as t2k
-import torch2keras.ops  # noqa: F401 - fills the registry
+import torch2keras.ops
 from conversion import transposes
 from stages import graph_of
 from torch2keras.patterns import parse
@@ -27,7 +27,13 @@ REFUSED = [
     (aten.leaky_relu.default, {}, lambda x, negative_slope=0.3: x, TypeError, "negative_slope defaults to 0.3"),
     (aten.relu.default, {"axes": "n c"}, lambda x: x, ValueError, "needs '->'"),
     (aten.relu.default, {"axes": "n (c -> n"}, lambda x: x, ValueError, "pattern"),
-    (aten.linear.default, {"axes": "... i, o i -> ... o"}, lambda x, weight, bias=None: x, ValueError, "2 operand terms"),
+    (
+        aten.linear.default,
+        {"axes": "... i, o i -> ... o"},
+        lambda x, weight, bias=None: x,
+        ValueError,
+        "2 operand terms",
+    ),
     (aten.relu.default, {"torch": "n c -> n c", "keras": "n c, x -> n c"}, lambda x: x, ValueError, "2 operand terms"),
 ]
 
@@ -119,7 +125,7 @@ def test_a_wrong_result_shape_is_refused(weighted_op) -> None:
     def weighted(x, scale=2.0):
         return ops.concatenate([x, x], axis=1)
 
-    with pytest.raises(t2k.LoweringError, match="t2k_tests.weighted.default gives"):
+    with pytest.raises(t2k.LoweringError, match=r"t2k_tests.weighted.default gives"):
         t2k.convert(Net(), (X,))
 
 

@@ -145,6 +145,8 @@ def test_no_other_size_is_a_note() -> None:
 
 def test_rounding_noise_is_no_error() -> None:
     """A constant less its mean is nothing but noise, and PyTorch's own noise says how much of it is right."""
-    result = converted(Function(lambda x: (lambda y: y - y.mean(-1, keepdim=True))(x.sum(-1, keepdim=True).expand(-1, -1, 7))))
+    result = converted(
+        Function(lambda x: (lambda y: y - y.mean(-1, keepdim=True))(x.sum(-1, keepdim=True).expand(-1, -1, 7)))
+    )
     assert result.verification is not None
     assert result.verification.ok

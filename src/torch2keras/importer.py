@@ -51,8 +51,10 @@ class Importer:
         elif node.op == "output":
             self.outputs = tuple(self._argument(a) for a in torch.utils._pytree.tree_leaves(node.args[0]))
         elif node.op == "get_attr":
-            tensor = operator.attrgetter(str(node.target))(node.graph.owning_module)
-            self.known[node] = self._constant(node.name, tensor, (), trainable=False)
+            held = operator.attrgetter(str(node.target))(node.graph.owning_module)
+            # A branch of control flow is held as a module; the node that calls it is refused.
+            known = self._constant(node.name, held, (), trainable=False) if isinstance(held, torch.Tensor) else held
+            self.known[node] = known
         elif node.op == "call_function":
             self._call(node)
 
