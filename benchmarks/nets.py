@@ -63,7 +63,9 @@ def torchvision_net(name: str) -> nn.Module:
 IMAGE = (2, 3, 224, 224)
 NETS = {
     "ResNet50": Net(lambda: torchvision_net("resnet50"), IMAGE, lambda: keras.applications.ResNet50(weights=None)),
-    "MobileNetV2": Net(lambda: torchvision_net("mobilenet_v2"), IMAGE, lambda: keras.applications.MobileNetV2(weights=None)),
+    "MobileNetV2": Net(
+        lambda: torchvision_net("mobilenet_v2"), IMAGE, lambda: keras.applications.MobileNetV2(weights=None)
+    ),
     "TCN 8 x 64, L 4000": Net(
         lambda: nn.Sequential(*[Residual(64, 2**i) for i in range(8)]), (2, 64, 4000), lambda: tcn_twin(64, 8, 4000)
     ),

@@ -39,7 +39,7 @@ def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, fl
         call()
     samples: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(samples[next(iter(calls))]) < 5:  # noqa: PLR2004 - a median of five
+    while time.perf_counter() < end or len(samples[next(iter(calls))]) < 5:
         for name, call in calls.items():
             start = time.perf_counter()
             call()

@@ -282,9 +282,7 @@ REFUSED = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("name", "error", "make", "args", "options"), REFUSED, ids=[case[0] for case in REFUSED]
-)
+@pytest.mark.parametrize(("name", "error", "make", "args", "options"), REFUSED, ids=[case[0] for case in REFUSED])
 def test_refusals(name, error, make, args, options):
     with pytest.raises(error) as raised:
         capture(make(), args, **options)

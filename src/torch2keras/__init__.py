@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from torch2keras.loading import settle_triton
 
 if TYPE_CHECKING:
-    from torch2keras.pipeline import convert as convert
     from torch2keras.converted import Converted as Converted
     from torch2keras.errors import CaptureError as CaptureError
     from torch2keras.errors import InputError as InputError
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from torch2keras.errors import VerificationError as VerificationError
     from torch2keras.explanation import Explanation as Explanation
     from torch2keras.explanation import explain as explain
+    from torch2keras.pipeline import convert as convert
     from torch2keras.registry import lowering as lowering
 
 HOMES = {

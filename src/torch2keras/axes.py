@@ -79,7 +79,7 @@ def permutation(node: Node) -> tuple[int, ...]:
 
 def call_on(node: Node, first: torch.Tensor) -> torch.Tensor:
     """The node's op on another first operand."""
-    swap: Callable[[Any], Any] = lambda value: first if isinstance(value, Value) else value  # noqa: E731
+    swap: Callable[[Any], Any] = lambda value: first if isinstance(value, Value) else value
     result: torch.Tensor = node.op(**{name: swap(value) for name, value in node.args.items()})
     return result
 
@@ -104,7 +104,7 @@ def axis_map(node: Node) -> AxisMap | None:
     if not dims:
         return None
     known = AxisMap(tuple(dims), kernel, pattern.pointwise)
-    sizes = _label_sizes(node, known)
+    sizes = label_sizes(node, known)
     return known if all(label in sizes for term in dims for dim in term for label in dim) else None
 
 
@@ -168,10 +168,14 @@ def infer_axes(graph: Graph) -> AxisSpace:
             equations += _unite(table, number, node, known)
     while any([table.equate(*equation) for equation in equations]):
         pass
-    values = {v: None for node in graph.nodes for v in term_values(node)} | dict.fromkeys((*graph.inputs, *graph.output_values()))
+    values = {v: None for node in graph.nodes for v in term_values(node)} | dict.fromkeys(
+        (*graph.inputs, *graph.output_values())
+    )
     factors = {v: tuple(table.get((v, d), size) for d, size in enumerate(v.type.shape)) for v in values}
     terms = {
-        node: _view_terms(graph, node, factors) if node.op in registry.views else _terms(table, number, node, maps[node], factors)
+        node: _view_terms(graph, node, factors)
+        if node.op in registry.views
+        else _terms(table, number, node, maps[node], factors)
         for number, node in enumerate(graph.nodes)
     }
     return AxisSpace(factors, terms)
@@ -183,7 +187,7 @@ def _run(value: Value, dims: Sequence[int]) -> Run:
 
 def _unite(table: Factorisation, number: int, node: Node, known: AxisMap) -> list[tuple[Run, Run]]:
     """Unite the dimensions that share a label; the equations that groups like (a b) add."""
-    sizes = _label_sizes(node, known)
+    sizes = label_sizes(node, known)
     equations = []
     for value, dims in zip(term_values(node), known.dims, strict=True):
         for d, (labels, size) in enumerate(zip(dims, value.type.shape, strict=True)):
@@ -195,7 +199,7 @@ def _unite(table: Factorisation, number: int, node: Node, known: AxisMap) -> lis
     return equations
 
 
-def _label_sizes(node: Node, known: AxisMap) -> dict[Label, Size]:
+def label_sizes(node: Node, known: AxisMap) -> dict[Label, Size]:
     """The size of each label: of the dimensions it names alone (broadcasting aside), of an argument, or by division."""
     sizes: dict[Label, Size] = {}
     groups = []
@@ -221,7 +225,7 @@ def _terms(
 ) -> Terms | None:
     if known is None:
         return None
-    sizes = _label_sizes(node, known)
+    sizes = label_sizes(node, known)
     all_labels = []
     for value, dims in zip(term_values(node), known.dims, strict=True):
         labels: list[AxisLabel] = []

@@ -109,5 +109,3 @@ def _move_text(move: Any) -> str:
     if kind == "Flip":
         return f"[{', '.join('::-1' if d in move.dims else ':' for d in range(max(move.dims) + 1))}]"
     return f"  # then {move.op}{dict(move.args)}"
-
-

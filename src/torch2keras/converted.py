@@ -58,7 +58,8 @@ class Converted:
         c = self.conversion
         names, _ = port_names(c.graph)
         return tuple(
-            port(c.plan.space, v, form, n) for v, form, n in zip(c.graph.inputs, c.lowered.input_forms, names, strict=True)
+            port(c.plan.space, v, form, n)
+            for v, form, n in zip(c.graph.inputs, c.lowered.input_forms, names, strict=True)
         )
 
     @cached_property

@@ -1,14 +1,14 @@
 """What torch2keras raises, and how each message is laid out.
 
-    Torch2KerasError
-    ├── InputError             the caller's module, inputs or options cannot be used as given
-    ├── CaptureError           torch.export cannot take the module
-    ├── UnsupportedOpError     ops without a lowering, all those of a model at once
-    ├── LoweringError          an op whose arguments stock Keras cannot express
-    ├── VerificationError      the converted model does not give PyTorch's numbers
-    ├── SourceError            a SOURCE of the command line names nothing that can be built
-    ├── OutputError            a result cannot be written
-    └── UnsafeFileError        a file that would have to execute code to be read
+Torch2KerasError
+├── InputError             the caller's module, inputs or options cannot be used as given
+├── CaptureError           torch.export cannot take the module
+├── UnsupportedOpError     ops without a lowering, all those of a model at once
+├── LoweringError          an op whose arguments stock Keras cannot express
+├── VerificationError      the converted model does not give PyTorch's numbers
+├── SourceError            a SOURCE of the command line names nothing that can be built
+├── OutputError            a result cannot be written
+└── UnsafeFileError        a file that would have to execute code to be read
 """
 
 from __future__ import annotations

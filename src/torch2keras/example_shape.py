@@ -12,7 +12,15 @@ from torch2keras.errors import InputError
 from torch2keras.module_state import eval_view
 
 BATCH, LENGTH = 2, 20
-CHANNEL_NAMES = ("in_channels", "num_features", "num_channels", "in_features", "num_parameters", "input_size", "embed_dim")
+CHANNEL_NAMES = (
+    "in_channels",
+    "num_features",
+    "num_channels",
+    "in_features",
+    "num_parameters",
+    "input_size",
+    "embed_dim",
+)
 CLASS_RANK = re.compile(r"([123])d")
 
 

@@ -74,15 +74,21 @@ class Explanation:
             lines += [f"    {w.keras} = {w.expression:<42} # {list(w.shape)}: {w.axes}" for w in self.weights]
         lines += ["", "shapes"]
         for side in (*self.inputs, *self.outputs):
-            lines.append(f"    {side.name:<8} PyTorch {_shape(side.torch_shape)}   Keras {_shape(side.keras_shape)}   ({side.order})")
+            lines.append(
+                f"    {side.name:<8} PyTorch {_shape(side.torch_shape)}   Keras {_shape(side.keras_shape)}   ({side.order})"
+            )
         lines += ["", "difference"]
-        lines.append(f"    float32: at most {self.difference:.1e} from PyTorch; float64: {self.meaning:.1e} of the largest value")
+        lines.append(
+            f"    float32: at most {self.difference:.1e} from PyTorch; float64: {self.meaning:.1e} of the largest value"
+        )
         lines += [f"    {note}" for note in self.notes]
         return "\n".join(lines)
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:
-    return f"({', '.join('batch' if s is None and i == 0 else '?' if s is None else str(s) for i, s in enumerate(shape))})"
+    return (
+        f"({', '.join('batch' if s is None and i == 0 else '?' if s is None else str(s) for i, s in enumerate(shape))})"
+    )
 
 
 def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Explanation:
@@ -121,7 +127,7 @@ def explain_text(text: str, input_shape: tuple[int, ...] | None = None) -> Expla
 def _channels_last(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str | dict[str, str]:
     """A layer that would take any order, such as BatchNorm1d, is explained with channels last, as Keras has it."""
     names = letters(inputs[0].ndim)
-    if not CLASS_RANK.search(type(layer).__name__) or len(names) < 3:  # noqa: PLR2004 - n, c and one spatial dimension
+    if not CLASS_RANK.search(type(layer).__name__) or len(names) < 3:
         return "keras"
     parameter = next(iter(inspect.signature(layer.forward).parameters))
     return {parameter: " ".join([names[0], *names[2:], names[1]])}

@@ -35,7 +35,7 @@ def simple(size: Size) -> Size:
 
 @lru_cache(maxsize=65536)
 def quotient(size: Size, by: Size) -> Size | None:
-    """size / by where that is a whole number for all values of the symbols, else None."""
+    """Size / by where that is a whole number for all values of the symbols, else None."""
     if isinstance(size, int) and isinstance(by, int):
         return None if size % by else size // by
     ratio = sympy.cancel(sympy.sympify(size) / by)

@@ -131,7 +131,8 @@ def _frame(space: AxisSpace, values: Sequence[Value], terms: Terms, signature: S
         for term in reversed(terms.labels):
             insert_missing(total, [x for x in term if x in total or x in named])
     solid = [
-        {x: space.sizes(value)[i] != 1 for i, x in enumerate(labels)} for value, labels in zip(values, terms.labels, strict=True)
+        {x: space.sizes(value)[i] != 1 for i, x in enumerate(labels)}
+        for value, labels in zip(values, terms.labels, strict=True)
     ]
     home = {x: number for number, group in enumerate(seed) for x in group}
     frame: list[list[AxisLabel]] = []
@@ -155,12 +156,16 @@ def _together(a: AxisLabel, b: AxisLabel, home: dict[AxisLabel, int], solid: Seq
     return a[0].slot == b[0].slot and a not in home and b not in home
 
 
-def _term_form(terms: Terms, index: int, frame: Frame, signature: Signature, *, result: bool) -> tuple[Form, dict[str, list[int]]]:
+def _term_form(
+    terms: Terms, index: int, frame: Frame, signature: Signature, *, result: bool
+) -> tuple[Form, dict[str, list[int]]]:
     labels = terms.labels[index]
     where = {label: i for i, label in enumerate(labels)}
     wide = not labels or any(label.free for label, _ in labels)
     if terms.kernel is None:
-        shared: list[tuple[Group, bool]] = [(tuple(where[x] for x in group if x in where), group[0][0].free) for group in frame]
+        shared: list[tuple[Group, bool]] = [
+            (tuple(where[x] for x in group if x in where), group[0][0].free) for group in frame
+        ]
         aligned = [g for g, free in shared if g or free]
         groups = [g for g, _ in shared if g] if result or not wide else _trimmed(aligned)
     else:

@@ -76,9 +76,15 @@ class Importer:
         """One Constant for one tensor, however many names it has."""
         key = (tensor.data_ptr() or id(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype)
         if key not in self.constants:
-            named = tuple(n for n, t in self.program.state_dict.items() if paths and t.data_ptr() == tensor.data_ptr() and t.shape == tensor.shape)
+            named = tuple(
+                n
+                for n, t in self.program.state_dict.items()
+                if paths and t.data_ptr() == tensor.data_ptr() and t.shape == tensor.shape
+            )
             shape = tuple(int(s) for s in tensor.shape)
-            self.constants[key] = Constant(name, TensorType(shape, tensor.dtype), tensor.detach(), named or paths, trainable)
+            self.constants[key] = Constant(
+                name, TensorType(shape, tensor.dtype), tensor.detach(), named or paths, trainable
+            )
         return self.constants[key]
 
     def _call(self, node: torch.fx.Node) -> None:
@@ -96,13 +102,18 @@ class Importer:
         else:
             raise UnsupportedOpError(
                 f"no lowering for {node.target}",
-                [*origin_of(node).rows(), ("next", "rewrite this part of forward with tensor operations, e.g. torch.where")],
+                [
+                    *origin_of(node).rows(),
+                    ("next", "rewrite this part of forward with tensor operations, e.g. torch.where"),
+                ],
             )
 
     def _results(self, node: torch.fx.Node, value: Any) -> tuple[Value, ...]:
         tensors: Iterable[Any] = (value,) if isinstance(value, torch.Tensor) else (value or ())
         names = [node.name] if isinstance(value, torch.Tensor) else [f"{node.name}_{i}" for i, _ in enumerate(tensors)]
-        return tuple(Value(n, self._type(t)) for n, t in zip(names, tensors, strict=True) if isinstance(t, torch.Tensor))
+        return tuple(
+            Value(n, self._type(t)) for n, t in zip(names, tensors, strict=True) if isinstance(t, torch.Tensor)
+        )
 
     def _bind(self, node: torch.fx.Node) -> dict[str, Any]:
         """Every argument of the schema by name, defaults filled in."""

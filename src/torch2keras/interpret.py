@@ -59,7 +59,9 @@ def run_nodes(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[No
 
 def input_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
     """What each symbol measures in these inputs."""
-    pairs = [(s, n) for v, t in zip(graph.inputs, inputs, strict=True) for s, n in zip(v.type.shape, t.shape, strict=True)]
+    pairs = [
+        (s, n) for v, t in zip(graph.inputs, inputs, strict=True) for s, n in zip(v.type.shape, t.shape, strict=True)
+    ]
     return {size: number for size, number in pairs if isinstance(size, sympy.Symbol)}
 
 

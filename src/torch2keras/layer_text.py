@@ -39,7 +39,9 @@ def _value(node: ast.expr, text: str) -> Any:
         try:
             return cls(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"PyTorch refuses {ast.unparse(node)}: {error}", [("next", "correct the arguments")]) from error
+            raise InputError(
+                f"PyTorch refuses {ast.unparse(node)}: {error}", [("next", "correct the arguments")]
+            ) from error
     try:
         return ast.literal_eval(node)
     except ValueError as error:

@@ -96,7 +96,9 @@ def kernel_groups(
         axes = []
         for name in names:
             own = [x for x in labels if x[0].slot == (name or x[0].slot) and (name or x[0].slot.startswith("1@"))]
-            own.sort(key=lambda x: (x[0].ordered or x not in seed, seed.index(x) if x in seed and not x[0].ordered else x[1]))
+            own.sort(
+                key=lambda x: (x[0].ordered or x not in seed, seed.index(x) if x in seed and not x[0].ordered else x[1])
+            )
             axes += [index[x] for x in own]
         groups.append(tuple(axes))
     return groups

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import sympy
 import torch
 
-from torch2keras.axes import AxisLabel, Terms
+from torch2keras.axes import Terms
 from torch2keras.equation import letters
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.factor import simple
@@ -26,7 +25,6 @@ from torch2keras.rearrange import arrange_weight, rearrange
 from torch2keras.recorder import Recorder, Tensor, cast, recording
 from torch2keras.registry import IGNORED, Lowering, registry
 from torch2keras.sizes import SizeTensors
-
 
 UNTYPED = ("condition", "mask", "alpha")
 """Arguments that have no part in the type of the result."""

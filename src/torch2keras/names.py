@@ -55,7 +55,13 @@ def _base(call: Call, busy: Collection[str]) -> str:
     """The module's path for its main layer; beside a layer with weights, the others add what they are."""
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", call.target.removeprefix("layers.")).lower()
     kernel = call.weights.get("kernel")
-    if call.target == "layers.Dense" and kernel and kernel.shape[0] == 1 and kernel.constant.type.rank != 2 and kernel.constant.paths:
+    if (
+        call.target == "layers.Dense"
+        and kernel
+        and kernel.shape[0] == 1
+        and kernel.constant.type.rank != 2
+        and kernel.constant.paths
+    ):
         return sanitize(kernel.constant.paths[0])
     path = sanitize(call.origin.path) if call.origin.path else ""
     if not path:

@@ -23,7 +23,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-TOKEN = re.compile(r"\s*(\.\.\.|\((?P<group>[^)]*)\)|\[(?P<dims>\w+)(?P<p1>'?)\](?P<p3>'?)|(?P<star>\*?)(?P<name>\w+)(?P<p2>'?)(?P<opt>\??))")
+TOKEN = re.compile(
+    r"\s*(\.\.\.|\((?P<group>[^)]*)\)|\[(?P<dims>\w+)(?P<p1>'?)\](?P<p3>'?)|(?P<star>\*?)(?P<name>\w+)(?P<p2>'?)(?P<opt>\??))"
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,11 @@ def spread(tokens: Sequence[Token], count: int) -> tuple[Token, ...]:
     """`*s` as s0 s1 ..., `count` of them."""
     out: list[Token] = []
     for token in tokens:
-        out += [replace(token, kind="name", name=f"{token.name}{i}") for i in range(count)] if token.kind == "star" else [token]
+        out += (
+            [replace(token, kind="name", name=f"{token.name}{i}") for i in range(count)]
+            if token.kind == "star"
+            else [token]
+        )
     return tuple(out)
 
 

@@ -22,8 +22,8 @@ from torch2keras.passes.dead_code import drop_dead_code
 from torch2keras.passes.fold_constants import fold_constants
 from torch2keras.ports import wanted_orders
 from torch2keras.progress import Progress, silent
-from torch2keras.registry import registry
 from torch2keras.reference import nominal_dtype
+from torch2keras.registry import registry
 from torch2keras.support import require_lowerings
 
 
@@ -69,5 +69,3 @@ def convert(
             progress("verify")
             converted.verify()
         return converted
-
-

@@ -54,7 +54,9 @@ def as_numpy(array: Any) -> np.ndarray:
     if hasattr(array, "detach"):
         array = array.detach().cpu()
     if "bfloat16" in str(array.dtype):
-        array = array.float() if hasattr(array, "float") else array.astype("float32") if hasattr(array, "astype") else array
+        array = (
+            array.float() if hasattr(array, "float") else array.astype("float32") if hasattr(array, "astype") else array
+        )
     return np.asarray(array)
 
 
@@ -92,18 +94,22 @@ def wanted_orders(graph: Graph, space: AxisSpace, layout: str | Mapping[str, str
     """
     inputs, outputs = port_names(graph)
     places = [i for i, v in enumerate(graph.outputs) if isinstance(v, Value)]
-    ports: dict[str, tuple[Value | int, Value]] = {
-        n: (v, v) for n, v in zip(inputs, graph.inputs, strict=True)
-    } | {n: (i, graph.outputs[i]) for n, i in zip(outputs, places, strict=True)}
+    ports: dict[str, tuple[Value | int, Value]] = {n: (v, v) for n, v in zip(inputs, graph.inputs, strict=True)} | {
+        n: (i, graph.outputs[i]) for n, i in zip(outputs, places, strict=True)
+    }
     if layout == "keras":
         return {}
     if layout == "torch":
         return {key: space.solid(value) for key, value in ports.values()}
     if isinstance(layout, str):
-        raise InputError(f"unknown layout {layout!r}", [("next", 'use "keras", "torch", or a mapping like {"x": "n l c"}')])
+        raise InputError(
+            f"unknown layout {layout!r}", [("next", 'use "keras", "torch", or a mapping like {"x": "n l c"}')]
+        )
     unknown = [name for name in layout if name not in ports]
     if unknown:
-        raise InputError(f"layout names no port {unknown[0]!r}", [("ports", ", ".join(ports)), ("next", "name one of these")])
+        raise InputError(
+            f"layout names no port {unknown[0]!r}", [("ports", ", ".join(ports)), ("next", "name one of these")]
+        )
     return {ports[n][0]: _order(space, n, ports[n][1], order) for n, order in layout.items()}
 
 
@@ -118,5 +124,3 @@ def _order(space: AxisSpace, name: str, value: Value, order: str) -> Order:
     dims = space.dim_of(value)
     solid = space.solid(value)
     return tuple(i for letter in wanted for i in solid if dims[i] == names.index(letter))
-
-

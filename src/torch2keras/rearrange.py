@@ -63,7 +63,10 @@ def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tenso
         [
             ("from", str(list(have))),
             ("to", str(list(want))),
-            ("next", "make one of the dimensions static: leave it out of dynamic_shapes, or give it a fixed size there"),
+            (
+                "next",
+                "make one of the dimensions static: leave it out of dynamic_shapes, or give it a fixed size there",
+            ),
         ],
     )
 

@@ -27,7 +27,11 @@ def _attribute(name: str) -> Callable[[nn.Module, Any], str]:
 
 def _filters(layer: nn.Module, value: Any) -> str:
     channels, groups = getattr(layer, "out_channels", value), getattr(layer, "groups", 1)
-    return f"out_channels={channels}" if channels == value else f"out_channels / groups = {channels} / {groups}: one layer a group"
+    return (
+        f"out_channels={channels}"
+        if channels == value
+        else f"out_channels / groups = {channels} / {groups}: one layer a group"
+    )
 
 
 def _momentum(layer: nn.Module, _: Any) -> str:
@@ -61,7 +65,9 @@ TABLE: Mapping[str, Callable[[nn.Module, Any], str]] = {
     "center": lambda layer, value: "beta is PyTorch's bias" if value else "PyTorch's layer has no bias",
     "scale": lambda layer, value: "gamma is PyTorch's weight" if value else "PyTorch's layer has no weight",
     "axis": lambda layer, value: f"stored dimension {value}: the one that PyTorch's layer works on, channels last",
-    "depth_multiplier": lambda layer, value: f"out_channels / in_channels = {value}: groups equals in_channels, so it is depthwise",
+    "depth_multiplier": lambda layer, value: (
+        f"out_channels / in_channels = {value}: groups equals in_channels, so it is depthwise"
+    ),
     "output_padding": lambda layer, value: "0: without it Keras returns max(kernel, stride) - kernel elements more",
     "target_shape": lambda layer, value: "the same elements in order; -1 is the dynamic size",
     "cropping": lambda layer, value: "PyTorch's padding shortens the result of a transposed convolution at both ends",

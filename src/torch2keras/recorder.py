@@ -18,7 +18,7 @@ import numpy as np
 
 from torch2keras.errors import LoweringError
 from torch2keras.ir import Origin
-from torch2keras.keras_graph import Call, Input, Literal, Ref, Shape, Weight
+from torch2keras.keras_graph import Call, Input, Literal, Ref, Weight
 
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "gamma": {"scale": False},
@@ -126,7 +126,9 @@ class Recorder:
         kwargs = {k: self._argument(v, literal=literal) for k, v in kwargs.items()}
         spec = function(*_specs(args), **{k: _specs(v) for k, v in kwargs.items()})
         result, outputs = self._results(spec)
-        self.calls.append(Call(name, _refs(args), {k: _refs(v) for k, v in kwargs.items()}, outputs, origin=self.origin))
+        self.calls.append(
+            Call(name, _refs(args), {k: _refs(v) for k, v in kwargs.items()}, outputs, origin=self.origin)
+        )
         return result
 
     def layer(
@@ -168,7 +170,10 @@ class Recorder:
         if not taken or self._divided(rest):
             raise LoweringError(
                 f"keras.layers.{layer.cls} would hold frozen and trained, or tied and own parameters at once",
-                [("weights", ", ".join(weights)), ("next", "freeze all parameters of this layer or none, and untie them")],
+                [
+                    ("weights", ", ".join(weights)),
+                    ("next", "freeze all parameters of this layer or none, and untie them"),
+                ],
             )
         changed = {key: value for a in taken for key, value in WITHOUT[a].items() if key in layer.config}
         y = self.layer(LayerCall(layer.cls, {**layer.config, **changed}), inputs, kwargs, rest)
@@ -206,8 +211,12 @@ class Recorder:
             config = {"units": size, "use_bias": False}
             floating = "float" in dtype
             kernel = weight.reshape(1, size)
-            wide = self.float_dtype if self.float_dtype == "float64" else "float32"  # half floats hold few integers exactly
-            row = self.layer(LayerCall("Dense", config), (self.one(dtype if floating else wide),), {}, {"kernel": kernel})
+            wide = (
+                self.float_dtype if self.float_dtype == "float64" else "float32"
+            )  # half floats hold few integers exactly
+            row = self.layer(
+                LayerCall("Dense", config), (self.one(dtype if floating else wide),), {}, {"kernel": kernel}
+            )
             full = ops.reshape(row, weight.shape)
             self._bare[weight.key] = full if floating else ops.cast(full, dtype)
         return self._bare[weight.key]
@@ -224,7 +233,9 @@ def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> 
     """Shape and dtype of a layer's result, without making its weights."""
     shapes = [tuple(x.shape) for x in inputs]
     try:
-        shape = layer.compute_output_shape(*shapes, **kwargs) if len(shapes) == 1 else layer.compute_output_shape(shapes)
+        shape = (
+            layer.compute_output_shape(*shapes, **kwargs) if len(shapes) == 1 else layer.compute_output_shape(shapes)
+        )
     except NotImplementedError:
         return layer(*inputs, **kwargs)
     if shape and isinstance(shape[0], list | tuple):

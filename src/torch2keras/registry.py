@@ -45,7 +45,7 @@ class Lowering:
         if text is None:
             return None
         order = _declared(self.keras, node)
-        return expand(parse(text), node), order and expand(parse(order), node) or None
+        return expand(parse(text), node), (order and expand(parse(order), node)) or None
 
 
 def _declared(declaration: Declaration | None, node: Node) -> str | None:
@@ -160,7 +160,11 @@ def _same_default(ours: Any, theirs: Any) -> bool:
     if ours is inspect.Parameter.empty:
         return False
     if isinstance(theirs, list):
-        return ours in ((), []) if not theirs else (list(ours) if isinstance(ours, list | tuple) else [ours]) in (theirs, theirs[:1])
+        return (
+            ours in ((), [])
+            if not theirs
+            else (list(ours) if isinstance(ours, list | tuple) else [ours]) in (theirs, theirs[:1])
+        )
     return bool(ours == theirs)
 
 

@@ -22,7 +22,9 @@ def save_model(model: keras.Model, path: Path) -> Path:
         model.save(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}", [("next", "check the permissions and the free space there")]) from error
+        raise OutputError(
+            f"cannot write {path}: {error}", [("next", "check the permissions and the free space there")]
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

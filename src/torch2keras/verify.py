@@ -53,7 +53,11 @@ class Verification:
 
     def worst(self, tier: str) -> float:
         """The largest error of a tier, as a share of what is allowed."""
-        shares = [c.difference.max_abs / c.difference.bound_max for c in self.checks if c.difference.tier == tier and c.difference.bound_max]
+        shares = [
+            c.difference.max_abs / c.difference.bound_max
+            for c in self.checks
+            if c.difference.tier == tier and c.difference.bound_max
+        ]
         return max(shares, default=0.0)
 
 
@@ -86,9 +90,30 @@ def _checks(converted: Converted, double: Layers, name: str, tensors: Sequence[t
         k64 = [p.to_torch(y) for p, y in zip(converted.outputs, outputs64(converted, double, tensors), strict=True)]
     y_k = converted.run(tensors)
     shapes = tuple(tuple(t.shape) for t in tensors)
-    for out, k, t, kk, exact in zip(converted.outputs, y_k, y_t, k64, y64, strict=True):
-        yield Check(name, shapes, out.name, meaning(kk, exact, y_t=t))
-        yield Check(name, shapes, out.name, numerics(k, t, exact, EPS.get(out.dtype, EPS["float32"])))
+    for number, (out, k, t, kk, exact) in enumerate(zip(converted.outputs, y_k, y_t, k64, y64, strict=True)):
+        eps = EPS.get(out.dtype, EPS["float32"])
+        same, near = meaning(kk, exact, y_t=t), numerics(k, t, exact, eps)
+        if same.ok and not near.ok:
+            near = numerics(k, run64(module, *rebuilt(converted.conversion, shaken(tensors, eps)))[number], exact, eps)
+        yield Check(name, shapes, out.name, same)
+        yield Check(name, shapes, out.name, near)
+
+
+def shaken(tensors: Sequence[torch.Tensor], eps: float) -> tuple[torch.Tensor, ...]:
+    """Inputs with a relative rounding error of at most `eps`, in float64.
+
+    How far they move the exact result is how well it can be known at all. Of a single number in which much cancels,
+    PyTorch's own error says little: it may be nothing by luck.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def shake(tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        noise = 2 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1
+        return tensor.double() * (1 + eps * noise)
+
+    return tuple(shake(t) for t in tensors)
 
 
 def outputs64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> list[np.ndarray]:
@@ -143,10 +168,13 @@ def example_sets(
     example = example_tensors(conversion)
     for probe in probes(example, names=names):
         yield probe.name, probe.tensors
-    symbols = sorted({s for v in conversion.graph.inputs for e in v.type.shape if not isinstance(e, int) for s in e.free_symbols}, key=str)
+    symbols = sorted(
+        {s for v in conversion.graph.inputs for e in v.type.shape if not isinstance(e, int) for s in e.free_symbols},
+        key=str,
+    )
     if not symbols:
         return
-    growths = product(GROWTHS, repeat=len(symbols)) if len(symbols) < 3 else [(g,) * len(symbols) for g in GROWTHS]  # noqa: PLR2004
+    growths = product(GROWTHS, repeat=len(symbols)) if len(symbols) < 3 else [(g,) * len(symbols) for g in GROWTHS]
     for growth in growths:
         other = {s: g.factor * conversion.graph.hints[s] + g.more for s, g in zip(symbols, growth, strict=True)}
         tensors = resized(example, _sizes(conversion.graph, other))
@@ -162,11 +190,14 @@ def example_sets(
 
 def _sizes(graph: Graph, symbols: Mapping[sympy.Symbol, int]) -> list[dict[int, int]]:
     return [
-        {d: int(e.xreplace(dict(symbols))) for d, e in enumerate(v.type.shape) if not isinstance(e, int)} for v in graph.inputs
+        {d: int(e.xreplace(dict(symbols))) for d, e in enumerate(v.type.shape) if not isinstance(e, int)}
+        for v in graph.inputs
     ]
 
 
-def _divergence(converted: Converted, double: Layers, check: Check, tensors: Sequence[torch.Tensor]) -> VerificationError:
+def _divergence(
+    converted: Converted, double: Layers, check: Check, tensors: Sequence[torch.Tensor]
+) -> VerificationError:
     """The error for a failed check: where the two computations part."""
     rows = [
         ("output", check.output),
@@ -197,7 +228,9 @@ def first_divergence(
     sizes: dict[Value, float] = {}
     with double_precision():
         ours = values64(converted, double, tensors)
-        for node, value, theirs in run_nodes(conversion.graph, [t.double() if t.is_floating_point() else t for t in tensors]):
+        for node, value, theirs in run_nodes(
+            conversion.graph, [t.double() if t.is_floating_point() else t for t in tensors]
+        ):
             sizes[value] = _largest(theirs)
             stored = conversion.lowered.values.get(value)
             if stored is None or any(len(g) != 1 for g in stored.form) or len(stored.form) != value.type.rank:
@@ -214,4 +247,8 @@ def first_divergence(
 
 def _largest(tensor: torch.Tensor) -> float:
     """The largest finite absolute value; 0 of integers and bools, which have no rounding."""
-    return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max()) if tensor.is_floating_point() and tensor.numel() else 0.0
+    return (
+        float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max())
+        if tensor.is_floating_point() and tensor.numel()
+        else 0.0
+    )

@@ -58,7 +58,9 @@ def load_state_dict(converted: Converted, state: Mapping[str, Any]) -> None:
     own = converted.conversion.module.state_dict()
     problems = [f"{n}: missing" for n in own if n not in tensors] + [f"{n}: unknown" for n in tensors if n not in own]
     problems += [
-        f"{n}: shape {list(t.shape)}, the module has {list(own[n].shape)}" for n, t in tensors.items() if n in own and t.shape != own[n].shape
+        f"{n}: shape {list(t.shape)}, the module has {list(own[n].shape)}"
+        for n, t in tensors.items()
+        if n in own and t.shape != own[n].shape
     ]
     if problems:
         raise InputError("the state_dict does not fit the module", [("problems", "\n".join(problems))])

@@ -27,8 +27,17 @@ def even(args: Mapping[str, Any]) -> bool:
 
 
 def adaptive_torch(args: Mapping[str, Any]) -> str:
-    """To a single element the order does not matter."""
+    """In the mean of all elements their order does not matter; of a maximum it decides the index."""
     prime = "" if set(args["output_size"]) == {1} else "'"
+    return pooled(args, prime)
+
+
+def adaptive_max_torch(args: Mapping[str, Any]) -> str:
+    return pooled(args, "'")
+
+
+def pooled(args: Mapping[str, Any], prime: str) -> str:
+    """The pattern over the pooled dimensions."""
     rank = len(args["output_size"])
     before, after = (" ".join(f"s{i}{mark}" for i in range(rank)) for mark in (prime, "'"))
     return f"n? c {before} -> n? c {after}"
@@ -52,7 +61,7 @@ def adaptive_avg_pool(x, output_size, *, s):
 
 @lowering(
     aten.adaptive_max_pool1d.default, aten.adaptive_max_pool2d.default, aten.adaptive_max_pool3d.default,
-    torch=adaptive_torch, keras=adaptive_keras,
+    torch=adaptive_max_torch, keras=adaptive_keras,
 )  # fmt: skip
 def adaptive_max_pool(x, output_size, *, s):
     """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices."""

@@ -22,7 +22,7 @@ def number_dtype(*numbers: Any) -> str:
     return "int32" if all(isinstance(n, Tensor) or abs(n) < 2**31 for n in numbers) else "int64"
 
 
-@lowering(aten.zeros.default, aten.empty.memory_format, axes="-> ...")
+@lowering(aten.zeros.default, axes="-> ...")
 def zeros(size, dtype=None, *, shapes):
     """`keras.ops.zeros_like` of ones of this shape; so is memory that PyTorch leaves as it is."""
     return ops.zeros_like(ones(shapes[0], "int32" if dtype is None else dtype))

@@ -34,8 +34,8 @@ def linear(t: torch.Tensor) -> torch.Tensor:
 def cubic(t: torch.Tensor) -> torch.Tensor:
     """Of the elements -1, 0, 1, 2: Keys' convolution with a = -0.75."""
     a = -0.75
-    near: Kernel = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731
-    far: Kernel = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
+    near: Kernel = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1
+    far: Kernel = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
     return torch.stack([far(t + 1), near(t), near(1 - t), far(2 - t)], 1)
 
 

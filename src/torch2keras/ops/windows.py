@@ -48,7 +48,7 @@ def unfold(x, dimension, size, step, *, at, w, shapes):
     return ops.stack(slices, axis=w)
 
 
-@lowering(aten.im2col.default, torch="n? c h' w' -> n? k' l'", keras="n h' w' c -> n l' k'")
+@lowering(aten.im2col.default, torch="n? c' h' w' -> n? k' l'", keras="n h' w' c' -> n l' k'")
 def im2col(x, kernel_size, dilation, padding, stride):
     """Strided slices, one for each position of the kernel, stacked."""
     kernel, dilation, padding, stride = (tuple_of(v, 2) for v in (kernel_size, dilation, padding, stride))

@@ -8,13 +8,14 @@ spectral_norm); then the layer holds the result. Everything else is computed onc
 from __future__ import annotations
 
 from dataclasses import replace
+
 import sympy
 import torch
 
+from torch2keras.interpret import evaluate
 from torch2keras.ir import Constant, Graph, Node, Value, leaves
 from torch2keras.moves import Apply
 from torch2keras.registry import registry
-from torch2keras.interpret import evaluate
 
 aten = torch.ops.aten
 MOVERS = {
@@ -83,7 +84,10 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
 
 
 def _symbolic(node: Node) -> bool:
-    sizes = (*(s for v in node.outputs for s in v.type.shape), *(a for value in node.args.values() for a in leaves(value)))
+    sizes = (
+        *(s for v in node.outputs for s in v.type.shape),
+        *(a for value in node.args.values() for a in leaves(value)),
+    )
     return any(isinstance(s, sympy.Expr) for s in sizes)
 
 
@@ -94,5 +98,6 @@ def _moved(node: Node, source: Constant) -> list[Constant]:
     several = len(node.outputs) > 1 or not isinstance(node.op._schema.returns[0].type, torch.TensorType)
     moves = [Apply(node.op, name, others, k if several else None) for k in range(len(node.outputs))]
     return [
-        replace(source, name=v.name, type=v.type, moves=(*source.moves, move)) for v, move in zip(node.outputs, moves, strict=True)
+        replace(source, name=v.name, type=v.type, moves=(*source.moves, move))
+        for v, move in zip(node.outputs, moves, strict=True)
     ]
