@@ -44,8 +44,10 @@ def fuse_padding(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) -> 
 def causal(conv: Call, made: Mapping[int, Call], cut: Call | None) -> Call | None:
     """A Conv1D over padded zeros, and what its result is cut to, as one causal layer; None for another thing."""
     pad = made.get(conv.args[0].index)
+    if not all(isinstance(conv.config.get(key), tuple) for key in ("kernel_size", "strides", "dilation_rate")):
+        return None  # written otherwise by a user's converter
     reach = conv.config["dilation_rate"][0] * (conv.config["kernel_size"][0] - 1)
-    if not reach or conv.config["padding"] != "valid" or pad is None or pad.target != "layers.ZeroPadding1D":
+    if not reach or conv.config.get("padding") != "valid" or pad is None or pad.target != "layers.ZeroPadding1D":
         return None
     if cut is not None and (conv.config["strides"] != (1,) or list(cut.args[1])[1:2] != [slice(None, -reach)]):
         return None
