@@ -117,7 +117,8 @@ import keras, torch
 from torch import nn
 import torch2keras as t2k
 torch.manual_seed(0)
-net = nn.Sequential(nn.Conv1d(3, 8, 5, stride=2, padding=2), nn.BatchNorm1d(8), nn.GELU(), nn.ConvTranspose1d(8, 4, 3, groups=2),
+first = nn.Conv1d(3, 8, 5, stride=2, padding=2)
+net = nn.Sequential(first, nn.BatchNorm1d(8), nn.GELU(), nn.ConvTranspose1d(8, 4, 3, groups=2),
                     nn.Flatten(), nn.Linear(4 * 11, 7))
 converted = t2k.convert(net, (torch.randn(2, 3, 17),))
 tiers = {c.difference.tier for c in converted.verification.checks}

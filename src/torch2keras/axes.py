@@ -137,7 +137,7 @@ class Factorisation:
         if not left or not right or left == right:
             return False
         fine = refine(left, right, self.hint)
-        return fine is not None and any([self._share(run, fine) for run in runs])
+        return fine is not None and sum(self._share(run, fine) for run in runs) > 0
 
     def _share(self, run: Sequence[tuple[Hashable, Size]], fine: Factors) -> bool:
         changed, rest = False, list(fine)
@@ -166,7 +166,7 @@ def infer_axes(graph: Graph) -> AxisSpace:
                 equations.append((_run(source, left), _run(target, right)))
         elif (known := maps[node]) is not None:
             equations += _unite(table, number, node, known)
-    while any([table.equate(*equation) for equation in equations]):
+    while sum(table.equate(*equation) for equation in equations):
         pass
     values = {v: None for node in graph.nodes for v in term_values(node)} | dict.fromkeys(
         (*graph.inputs, *graph.output_values())

@@ -75,7 +75,8 @@ class Explanation:
         lines += ["", "shapes"]
         for side in (*self.inputs, *self.outputs):
             lines.append(
-                f"    {side.name:<8} PyTorch {_shape(side.torch_shape)}   Keras {_shape(side.keras_shape)}   ({side.order})"
+                f"    {side.name:<8} PyTorch {_shape(side.torch_shape)}   "
+                f"Keras {_shape(side.keras_shape)}   ({side.order})"
             )
         lines += ["", "difference"]
         lines.append(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import sympy
 
@@ -51,7 +52,7 @@ def refine(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...]
         if quotient(cut, cuts[-1]) is None:
             return None
         cuts.append(cut)
-    factors = [quotient(high, low) for low, high in zip(cuts, cuts[1:], strict=False)]
+    factors = [quotient(high, low) for low, high in pairwise(cuts)]
     return tuple(f for f in reversed(factors) if f is not None)
 
 

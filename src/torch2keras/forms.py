@@ -34,7 +34,7 @@ def order_of(space: AxisSpace, value: Value, form: Form) -> Order:
 
 
 def natural(space: AxisSpace, value: Value, order: Order) -> Form:
-    """An order as a form: neighbouring axes of one dimension together, dimensions of size one behind their predecessor."""
+    """An order as a form: neighbouring axes of one dimension together, sizes of one behind their predecessor."""
     dims, solid = space.dim_of(value), set(space.solid(value))
     groups: list[list[int]] = []
     for axis in order:

@@ -281,7 +281,7 @@ def _connect(
     costs: dict[Hashable, np.ndarray],
     edges: dict[tuple[Hashable, Hashable], np.ndarray],
 ) -> None:
-    """Edges from the writer to the readers; several readers share a hub, so that one transposed copy serves them all."""
+    """Edges from the writer to the readers; several readers share a hub, so that one copy serves them all."""
     if len(work.space.solid(value)) < 2:
         return
     (writer, slot), readers = ends

@@ -21,6 +21,8 @@ class Move(Protocol):
 
 @dataclass(frozen=True)
 class Reshape:
+    """As `torch.reshape`."""
+
     shape: tuple[int, ...]
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -29,6 +31,8 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Permute:
+    """As `torch.permute`."""
+
     order: tuple[int, ...]
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -49,6 +53,8 @@ class Narrow:
 
 @dataclass(frozen=True)
 class Flip:
+    """As `torch.flip`."""
+
     dims: tuple[int, ...]
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:

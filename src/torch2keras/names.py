@@ -1,6 +1,6 @@
 """Layer names: the module's path, cleaned of what Keras or TensorFlow refuse, and numbered where it repeats.
 
-`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons and unicode fail when called on TensorFlow; a
+`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons, unicode fail when called on TensorFlow; a
 leading `_` fails the SavedModel export.
 """
 
@@ -23,7 +23,7 @@ def sanitize(name: str) -> str:
 
 
 def name_calls(calls: Sequence[Call], taken: Collection[str]) -> tuple[Call, ...]:
-    """Give each layer a name. Calls of one layer with the same configuration and weights share a name: a shared layer."""
+    """Give each layer a name. Calls with one configuration and the same weights share a name: a shared layer."""
     names: dict[Any, str] = {}
     used = set(taken)
     busy = {call.origin.path for call in calls if call.weights}

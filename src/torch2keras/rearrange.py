@@ -83,7 +83,7 @@ def _reshape_units(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -
 
 
 def _between(have: Sequence[Size], want: Sequence[Size]) -> tuple[int, int] | None:
-    """The place in both shapes of a dynamic dimension that the reshape leaves alone, if it leaves one more to compute."""
+    """The place in both shapes of a dynamic dimension that the reshape leaves alone, if one more is computed."""
     for i, size in enumerate(have):
         if isinstance(size, int) or dynamic(want) > 2:
             continue

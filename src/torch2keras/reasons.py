@@ -39,11 +39,11 @@ def _momentum(layer: nn.Module, _: Any) -> str:
     return f"1 - {theirs}: PyTorch weighs the new batch by momentum, Keras the old average; Keras's default is 0.99"
 
 
-def _epsilon(layer: nn.Module, value: Any) -> str:
+def _epsilon(_: nn.Module, value: Any) -> str:
     return f"eps of PyTorch; Keras's default is 1e-3, not {value}"
 
 
-def _bias(layer: nn.Module, value: Any) -> str:
+def _bias(_: nn.Module, value: Any) -> str:
     return "PyTorch's layer has a bias" if value else "PyTorch's layer has none, or it is added after cropping"
 
 
@@ -90,13 +90,14 @@ def reasons(layer: nn.Module, call: Call) -> list[Reason]:
 def padding(layer: nn.Module, kind: str, value: Any) -> str:
     """Why this padding: the place where translations go wrong without an error."""
     if kind.startswith("ZeroPadding"):
-        return f"PyTorch pads {value[0] if isinstance(value, tuple) else value} zeros on the left at every length; {_not_same(layer)}"
+        left = value[0] if isinstance(value, tuple) else value
+        return f"PyTorch pads {left} zeros on the left at every length; {_not_same(layer)}"
     if value == "same":
         return "stride 1 and 2*padding = dilation*(kernel_size-1): Keras pads exactly so at every length"
     if value == "causal":
         return "all padding is on the left: dilation*(kernel_size-1) elements, which is Keras's causal"
     if "Transpose" in kind:
-        return '"valid" gives the whole result, which is then cropped; Keras\'s "same" crops other elements for many strides'
+        return '"valid" gives the whole result, to be cropped; Keras\'s "same" crops other elements for many strides'
     if _first(getattr(layer, "padding", 0)):
         return '"valid": the padding stands in the layer before'
     return "PyTorch's default padding is 0"

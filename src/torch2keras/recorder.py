@@ -149,7 +149,8 @@ class Recorder:
         trainable = not learnt or any(w.trainable for w in learnt)
         self.calls.append(
             Call(
-                f"layers.{layer.cls}", _refs(inputs), dict(kwargs), outputs, layer.config, dict(weights), dtype, trainable,
+                f"layers.{layer.cls}", _refs(inputs), dict(kwargs), outputs, layer.config, dict(weights), dtype,
+                trainable,
                 origin=self.origin,
             )
         )  # fmt: skip
@@ -205,7 +206,7 @@ class Recorder:
         return argument
 
     def bare(self, weight: Weight) -> Tensor:
-        """A constant as a tensor: the kernel of a Dense layer on a one, so it stays a (trainable) weight of a stock layer."""
+        """A constant as a tensor: the kernel of a Dense layer on a one, so a weight of a stock layer."""
         if weight.key not in self._bare:
             size, dtype = int(np.prod(weight.shape)), weight.dtype
             config = {"units": size, "use_bias": False}

@@ -6,7 +6,7 @@ Each declaration is checked against the op's ATen schema when the module that ma
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +93,7 @@ class Registry:
     def __contains__(self, op: object) -> bool:
         return op in self.lowerings or op in self.views or op in self.permutes or op in self.aliases
 
-    def __iter__(self) -> Iterable[OpOverload]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[OpOverload]:
         return iter([*self.lowerings, *self.views, *self.permutes, *self.aliases])
 
 
@@ -132,7 +132,7 @@ def lowering(
 
 
 def pointwise(table: Mapping[OpOverload, Converter], *, promote: bool = True) -> None:
-    """Register ops that act on each position alone: `table` maps each to a function of its tensor and scalar operands."""
+    """Register ops that act on each position alone: `table` maps each to a function of its operands."""
     for op, convert in table.items():
         summary = f"`keras.ops.{getattr(convert, 'op_name', getattr(convert, '__name__', ''))}`"
         registry.lowerings[op] = Lowering(op, convert, "...", None, promote, (), summary)
@@ -150,7 +150,8 @@ def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:
         raise TypeError(message)
     for parameter, argument in zip(wanted, schema, strict=True):
         if argument.has_default_value() and not _same_default(parameter.default, argument.default_value):
-            message = f"{convert.__name__}: {parameter.name} defaults to {parameter.default}, {op} to {argument.default_value}"
+            theirs = argument.default_value
+            message = f"{convert.__name__}: {parameter.name} defaults to {parameter.default}, {op} to {theirs}"
             raise TypeError(message)
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 

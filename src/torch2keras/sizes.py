@@ -109,7 +109,8 @@ class SizeTensors:
     def _sum(self, size: sympy.Add) -> Tensor | None:
         number, rest = size.as_coeff_Add()
         if number.is_Integer and number < 0:
-            return self.line(rest)[int(-number) :]
+            part: Tensor = self.line(rest)[int(-number) :]
+            return part
         if all(t.is_nonnegative for t in size.args):
             return ops.concatenate([self.line(simple(t)) for t in size.args])  # type: ignore[no-any-return]
         # n + floor(a / k) = floor((k n + a) / k), n - floor(a / k) = floor((k n - a + k - 1) / k)
@@ -121,7 +122,8 @@ class SizeTensors:
         return None
 
     def _floored(self, dividend: Size, by: int) -> Tensor:
-        return self.line(simple(dividend))[by - 1 :: by]
+        part: Tensor = self.line(simple(dividend))[by - 1 :: by]
+        return part
 
 
 def _floor(size: sympy.Expr) -> tuple[sympy.Expr, int] | None:

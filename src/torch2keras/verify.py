@@ -146,6 +146,7 @@ def rebuilt(conversion: Conversion, tensors: Sequence[torch.Tensor]) -> tuple[tu
 
 
 def example_tensors(conversion: Conversion) -> list[torch.Tensor]:
+    """The tensors of the example, flat."""
     leaves = torch.utils._pytree.tree_leaves((conversion.args, dict(conversion.kwargs)))
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
@@ -221,7 +222,7 @@ def first_divergence(
 ) -> tuple[Node, Value, Difference] | None:
     """The first value of the graph whose float64 result differs from PyTorch's.
 
-    One that differs only as rounding does, measured by the operands that cancel in it, is named where there is no other.
+    One that differs only as rounding does, measured by the operands that cancel in it, is named only where no other is.
     """
     conversion = converted.conversion
     rounding: tuple[Node, Value, Difference] | None = None

@@ -89,6 +89,7 @@ def _require_same_constants(conversion: Conversion, state: Mapping[str, torch.Te
             continue
         if not torch.allclose(recompute(value, state), recompute(value, own), rtol=0, atol=0, equal_nan=True):
             raise InputError(
-                f"{', '.join(value.paths) or value.name} has other values in this state_dict, and is a constant in the Keras graph",
+                f"{', '.join(value.paths) or value.name} has other values in this state_dict, "
+                "and is a constant in the Keras graph",
                 [("next", "load the state_dict into the module, and convert that")],
             )

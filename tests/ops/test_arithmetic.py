@@ -16,6 +16,9 @@ DTYPES = (*FLOATS, torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool
 MODES = (None, "trunc", "floor")
 
 
+aten = torch.ops.aten
+
+
 def integers(*shape, low=-7, high=8, dtype=torch.int64):
     return lambda: torch.randint(low, high, shape).to(dtype)
 
@@ -182,6 +185,20 @@ CASES: dict[str, Case] = {
         ),
         (3, 5, 7),
         (5, 1),
+    ),
+    "overloads for numbers": function(
+        lambda x: (
+            aten.div.Scalar(x, 0.3),
+            aten.div.Scalar_mode(x, 0.3, rounding_mode="floor"),
+            aten.sub.Scalar(x, 0.3),
+            aten.floor_divide.Scalar(x, 0.3),
+            aten.clamp_max.default(x, 0.3),
+            aten.add.Scalar(x, 0.3, 2),
+        ),
+        (3, 5),
+    ),
+    "hypot of infinities": function(
+        lambda x, y: torch.hypot(x / (y * 0), y), lambda: torch.ones(4), lambda: torch.ones(4)
     ),
     "gcd and lcm": function(lambda x, y: (torch.gcd(x, y), torch.lcm(x, y)), integers(3, 5), nonzero(5)),
     "of bools": function(

@@ -15,6 +15,9 @@ LOGIC = (torch.logical_and, torch.logical_or, torch.logical_xor)
 BITS = (torch.bitwise_and, torch.bitwise_or, torch.bitwise_xor, operator.and_, operator.or_, operator.xor)
 
 
+aten = torch.ops.aten
+
+
 def integers(*shape, low=-3, high=4, dtype=torch.int64):
     return lambda: torch.randint(low, high, shape).to(dtype)
 
@@ -59,6 +62,17 @@ CASES: dict[str, Case] = {
     ),
     "bits, broadcast": function(
         lambda x, y: (x & y, y | x, x ^ y, x << y.abs(), y >> x.abs()), integers(3, 1, 5), integers(7, 5)
+    ),
+    "overloads for numbers": function(
+        lambda x: (
+            aten.bitwise_and.Scalar_Tensor(5, x),
+            aten.bitwise_or.Scalar_Tensor(5, x),
+            aten.bitwise_xor.Scalar_Tensor(5, x),
+            aten.bitwise_left_shift.Tensor_Scalar(x, 2),
+            aten.bitwise_right_shift.Tensor_Scalar(x, 1),
+            aten.bitwise_right_shift.Tensor(x, x.abs()),
+        ),
+        integers(3, 5),
     ),
     "shifts": function(
         lambda x, y: (x << y, x >> y, x << 2, x >> 1, torch.bitwise_left_shift(x, y), torch.bitwise_right_shift(x, 1)),

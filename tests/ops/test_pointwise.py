@@ -87,6 +87,9 @@ DTYPES = (
 SPECIAL = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0, -1.5, 2.5])
 
 
+aten = torch.ops.aten
+
+
 def on(domain: str, x: torch.Tensor) -> list[torch.Tensor]:
     bring, calls = DOMAINS[domain]
     return [call(bring(x)) for call in calls]
@@ -167,6 +170,11 @@ CASES: dict[str, Case] = {
         (3, 5),
         lambda: torch.arange(5),
     ),
+    "casts of floats to narrow integers": function(
+        lambda x: ((x * 3).byte(), (x * 3).char(), (x * 3).short(), aten._to_copy.default(x, dtype=torch.float64)),
+        (3, 5),
+    ),
+    "logit beyond the middle": function(lambda x: torch.logit(torch.sigmoid(x), eps=0.7), (3, 5)),
     "casts there and back": function(lambda x: x.to(torch.bfloat16).to(torch.float32) * 2 + x.double().float(), (3, 5)),
     "constants of a shape": function(
         lambda x: (

@@ -66,6 +66,9 @@ FULL: dict[str, Reduction] = {
 }
 
 
+aten = torch.ops.aten
+
+
 def integers(*shape: int, dtype: torch.dtype = torch.int64) -> Callable[[], torch.Tensor]:
     return lambda: torch.randint(-3, 4, shape).to(dtype)
 
@@ -116,6 +119,17 @@ CASES: dict[str, Case] = {
             x.count_nonzero(2),
         ),
         bools(3, 5, 7),
+    ),
+    "overloads with a flag": function(
+        lambda x: (
+            aten.var.default(x + 1),
+            aten.std.default(x, False),
+            aten.var_mean.default(x + 1),
+            aten.std_mean.default(x + 1),
+            aten.std_mean.dim(x + 1, [1], True),
+            aten.var_mean.dim(x + 1, [0, 2], False, True),
+        ),
+        (3, 5, 7),
     ),
     "of a scalar": function(
         lambda x: (x[0, 0].sum(0), x[0, 0].mean(-1), x[0, 0].amax(0), x[0, 0].sum(), x[0, 0].norm()), (3, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,10 @@ def exact(x: Any, number: Any) -> Any:
 
 
 def scaled(x: Any, factor: Any) -> Any:
-    """The product, left out where the factor is one (which `True` is too)."""
-    return x if isinstance(factor, int | float) and factor == 1 else ops.multiply(x, factor)
+    """The product, left out where the factor is one (which `True` is too); of two numbers, a number."""
+    if isinstance(factor, int | float) and factor == 1:
+        return x
+    return x * factor if isinstance(x, int | float) else ops.multiply(x, factor)
 
 
 def add(x: Any, other: Any, alpha: Any = 1) -> Any:
@@ -141,6 +144,12 @@ def xlogy(x: Any, other: Any) -> Any:
     return ops.multiply(x, ops.log(ops.where(inert, 1.0, other)))
 
 
+def hypot(x: Any, other: Any) -> Any:
+    """The length of (x, other); Keras gives NaN where both are infinite."""
+    alike = ops.equal(ops.abs(x), ops.abs(other))
+    return ops.where(alike, ops.abs(x) * math.sqrt(2), ops.hypot(x, other))
+
+
 def copysign(x: Any, other: Any) -> Any:
     """|x| with the sign of `other`."""
     if isinstance(other, int | float):
@@ -189,7 +198,7 @@ pointwise(
         aten.lerp.Tensor: lerp,
         aten.lerp.Scalar: lerp_scalar,
         aten.atan2.default: ops.arctan2,
-        aten.hypot.default: ops.hypot,
+        aten.hypot.default: hypot,
         aten.logaddexp.default: ops.logaddexp,
         aten.xlogy.Tensor: xlogy,
         aten.xlogy.Scalar_Self: xlogy,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from torch2keras.recorder import Tensor, ops
+from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import lowering, pointwise
 
 aten = torch.ops.aten
@@ -34,8 +34,9 @@ def round_decimals(x: Tensor, decimals: int = 0) -> Tensor:
 
 
 def logit(x: Tensor, eps: float | None = None) -> Tensor:
-    """log(x / (1 - x)), of x moved into [eps, 1 - eps]."""
-    x = x if eps is None else ops.clip(x, eps, 1.0 - eps)
+    """log(x / (1 - x)), of x moved into [eps, 1 - eps]; where these cross, to either of them."""
+    if eps is not None:
+        x = ops.clip(x, eps, 1.0 - eps) if eps <= 0.5 else ops.where(ops.less(x, eps), ops.full_like(x, eps), 1.0 - eps)
     return ops.log(x / (1.0 - x))
 
 
@@ -58,8 +59,13 @@ def isfinite(x: Tensor) -> Tensor:
 
 
 def cast_afterwards(x: Any, dtype: torch.dtype | None = None) -> Any:
-    """The operand itself: each result is cast to the dtype that PyTorch gives it."""
-    return x
+    """The operand itself: each result is cast to the dtype that PyTorch gives it.
+
+    On the way to narrow integers floats become int32 first: they wrap round in PyTorch, and stop at the limits in some
+    backends.
+    """
+    narrow = dtype in (torch.int8, torch.int16, torch.uint8) and "float" in x.dtype
+    return cast(x, torch.int32 if narrow else None)
 
 
 pointwise(

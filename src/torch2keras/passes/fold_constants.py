@@ -33,12 +33,12 @@ def fold_constants(graph: Graph) -> Graph:
     weights = _weight_only(graph)
     kept = []
     for node in graph.nodes:
-        node = node.replaced(lambda v: known.get(v, v))
-        results = _fold(node, weights)
+        seen = node.replaced(lambda v: known.get(v, v))
+        results = _fold(seen, weights)
         if results is None:
-            kept.append(node)
+            kept.append(seen)
         else:
-            known |= dict(zip(node.outputs, results, strict=True))
+            known.update(zip(node.outputs, results, strict=True))
     outputs = tuple(known.get(o, o) if isinstance(o, Value) else o for o in graph.outputs)
     return replace(graph, nodes=tuple(kept), outputs=outputs)
 
