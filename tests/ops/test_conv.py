@@ -142,6 +142,12 @@ COMPUTED = {
     ),
     "the kernel is an input, groups": computed(lambda x, w: F.conv1d(x, w, groups=3), (2, 6, 11), (9, 2, 3)),
     "the kernel is an input, depthwise": computed(lambda x, w: F.conv1d(x, w, groups=6), (2, 6, 11), (12, 1, 3)),
+    "the kernel is an input, groups of dynamic size": function(
+        lambda x, w, b: F.conv1d(x, w, b, groups=3), (2, 6, 11), (9, 2, 3), (9,)
+    ),
+    "the kernel is an input, depthwise of dynamic size": function(
+        lambda x, w: F.conv2d(x, w, groups=6), (2, 6, 11, 7), (12, 1, 3, 2)
+    ),
     "the bias alone is computed": computed(lambda x, b: F.conv1d(x, torch.ones(5, 3, 2), b + 1), (2, 3, 11), (5,)),
     "transposed, the kernel is an input": computed(
         lambda x, w: F.conv_transpose1d(x, w, stride=2, padding=1), (2, 3, 11), (3, 5, 3)
@@ -193,8 +199,3 @@ def test_layers_are_those_that_a_keras_user_would_write(module: nn.Module, layer
     shape = (2, 3, 19, 11)[: 2 + int(type(module).__name__[-2])]
     converted = t2k.convert(module, (torch.randn(shape),))
     assert [type(layer).__name__ for layer in converted.model.layers[1:]] == layers
-
-
-def test_a_grouped_kernel_with_a_dynamic_number_of_filters_is_refused() -> None:
-    with pytest.raises(t2k.errors.LoweringError, match="a dynamic number of filters"):
-        check(function(lambda x, w: F.conv1d(x, w, groups=3), (2, 6, 11), (9, 2, 3)))

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from torch2keras.errors import LoweringError
 from torch2keras.ir import Constant
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.padding import Pads, tuple_of, zero_pad
@@ -25,6 +24,7 @@ def conv_torch(args: Mapping[str, Any]) -> str:
         "depthwise": "n? c *s', c 1 *k', c -> n? c *s'",
         "multiplied": "n? groups *s', (groups m) 1 *k', (groups m) -> n? (groups m) *s'",
         "grouped": "n? (groups i) *s', (groups o) i *k', (groups o) -> n? (groups o) *s'",
+        "open": "n? c' *s', f' i' *k', f' -> n? f' *s'",
     }[kind]
 
 
@@ -35,19 +35,17 @@ def conv_keras(args: Mapping[str, Any]) -> str:
         "depthwise": "n *s' c, *k' c 1, c -> n *s' c",
         "multiplied": "n *s' groups, *k' groups m, (groups m) -> n *s' (groups m)",
         "grouped": "n *s' (groups i), *k' i (groups o), (groups o) -> n *s' (groups o)",
+        "open": "n *s' c', *k' i' f', f' -> n *s' f'",
     }[conv_kind(args)]
 
 
 def conv_kind(args: Mapping[str, Any]) -> str:
-    """dense, depthwise, multiplied (depthwise with several filters a channel) or grouped."""
+    """dense, depthwise, multiplied (several filters a channel), grouped, or open: in groups of dynamic size."""
     filters, depth = args["weight"].type.shape[:2]
     if args["groups"] == 1:
         return "dense"
     if not isinstance(filters, int):
-        raise LoweringError(
-            f"a convolution in {args['groups']} groups with a dynamic number of filters, {args['weight']}",
-            [("next", "make dimension 0 of that weight static: give dynamic_shapes without it")],
-        )
+        return "open"
     if depth == 1:
         return "depthwise" if filters == args["groups"] else "multiplied"
     return "grouped"
@@ -133,7 +131,7 @@ def _computed(x: Tensor, weight: Tensor, bias: Any, config: dict[str, Any], grou
     """Weights that the model computes: the op instead of the layer, in a Functional model one a group."""
     if groups == 1:
         y = ops.conv(x, weight, **config)
-    elif groups == x.shape[-1] and x.ndim < 5 and len({*config["dilation_rate"]}) == 1:
+    elif groups == x.shape[-1] == weight.shape[-2] and x.ndim < 5 and len({*config["dilation_rate"]}) == 1:
         # Numbers, as the op does not take the lists that a reloaded model has for tuples.
         numbers = {name: config[name][0] for name in ("strides", "dilation_rate")}
         y = ops.depthwise_conv(x, weight, padding=config["padding"], **numbers)
@@ -145,7 +143,8 @@ def _computed(x: Tensor, weight: Tensor, bias: Any, config: dict[str, Any], grou
 
 def _kernels(weight: Tensor, channels: int, groups: int) -> list[Tensor]:
     """The (*k, channels of a group, filters of a group) of each group."""
-    whole = ops.reshape(weight, (*weight.shape[:-2], channels // groups, -1))
+    each = channels // groups
+    whole = weight if weight.shape[-2] == each else ops.reshape(weight, (*weight.shape[:-2], each, -1))
     return ops.split(whole, groups, axis=-1)
 
 
