@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -197,8 +198,13 @@ CASES: dict[str, Case] = {
         ),
         (3, 5),
     ),
-    "hypot of infinities": function(
-        lambda x, y: torch.hypot(x / (y * 0), y), lambda: torch.ones(4), lambda: torch.ones(4)
+    "hypot of infinities and nan": function(
+        lambda x, y: torch.hypot(
+            x * torch.tensor([math.inf, -math.inf, 1.0, math.nan]),
+            y * torch.tensor([math.inf, 2.0, math.nan, math.inf]),
+        ),
+        lambda: torch.ones(3, 1),
+        lambda: torch.ones(3, 1),
     ),
     "gcd and lcm": function(lambda x, y: (torch.gcd(x, y), torch.lcm(x, y)), integers(3, 5), nonzero(5)),
     "of bools": function(

@@ -145,9 +145,9 @@ def xlogy(x: Any, other: Any) -> Any:
 
 
 def hypot(x: Any, other: Any) -> Any:
-    """The length of (x, other); Keras gives NaN where both are infinite."""
-    alike = ops.equal(ops.abs(x), ops.abs(other))
-    return ops.where(alike, ops.abs(x) * math.sqrt(2), ops.hypot(x, other))
+    """The length of (x, other), infinite where one of them is; Keras has NaN where the other one is infinite or NaN."""
+    infinite = ops.logical_or(ops.isinf(x), ops.isinf(other))
+    return ops.where(infinite, math.inf, ops.hypot(x, other))
 
 
 def copysign(x: Any, other: Any) -> Any:
