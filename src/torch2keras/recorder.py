@@ -16,9 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from torch2keras.adding import taken_for_bias
 from torch2keras.errors import LoweringError
 from torch2keras.ir import Origin
-from torch2keras.keras_graph import Call, Input, Literal, Ref, Weight
+from torch2keras.keras_graph import Call, Input, Literal, Ref, Shape, Weight
 
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "gamma": {"scale": False},
@@ -124,6 +125,10 @@ class Recorder:
         literal = _has_tensor([args, list(kwargs.values())])
         args = tuple(self._argument(a, literal=literal) for a in args)
         kwargs = {k: self._argument(v, literal=literal) for k, v in kwargs.items()}
+        if name == "ops.add" and taken_for_bias(*map(_shape, args)):
+            if taken_for_bias(*map(_shape, args[::-1])):
+                return self.op("ops.subtract", keras.ops.subtract, (args[0], ops.negative(args[1])), {})
+            args = args[::-1]
         spec = function(*_specs(args), **{k: _specs(v) for k, v in kwargs.items()})
         result, outputs = self._results(spec)
         self.calls.append(
@@ -259,6 +264,12 @@ def _specs(argument: Any) -> Any:
     if isinstance(argument, list | tuple):
         return type(argument)(_specs(a) for a in argument)
     return argument
+
+
+def _shape(argument: Any) -> Shape:
+    if isinstance(argument, Literal):
+        return argument.weight.shape
+    return argument.shape if isinstance(argument, Tensor) else np.shape(argument)
 
 
 def _refs(argument: Any) -> Any:
