@@ -65,7 +65,7 @@ def test_rows_name_each_module_once_with_its_layers(converted):
     rows = {row.path: row for row in converted.report.rows}
     assert len(rows) == len(converted.report.rows)
     assert [(c.kind, c.name) for c in rows["stem"].keras] == [
-        ("ZeroPadding1D", "stem.zero_padding1d"),
+        ("ZeroPadding1D", "stem_zero_padding1d"),
         ("Conv1D", "stem"),
     ]
     assert [c.kind for c in rows["blocks.1.norm"].keras] == ["BatchNormalization"]
@@ -115,7 +115,7 @@ def test_without_verification_the_report_says_so():
 
 def test_batch_normalization_has_a_note_on_further_training(converted):
     (note,) = [n for n in converted.report.notes if "variance" in n]
-    assert "blocks.0.norm" in note
+    assert "blocks_0_norm" in note
     assert "n/(n-1)" in note
 
 

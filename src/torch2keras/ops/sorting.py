@@ -97,6 +97,8 @@ def kthvalue(x, k, dim=-1, keepdim=False):
 @lowering(aten.median.dim, axes="... [dim'] -> ...")
 def median(x, dim, keepdim=False):
     """The lower of the two middle entries of the order."""
+    if x.ndim == 0:
+        return x, ops.zeros_like(x, dtype="int64")
     return statistic(x, dim, middle(sizes_of(x)[dim]), keepdim=keepdim)
 
 
