@@ -1,4 +1,4 @@
-"""Places of extremes, medians and running sums: what hangs on the order inside a dimension."""
+"""Places of extremes and running sums: what hangs on the order inside a dimension."""
 
 from __future__ import annotations
 
@@ -32,11 +32,7 @@ CASES: dict[str, Case] = {
     "max behind a convolution": function(
         lambda x, w: F.conv1d(x, w).max(2)[0] + F.conv1d(x, w).min(2)[0], (2, 3, 13), (5, 3, 3)
     ),
-    "of a scalar": function(
-        lambda x: (x[0, 0].argmax(0), x[0, 0].max(0), x[0, 0].cumsum(0), x[0, 0].median(0)), (3, 5)
-    ),
-    "median": function(lambda x: (x.median(1), x.median(-1, keepdim=True), x.median()), (3, 4, 7)),
-    "median of a dynamic length": function(lambda x: (x.median(2), x.median()), (2, 3, 7), **LENGTH),
+    "of a scalar": function(lambda x: (x[0, 0].argmax(0), x[0, 0].max(0), x[0, 0].cumsum(0)), (3, 5)),
     "cumsum": function(lambda x: (x.cumsum(1), x.cumsum(-1), x.cumsum(0)), (3, 5, 7)),
     "cumsum of integers and bools": function(
         lambda x: ((x > 0).cumsum(1), x.to(torch.int32).cumsum(2), x.cumsum(1, dtype=torch.float64)), (3, 5, 7)

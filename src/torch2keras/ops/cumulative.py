@@ -1,4 +1,4 @@
-"""What hangs on the order inside a dimension: places of extremes, medians, and running sums, products and extremes."""
+"""What hangs on the order inside a dimension: places of extremes, and running sums, products and extremes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import Any
 import torch
 
 from torch2keras.errors import LoweringError
-from torch2keras.factor import product, simple
-from torch2keras.ir import Size
 from torch2keras.ops.reduction import added, ranked
 from torch2keras.recorder import cast, ops
 from torch2keras.registry import lowering
-from torch2keras.sizes import sizes, sizes_of
 
 aten = torch.ops.aten
 DROPS = "... [dim'] -> ..."
@@ -54,28 +51,6 @@ def max_dim(x, dim, keepdim=False):
 def min_dim(x, dim, keepdim=False):
     """`keras.ops.min` and `keras.ops.argmin`."""
     return (ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(ops.argmin, x, dim, keepdim)
-
-
-def middle(size: Size) -> Any:
-    """The lower one of the middle places of `size` sorted numbers."""
-    size = simple(size)
-    return (size - 1) // 2 if isinstance(size, int) else ops.floor_divide(sizes().tensor(size) - 1, 2)
-
-
-@lowering(aten.median.dim, axes=DROPS)
-def median_dim(x, dim, keepdim=False):
-    """The middle of `keras.ops.sort`, and its place by `keras.ops.argsort`."""
-    if not x.ndim:
-        return x, ops.zeros_like(x, dtype="int64")
-    at = middle(sizes_of(x)[dim])
-    found = (ops.take(sort(x, axis=dim), at, axis=dim) for sort in (ops.sort, ops.argsort))
-    return tuple(ops.expand_dims(v, dim) if keepdim else v for v in found)
-
-
-@lowering(aten.median.default, axes="... -> ")
-def median_all(x):
-    """The middle of `keras.ops.sort`."""
-    return ops.take(ops.sort(ops.reshape(x, (-1,)), axis=0), middle(product(sizes_of(x))), axis=0)
 
 
 @lowering(aten.cumsum.default, axes=KEEPS)

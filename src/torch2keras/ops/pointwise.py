@@ -1,4 +1,4 @@
-"""Functions of one tensor, position by position: exponentials, trigonometry, rounding, casts, constants of a shape."""
+"""Functions of one tensor, position by position: exponentials, trigonometry, rounding, casts."""
 
 from __future__ import annotations
 
@@ -132,30 +132,7 @@ pointwise(
 )
 
 
-@lowering(aten.zeros_like.default, axes="...")
-def zeros_like(x, dtype=None):
-    """`keras.ops.zeros_like`."""
-    return ops.zeros_like(x, dtype=named(dtype))
-
-
-@lowering(aten.ones_like.default, axes="...")
-def ones_like(x, dtype=None):
-    """`keras.ops.ones_like`."""
-    return ops.ones_like(x, dtype=named(dtype))
-
-
-@lowering(aten.full_like.default, axes="...")
-def full_like(x, fill_value, dtype=None):
-    """`keras.ops.full_like`."""
-    return ops.full_like(x, fill_value, dtype=named(dtype))
-
-
 @lowering(aten.fill.Scalar, axes="...")
 def fill(x, value):
     """`keras.ops.full_like`."""
     return ops.full_like(x, value)
-
-
-def named(dtype: torch.dtype | None) -> str | None:
-    """A dtype as Keras names it."""
-    return None if dtype is None else str(dtype).removeprefix("torch.")

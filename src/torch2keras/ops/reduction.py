@@ -124,8 +124,8 @@ def logsumexp(x, dim, keepdim=False):
 
 @lowering(aten.count_nonzero.default, aten.count_nonzero.dim_IntList, axes=ALIKE)
 def count_nonzero(x, dim=None):
-    """`keras.ops.count_nonzero`."""
-    return ops.count_nonzero(x, axis=axis(x, dim))
+    """A sum of ones; `keras.ops.count_nonzero` reverses the dimensions that are left on the PyTorch backend."""
+    return ops.sum(cast(ops.not_equal(x, 0) if x.dtype != "bool" else x, "int64"), axis=axis(x, dim))
 
 
 def root(x: Any, order: float = 2) -> Any:
