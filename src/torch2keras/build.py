@@ -51,15 +51,15 @@ class Scope:
 
 def execute(items: Sequence[Call | Segment], values: dict[int, Any], scope: Scope) -> None:
     """Run calls on symbolic tensors; each segment becomes a nested model, called at once."""
-    later: list[set[int]] = [set()] * len(items)
+    needed: dict[int, set[int]] = {}
     wanted = set(scope.outside)
-    for number in range(len(items) - 1, -1, -1):
-        later[number] = set(wanted)
-        item = items[number]
-        wanted.update(i for call in (item.calls() if isinstance(item, Segment) else (item,)) for i in reads(call))
-    for item, needed in zip(items, later, strict=True):
+    for number, item in reversed(list(enumerate(items))):
         if isinstance(item, Segment):
-            _execute_segment(item, values, scope, needed)
+            needed[number] = set(wanted)
+        wanted.update(i for call in (item.calls() if isinstance(item, Segment) else (item,)) for i in reads(call))
+    for number, item in enumerate(items):
+        if isinstance(item, Segment):
+            _execute_segment(item, values, scope, needed[number])
         else:
             _execute_call(item, values, scope.layers)
 

@@ -34,6 +34,12 @@ def simple(size: Size) -> Size:
     return int(expanded) if expanded.is_Integer else expanded
 
 
+def static(size: Size) -> int | None:
+    """The size where it is a number, None where it is dynamic: as Keras writes shapes."""
+    size = simple(size)
+    return size if isinstance(size, int) else None
+
+
 @lru_cache(maxsize=65536)
 def quotient(size: Size, by: Size) -> Size | None:
     """Size / by where that is a whole number for all values of the symbols, else None."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -155,9 +154,6 @@ def whole_dims(space: AxisSpace, value: Value, order: Order) -> bool:
     dims = space.dim_of(value)
     runs = [dims[i] for i in order]
     return list(order) == [i for d in dict.fromkeys(runs) for i in space.solid(value) if dims[i] == d]
-
-
-Public = Literal["keras", "torch"] | Mapping[str, Order]
 
 
 class Assignment:

@@ -13,15 +13,15 @@ import torch
 from torch2keras.axes import Terms
 from torch2keras.equation import letters
 from torch2keras.errors import LoweringError, Torch2KerasError
-from torch2keras.factor import simple
+from torch2keras.factor import static
 from torch2keras.forms import Form, NodeForms, natural, node_forms, order_of, shape_of
-from torch2keras.ir import Constant, Graph, Node, Size, Value, keras_dtype, leaves
+from torch2keras.ir import Constant, Graph, Node, Value, keras_dtype, leaves
 from torch2keras.keras_graph import Input, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order
 from torch2keras.names import name_calls, sanitize
 from torch2keras.passes.fuse_padding import fuse_padding
 from torch2keras.patterns import normal_dims, parse
-from torch2keras.rearrange import arrange_weight, rearrange
+from torch2keras.rearrange import arrange_weight, rearrange, reshape
 from torch2keras.recorder import Recorder, Tensor, cast, recording
 from torch2keras.registry import IGNORED, Lowering, registry
 from torch2keras.sizes import SizeTensors
@@ -52,7 +52,7 @@ def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32
     """Lower every node. Raises LoweringError where an op's arguments have no Keras form."""
     forms = tuple(natural(plan.space, v, plan.inputs[v]) for v in graph.inputs)
     inputs = tuple(
-        Input(sanitize(v.name), tuple(map(_static, shape_of(plan.space, v, form))), keras_dtype(v.type.dtype))
+        Input(sanitize(v.name), tuple(map(static, shape_of(plan.space, v, form))), keras_dtype(v.type.dtype))
         for v, form in zip(graph.inputs, forms, strict=True)
     )
     with recording(Recorder(inputs, float_dtype)) as recorder:
@@ -83,11 +83,6 @@ def tied(graph: Graph) -> frozenset[int]:
         for tensor in learnt:
             beside.setdefault(tensor, set()).add(tuple(other for other in learnt if other != tensor))
     return frozenset(tensor for tensor, others in beside.items() if len(others) > 1)
-
-
-def _static(size: Size) -> int | None:
-    size = simple(size)
-    return size if isinstance(size, int) else None
 
 
 class Lowerer:
@@ -137,9 +132,7 @@ class Lowerer:
         inside, outside = terms.labels
         if any(label.slot.startswith("=") for label, _ in inside):
             out_form = natural(self.space, target, signature.orders[1])
-            whole = rearrange_between(
-                tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form)
-            )
+            whole = reshape(tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form))
             self.stored[target] = Stored(whole, out_form)
             return
         where = {label: i for i, label in enumerate(outside)}
@@ -243,7 +236,7 @@ class Lowerer:
                     [("next", "leave this result unused, as with return_indices=False")],
                 )
             tensor = self.recorder.bare(result) if isinstance(result, Weight) else result
-            expected = tuple(map(_static, shape_of(self.space, value, form)))
+            expected = tuple(map(static, shape_of(self.space, value, form)))
             fits = len(expected) == tensor.ndim and all(
                 None in (a, b) or a == b for a, b in zip(expected, tensor.shape, strict=True)
             )
@@ -265,13 +258,6 @@ class Lowerer:
             tensors.append(self.recorder.bare(tensor) if isinstance(tensor, Weight) else tensor)
             forms.append(form)
         return tensors, tuple(forms)
-
-
-def rearrange_between(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
-    """A reshape that no renaming of axes can say: factors that do not nest."""
-    from torch2keras.rearrange import reshape
-
-    return reshape(tensor, have, want)
 
 
 @functools.cache

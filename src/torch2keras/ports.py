@@ -10,8 +10,9 @@ import numpy as np
 
 from torch2keras.axes import AxisSpace
 from torch2keras.errors import InputError
+from torch2keras.factor import static
 from torch2keras.forms import Form
-from torch2keras.ir import Graph, Size, Value, keras_dtype
+from torch2keras.ir import Graph, Value, keras_dtype
 from torch2keras.layout import Order
 
 LETTERS = {0: "", 1: "n", 2: "n c", 3: "n c l", 4: "n c h w", 5: "n c d h w"}
@@ -64,7 +65,7 @@ def port(space: AxisSpace, value: Value, form: Form, name: str) -> Port:
     """The port of a value that is stored in `form`."""
     dims = space.dim_of(value)
     permutation = tuple(dims[group[0]] for group in form)
-    shape = tuple(_static(s) for s in value.type.shape)
+    shape = tuple(static(s) for s in value.type.shape)
     names = letters(len(shape))
     return Port(
         name,
@@ -74,10 +75,6 @@ def port(space: AxisSpace, value: Value, form: Form, name: str) -> Port:
         " ".join(names[d] for d in permutation),
         permutation,
     )
-
-
-def _static(size: Size) -> int | None:
-    return size if isinstance(size, int) else None
 
 
 def port_names(graph: Graph) -> tuple[list[str], list[str]]:

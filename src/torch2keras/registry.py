@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from torch2keras.ir import Node, Value
-from torch2keras.patterns import Pattern, Token, parse
+from torch2keras.patterns import Pattern, parse
 
 OpOverload = torch._ops.OpOverload
 Converter = Callable[..., Any]
@@ -21,7 +21,6 @@ Declaration = str | Callable[[Mapping[str, Any]], str | None]
 
 IGNORED = ("generator", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy")
 """Arguments that change where or how a tensor lies in memory, never its numbers; converters don't get them."""
-ELLIPSIS = (Token("ellipsis"),)
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,7 @@ class Lowering:
 
 
 def _declared(declaration: Declaration | None, node: Node) -> str | None:
-    return declaration(arguments(node)) if callable(declaration) else declaration
-
-
-def arguments(node: Node) -> Mapping[str, Any]:
-    """A node's arguments as a declaration sees them: tensors stand as Values, with `.type.shape`."""
-    return node.args
+    return declaration(node.args) if callable(declaration) else declaration
 
 
 def tensor_arguments(op: OpOverload) -> list[torch._C.Argument]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
 import sympy
 import torch
@@ -125,8 +126,6 @@ def outputs64(converted: Converted, double: Layers, tensors: Sequence[torch.Tens
 
 def values64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> Mapping[int, Any]:
     """Every value of the Keras graph in float64."""
-    import keras
-
     graph = converted.conversion.lowered.graph
     arrays = [p.from_torch(t) for p, t in zip(converted.inputs, tensors, strict=True)]
     inputs = [
