@@ -18,7 +18,6 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 import torch2keras as t2k
 from torch2keras.build import Layers, run
 from torch2keras.converted import Converted
-from torch2keras.weights import weight_numbers
 
 
 class Attention(nn.Module):
@@ -73,6 +72,18 @@ class Pairs(nn.Module):
         return self.pairs(y, torch.tanh(y))
 
 
+class Detached(nn.Module):
+    """A gate and a parameter through which no gradient flows, beside their uses through which one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.scale = nn.Conv1d(4, 6, 3), nn.Parameter(torch.randn(6, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        return y * torch.sigmoid(y.detach().mean(-1, keepdim=True)) + self.scale.detach() * y + self.scale
+
+
 def sound() -> torch.Tensor:
     return torch.randn(3, 4, 13)
 
@@ -108,6 +119,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
     "attention": (Attention, lambda: torch.randn(3, 5, 6)),
     "class token": (ClassToken, lambda: torch.randn(3, 5, 6)),
     "words": (Words, lambda: torch.arange(15).reshape(3, 5) % 11),
+    "detached": (Detached, sound),
     "pairs": (Pairs, lambda: torch.randn(2, 3, 5)),
 }
 
@@ -148,7 +160,7 @@ def keras_gradients(converted: Converted, x: torch.Tensor, cotangent: torch.Tens
     found: dict[str, np.ndarray] = {}
     for (variable, weight), gradient in zip(weights, gradients, strict=True):
         if variable.trainable and weight.trainable:
-            path, numbers = weight.constant.paths[0], weight_numbers(weight).numpy()
+            path, numbers = weight.constant.paths[0], weight.numbers().numpy()
             flat = found.setdefault(path, np.zeros(weight.constant.tensor.shape))
             np.add.at(flat.reshape(-1), numbers.reshape(-1), np.asarray(tf.convert_to_tensor(gradient)).reshape(-1))
     return {**found, "input": port.to_torch(of_input.numpy())} if x.is_floating_point() else found

@@ -81,8 +81,7 @@ def _slice_text(item: Any) -> str:
 def weight_text(weight: Weight, name: str) -> str:
     """The NumPy expression that makes the Keras weight of the PyTorch tensor called `name`."""
     shape = tuple(weight.constant.tensor.shape)
-    moves = (*weight.constant.moves, *weight.moves)
-    there = element_numbers(shape, moves)
+    there = weight.numbers()
     numbers = element_numbers(shape, ())
     if shape and there.numel() < numbers.numel():  # the part of one group: rows of the tensor
         row = numbers[0].numel()
@@ -95,7 +94,7 @@ def weight_text(weight: Weight, name: str) -> str:
             return f"{name}{step}"
         if moved.numel() == there.numel() and torch.equal(moved.reshape(there.shape), there):
             return f"{name}{step}.reshape{tuple(there.shape)}"
-    return f"{name.partition('[')[0]}" + "".join(_move_text(move) for move in moves)
+    return f"{name.partition('[')[0]}" + "".join(_move_text(move) for move in (*weight.constant.moves, *weight.moves))
 
 
 def _move_text(move: Any) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from torch2keras.ir import Constant, Origin, keras_dtype
-from torch2keras.moves import Flip, Move, Narrow, Permute, Reshape, rearranged
+from torch2keras.moves import Flip, Move, Narrow, Permute, Reshape, element_numbers, rearranged
 
 Shape = tuple[int | None, ...]
 
@@ -81,6 +81,10 @@ class Weight:
     def key(self) -> tuple[Any, ...]:
         """Equal for equal weights of one tensor: calls of one layer with equal keys share the layer."""
         return id(self.constant.tensor), self.constant.moves, self.moves
+
+    def numbers(self) -> torch.Tensor:
+        """For each element its place in the flat PyTorch tensor."""
+        return element_numbers(tuple(self.constant.tensor.shape), (*self.constant.moves, *self.moves))
 
 
 @dataclass(frozen=True)

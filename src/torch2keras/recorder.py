@@ -110,6 +110,7 @@ class Recorder:
         self.count = 0
         self.tensors = [self._new(keras.KerasTensor(i.shape, i.dtype)) for i in inputs]
         self._bare: dict[tuple[Any, ...], Tensor] = {}
+        self._rows: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
         self.tied: frozenset[int] = frozenset()
         """Ids of the tensors that layers with different other weights share: each is held alone."""
@@ -213,19 +214,20 @@ class Recorder:
     def bare(self, weight: Weight) -> Tensor:
         """A constant as a tensor: the kernel of a Dense layer on a one, so a weight of a stock layer."""
         if weight.key not in self._bare:
-            size, dtype = int(np.prod(weight.shape)), weight.dtype
-            config = {"units": size, "use_bias": False}
-            floating = "float" in dtype
-            kernel = weight.reshape(1, size)
-            wide = (
-                self.float_dtype if self.float_dtype == "float64" else "float32"
-            )  # half floats hold few integers exactly
-            row = self.layer(
-                LayerCall("Dense", config), (self.one(dtype if floating else wide),), {}, {"kernel": kernel}
-            )
-            full = ops.reshape(row, weight.shape)
-            self._bare[weight.key] = full if floating else ops.cast(full, dtype)
+            full = ops.reshape(self._row(weight), weight.shape)
+            self._bare[weight.key] = full if "float" in weight.dtype else ops.cast(full, weight.dtype)
         return self._bare[weight.key]
+
+    def _row(self, weight: Weight) -> Tensor:
+        """The elements in one row; a parameter that is read in several shapes is trained as one."""
+        key = (id(weight.constant.tensor), weight.numbers().numpy().tobytes()) if weight.trainable else weight.key
+        if key not in self._rows:
+            size = int(np.prod(weight.shape))
+            wide = "float64" if self.float_dtype == "float64" else "float32"  # half floats hold few integers exactly
+            one = self.one(weight.dtype if "float" in weight.dtype else wide)
+            dense = LayerCall("Dense", {"units": size, "use_bias": False})
+            self._rows[key] = self.layer(dense, (one,), {}, {"kernel": weight.reshape(1, size)})
+        return self._rows[key]
 
     def one(self, dtype: str) -> Tensor:
         """A (1, 1) tensor of ones that depends on the first input, as everything in a Functional model must."""

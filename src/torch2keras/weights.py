@@ -12,15 +12,10 @@ from torch2keras.errors import InputError
 from torch2keras.interpret import recompute
 from torch2keras.ir import Constant
 from torch2keras.keras_graph import Weight
-from torch2keras.moves import element_numbers, rearranged
+from torch2keras.moves import rearranged
 
 if TYPE_CHECKING:
     from torch2keras.converted import Conversion, Converted
-
-
-def weight_numbers(weight: Weight) -> torch.Tensor:
-    """For each element of a Keras weight its place in the flat PyTorch tensor."""
-    return element_numbers(tuple(weight.constant.tensor.shape), (*weight.constant.moves, *weight.moves))
 
 
 def state_dict(converted: Converted) -> dict[str, torch.Tensor]:
@@ -35,7 +30,7 @@ def state_dict(converted: Converted) -> dict[str, torch.Tensor]:
         values = torch.from_numpy(to_numpy(variable.value).copy())
         if weight.constant.recipe is not None:
             _require_unchanged(f"{call.name}.{attribute}", weight, values, known)
-        numbers = weight_numbers(weight)
+        numbers = weight.numbers()
         for path in weight.constant.paths:
             flat = result[path].reshape(-1)
             flat[numbers.reshape(-1)] = values.reshape(-1).to(flat.dtype)

@@ -10,7 +10,6 @@ from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Weight
 from torch2keras.recorder import LayerCall, Tensor, call, layers, ops, recorder
 from torch2keras.registry import lowering
-from torch2keras.weights import weight_numbers
 
 aten = torch.ops.aten
 
@@ -56,7 +55,7 @@ def is_transposed(table: Weight | None, kernel: Weight) -> bool:
     """Whether two weights are one parameter, in the shapes (v, d) and (d, v)."""
     if table is None or table.constant.tensor is not kernel.constant.tensor or table.shape != kernel.shape[::-1]:
         return False
-    return torch.equal(weight_numbers(table).t(), weight_numbers(kernel))
+    return torch.equal(table.numbers().t(), kernel.numbers())
 
 
 @lowering(aten.one_hot.default, axes="... -> ... classes'")

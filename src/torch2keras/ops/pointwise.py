@@ -127,6 +127,7 @@ pointwise(
         aten.to.dtype_layout: cast_afterwards,
         aten.to.device: cast_afterwards,
         aten._to_copy.default: cast_afterwards,
+        aten.detach.default: ops.stop_gradient,
     },
     promote=False,
 )

@@ -24,7 +24,7 @@ registry.permutes |= {
     aten.moveaxis.intlist,
 }  # fmt: skip
 registry.aliases |= {
-    aten.alias.default, aten.clone.default, aten.contiguous.default, aten.detach.default, aten.lift_fresh_copy.default,
+    aten.alias.default, aten.clone.default, aten.contiguous.default, aten.lift_fresh_copy.default,
     aten.positive.default,
 }  # fmt: skip
 

@@ -73,6 +73,8 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
     sources = [v for v in node.operands if isinstance(v, Constant)]
     if len(sources) == 1 and (node.op in MOVERS or node.op in registry.views or node.op in registry.permutes):
         return _moved(node, sources[0])
+    if node.op is aten.detach.default and any(s.trainable for s in sources):
+        return None  # the parameter is trained where it is read otherwise, and stays one weight
     learnt = tuple(dict.fromkeys(p for s in sources if s.trainable for p in (s.paths or s.folded_from)))
     if any(s.trainable for s in sources) and not all(v in weights for v in node.outputs):
         return None
