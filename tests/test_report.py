@@ -135,6 +135,22 @@ def test_folded_weights_name_what_they_are_computed_from():
     assert report.parameters.unused == ()
 
 
+class Overlapping(nn.Module):
+    """A parameter whose middle element is read twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(5))
+
+    def forward(self, x):
+        return x * self.scale[:3] + self.scale[2:]
+
+
+def test_a_parameter_that_keras_holds_in_parts_that_overlap_is_named():
+    notes = t2k.convert(Overlapping().eval(), (torch.randn(2, 3),)).report.notes
+    assert [n for n in notes if n.startswith("scale is held in 2 Keras weights")]
+
+
 def test_the_notes_of_the_capture_are_there():
     report = t2k.convert(nn.Linear(3, 5).train(), (torch.randn(2, 3),), verify=False).report
     assert any("train mode" in note for note in report.notes)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from torch2keras.ir import Constant, Graph, Node, Origin, Value
-from torch2keras.keras_graph import Call
+from torch2keras.keras_graph import Call, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order, moves
 from torch2keras.ports import Port, letters, port_names
 
@@ -246,6 +246,8 @@ def _notes(conversion: Conversion, parameters: Parameters, verification: Verific
         yield f"{weight} is computed from {', '.join(names)}; in Keras it is one weight."
     for names in parameters.tied:
         yield f"{' = '.join(names)}: one parameter, and one weight in Keras where one layer reads it."
+    for name, count in _apart(conversion.lowered.graph):
+        yield f"{name} is held in {count} Keras weights that share elements: equal now, and training moves them apart."
     if parameters.unused:
         yield f"No output depends on {', '.join(parameters.unused)}; they are not in the Keras model."
     normed = [call.name for call in conversion.lowered.graph.calls if call.target == "layers.BatchNormalization"]
@@ -255,6 +257,18 @@ def _notes(conversion: Conversion, parameters: Parameters, verification: Verific
             "PyTorch with the unbiased one, n/(n-1) times as large for n numbers a channel."
         )
     yield from (verification.notes if verification else ())
+
+
+def _apart(graph: KerasGraph) -> Iterator[tuple[str, int]]:
+    """Parameters of which an element stands in several Keras weights, and in how many."""
+    held: dict[str, list[Weight]] = {}
+    for _, _, weight in graph.weights():
+        if weight.trainable and weight.constant.paths:
+            held.setdefault(weight.constant.paths[0], []).append(weight)
+    for name, weights in held.items():
+        numbers = np.concatenate([weight.numbers().numpy().ravel() for weight in weights])
+        if len(weights) > 1 and len(np.unique(numbers)) < len(numbers):
+            yield name, len(weights)
 
 
 def _some(names: Sequence[str]) -> str:
