@@ -50,9 +50,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-# A program that has PyTorch loaded is about to convert: everything is imported now. Without it (the command line's
-# --help) nothing is imported before it is asked for; PyTorch and Keras take seconds.
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
+
+# Nothing is imported before it is asked for: PyTorch's exporter, SymPy and Keras take seconds. Only the order in which
+# Triton and TensorFlow are loaded can't wait.
 if "torch" in sys.modules:
     settle_triton()
-    for _name in __all__:
-        __getattr__(_name)
