@@ -157,12 +157,24 @@ def test_resized() -> None:
     example = (torch.tensor([[0.5, -2.0, 7.0]]), torch.tensor([[5, 9]]), torch.tensor([True]))
     x, index, flag = resized(example, [{0: 5, -1: 31}, {1: 23}, {}], seed=1)
     assert (x.shape, index.shape, flag.shape) == ((5, 31), (1, 23), (1,))
-    assert set(x.flatten().tolist()) == {0.5, -2.0, 7.0}
+    assert -2.0 <= x.min() < x.max() <= 7.0
+    assert len(set(x.flatten().tolist())) == x.numel()
     assert set(index.flatten().tolist()) == {5, 9}
     assert flag.item() is True
     again = resized(example, [{0: 5, -1: 31}, {1: 23}, {}], seed=1)
     assert torch.equal(again[0], x)
     assert not torch.equal(resized(example, [{0: 5, -1: 31}, {}, {}], seed=2)[0], x)
+
+
+def test_resized_keeps_the_order_along_other_dims() -> None:
+    rising = torch.rand(2, 11).sort(-1).values
+    marks = torch.tensor([[0, 3, 5], [0, 1, 7]])
+    more, rows, fewer = resized((rising, marks, rising), [{0: 7}, {0: 5}, {1: 5}])
+    assert torch.equal(more[:2], rising)
+    assert (more.diff(dim=-1) >= 0).all()
+    assert len(set(more[:, 0].tolist())) == 7
+    assert {tuple(row) for row in rows.tolist()} == {(0, 3, 5), (0, 1, 7)}
+    assert torch.equal(fewer, rising[:, :5])
 
 
 def test_resized_from_and_to_nothing() -> None:

@@ -150,3 +150,28 @@ def test_rounding_noise_is_no_error() -> None:
     )
     assert result.verification is not None
     assert result.verification.ok
+
+
+class Loss(nn.Module):
+    """Refuses what is no probability."""
+
+    def forward(self, x, y):
+        return nn.functional.binary_cross_entropy(x, y)
+
+
+def test_a_probe_that_the_module_refuses_is_exchanged_for_the_example():
+    result = t2k.convert(Loss(), (torch.rand(3, 7), torch.rand(3, 7)))
+    assert {c.probe for c in result.verification.checks} == {"example", "another size"}
+    assert [n for n in result.verification.notes if n.startswith("The module refuses the inputs of the probe 'normal'")]
+
+
+def test_the_example_is_tried_where_a_probe_gives_no_finite_number():
+    result = converted(Function(lambda x: torch.log(x - 200)), torch.rand(2, 3) + 201)
+    assert {c.probe for c in result.verification.checks} == {"normal", "wide", "example", "another size"}
+    assert result.verification.notes == ()
+
+
+def test_one_tensor_given_twice_is_two_inputs():
+    x = torch.randn(3, 5)
+    result = t2k.convert(nn.Bilinear(5, 5, 7).eval(), (x, x))
+    assert len(result.inputs) == 2

@@ -63,17 +63,13 @@ def named_leaves(bound: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def cloned(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The call with every tensor cloned: torch.export marks dims of the tensors that it is given, for good."""
-    seen: dict[int, torch.Tensor] = {}
+    """The call with every tensor cloned: torch.export marks dims of the tensors that it is given, for good.
 
-    def clone(leaf: Any) -> Any:
-        if not isinstance(leaf, torch.Tensor):
-            return leaf
-        if id(leaf) not in seen:
-            seen[id(leaf)] = leaf.detach().clone()
-        return seen[id(leaf)]
-
-    copy: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_map(clone, (args, kwargs))
+    A tensor that is given twice becomes two, or torch.export takes two inputs for one.
+    """
+    copy: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_map_only(
+        torch.Tensor, lambda tensor: tensor.detach().clone(), (args, kwargs)
+    )
     return copy
 
 

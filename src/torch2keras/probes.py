@@ -71,7 +71,9 @@ def resized(
 ) -> tuple[torch.Tensor, ...]:
     """Tensors like the example's, in which dim d of input i has the size `sizes[i][d]`; d may be negative.
 
-    Their values are drawn from those of the example (N(0, 1) and 0 where the example is empty).
+    They keep within the example's values and, along other dims, its order: along a dim that grows, further entries lie
+    between two of the example, or are one of them where the type is integer or bool. Where there is but one, the
+    values are drawn anew from all of it (N(0, 1) and 0 where the example is empty).
     Raises `InputError` when `sizes` does not fit the example.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
@@ -86,7 +88,7 @@ def resized(
                 rows = [("where", f"input {position}"), ("shapes", asked)]
                 raise InputError(f"input {position} cannot have {size} in dim {dim}", rows)
             shape[dim] = size
-        made.append(_drawn(tensor, _generator(seed, "resized", position), torch.Size(shape)))
+        made.append(_grown(tensor, _generator(seed, "resized", position), shape))
     return tuple(made)
 
 
@@ -155,13 +157,36 @@ def _same(like: torch.Tensor, _rng: np.random.Generator) -> torch.Tensor:
     return like.clone()
 
 
-def _drawn(like: torch.Tensor, rng: np.random.Generator, shape: torch.Size | None = None) -> torch.Tensor:
-    """Values of `like`, drawn anew, in `shape`; of an empty one N(0, 1) or 0."""
-    shape = like.shape if shape is None else shape
+def _drawn(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Values of `like`, drawn anew."""
+    return (
+        like.flatten()[torch.from_numpy(rng.integers(like.numel(), size=tuple(like.shape)))] if like.numel() else like
+    )
+
+
+def _grown(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) -> torch.Tensor:
+    """`like` in another shape of the same rank."""
     if like.numel() == 0:
-        blank = torch.zeros(shape, dtype=like.dtype)
+        blank = torch.zeros(tuple(shape), dtype=like.dtype)
         return _normal(blank, rng) if like.is_floating_point() else blank
-    return like.flatten()[torch.from_numpy(rng.integers(like.numel(), size=tuple(shape)))].reshape(shape)
+    if any(have == 1 < want for have, want in zip(like.shape, shape, strict=True)):
+        return _between(like.flatten(), rng, tuple(shape))
+    for dim, size in enumerate(shape):
+        further = max(size - like.shape[dim], 0)
+        more = _between(like.movedim(dim, 0), rng, (further,)).movedim(0, dim)
+        like = torch.cat([like.narrow(dim, 0, size - further), more], dim)
+    return like
+
+
+def _between(entries: torch.Tensor, rng: np.random.Generator, shape: tuple[int, ...]) -> torch.Tensor:
+    """Entries drawn anew, each somewhere between two of the given ones; integers and bools are one of them."""
+    places = rng.integers(len(entries), size=shape)
+    first = entries[torch.from_numpy(places)]
+    if not entries.is_floating_point() or len(entries) == 1:
+        return first
+    second = entries[torch.from_numpy((places + rng.integers(1, len(entries), size=shape)) % len(entries))]
+    share = torch.from_numpy(rng.uniform(size=shape)).reshape(*shape, *(1,) * (entries.ndim - 1))
+    return _cast(torch.lerp(first.double(), second.double(), share).numpy(), first)
 
 
 def _limits(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

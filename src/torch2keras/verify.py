@@ -68,11 +68,11 @@ def verify_conversion(converted: Converted, names: Sequence[str] | None = None) 
     double = Layers(conversion.lowered.graph, "float64")
     checks: list[Check] = []
     notes: list[str] = []
-    for name, tensors in example_sets(conversion, names or DEFAULT_PROBES, notes):
-        for check in _checks(converted, double, name, tensors):
+    for given in example_sets(conversion, names or DEFAULT_PROBES, notes):
+        for check in _checks(converted, double, given):
             checks.append(check)
             if not check.difference.ok:
-                raise _divergence(converted, double, check, tensors)
+                raise _divergence(converted, double, check, given.tensors)
     return Verification(tuple(checks), (*notes, *_blind_notes(checks)))
 
 
@@ -83,21 +83,21 @@ def _blind_notes(checks: Sequence[Check]) -> Iterator[str]:
         yield f"{output} was not compared: under no probe does it hold a finite number."
 
 
-def _checks(converted: Converted, double: Layers, name: str, tensors: Sequence[torch.Tensor]) -> Iterator[Check]:
+def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Check]:
+    module, tensors = converted.conversion.module, given.tensors
     args, kwargs = rebuilt(converted.conversion, tensors)
-    module = converted.conversion.module
-    y64, y_t = run64(module, args, kwargs), run_module(module, args, kwargs)
+    y64 = run64(module, args, kwargs)
     with double_precision():
         k64 = [p.to_torch(y) for p, y in zip(converted.outputs, outputs64(converted, double, tensors), strict=True)]
     y_k = converted.run(tensors)
     shapes = tuple(tuple(t.shape) for t in tensors)
-    for number, (out, k, t, kk, exact) in enumerate(zip(converted.outputs, y_k, y_t, k64, y64, strict=True)):
+    for number, (out, k, t, kk, exact) in enumerate(zip(converted.outputs, y_k, given.outputs, k64, y64, strict=True)):
         eps = EPS.get(out.dtype, EPS["float32"])
         same, near = meaning(kk, exact, y_t=t), numerics(k, t, exact, eps)
         if same.ok and not near.ok and near.compared:  # 0 where a NaN or an infinity stands elsewhere
             near = numerics(k, run64(module, *rebuilt(converted.conversion, shaken(tensors, eps)))[number], exact, eps)
-        yield Check(name, shapes, out.name, same)
-        yield Check(name, shapes, out.name, near)
+        yield Check(given.probe, shapes, out.name, same)
+        yield Check(given.probe, shapes, out.name, near)
 
 
 def shaken(tensors: Sequence[torch.Tensor], eps: float) -> tuple[torch.Tensor, ...]:
@@ -161,13 +161,53 @@ GROWTHS = (Growth(1, 1), Growth(1, 2), Growth(2, 0), Growth(4, 0))
 """Tried in this order until the module itself accepts the sizes: an odd length for an even one comes first."""
 
 
-def example_sets(
-    conversion: Conversion, names: Sequence[str], notes: list[str]
-) -> Iterator[tuple[str, tuple[torch.Tensor, ...]]]:
-    """The probes at the example's shapes, and normal numbers at other sizes of what is dynamic."""
+class Given(NamedTuple):
+    """One set of inputs, and what the module gives for it in its own type."""
+
+    probe: str
+    tensors: tuple[torch.Tensor, ...]
+    outputs: list[np.ndarray]
+
+
+def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str]) -> Iterator[Given]:
+    """The probes at the example's shapes, and another size of what is dynamic.
+
+    A probe that the module refuses, or of which it makes no finite number, is exchanged for the example itself.
+    """
     example = example_tensors(conversion)
+    known: set[str] = set()
     for probe in probes(example, names=names):
-        yield probe.name, probe.tensors
+        given, error = _attempt(conversion, probe.name, probe.tensors)
+        if given:
+            known.add(probe.name)
+            yield given
+        if not given:
+            notes.append(f"The module refuses the inputs of the probe {probe.name!r}: {error}")
+        if "example" not in known and not (given and _tells(given)):
+            known.add("example")
+            (itself,) = probes(example, names=["example"])
+            given, _ = _attempt(conversion, itself.name, itself.tensors)
+            if given:
+                yield given
+    yield from _other_size(conversion, example, notes)
+
+
+def _attempt(conversion: Conversion, probe: str, tensors: tuple[torch.Tensor, ...]) -> tuple[Given | None, str]:
+    """The set with the module's outputs, or None and the first line of its refusal."""
+    args, kwargs = rebuilt(conversion, tensors)
+    try:
+        return Given(probe, tensors, run_module(conversion.module, args, kwargs)), ""
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises; a note says so
+        return None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+def _tells(given: Given) -> bool:
+    """Whether each output holds a number to compare."""
+    return all(output.size == 0 or np.isfinite(output).any() for output in given.outputs)
+
+
+def _other_size(conversion: Conversion, example: Sequence[torch.Tensor], notes: list[str]) -> Iterator[Given]:
+    """The first other size of the dynamic dimensions that the module itself accepts."""
     symbols = sorted(
         {s for v in conversion.graph.inputs for e in v.type.shape if not isinstance(e, int) for s in e.free_symbols},
         key=str,
@@ -177,14 +217,10 @@ def example_sets(
     growths = product(GROWTHS, repeat=len(symbols)) if len(symbols) < 3 else [(g,) * len(symbols) for g in GROWTHS]
     for growth in growths:
         other = {s: g.factor * conversion.graph.hints[s] + g.more for s, g in zip(symbols, growth, strict=True)}
-        tensors = resized(example, _sizes(conversion.graph, other))
-        args, kwargs = rebuilt(conversion, tensors)
-        try:
-            run_module(conversion.module, args, kwargs)
-        except Exception:  # noqa: BLE001, S112 - the module itself refuses this size; another is tried, or a note says so
-            continue
-        yield "another size", tensors
-        return
+        given, _ = _attempt(conversion, "another size", resized(example, _sizes(conversion.graph, other)))
+        if given:
+            yield given
+            return
     notes.append("no other size of the dynamic dimensions was found that the module itself accepts")
 
 
