@@ -51,13 +51,24 @@ class Captured:
     strict: bool
     notes: tuple[str, ...]
 
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether a size of the inputs is."""
+        return any(static_size(size) is None for value in _user_values(self.program) for size in value.shape)
+
 
 def capture(
-    module: nn.Module, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, *, dynamic_shapes: Any = None
+    module: nn.Module,
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    *,
+    dynamic_shapes: Any = None,
+    fixed_because: str = "",
 ) -> Captured:
     """Export an eval view of a module on example inputs; the module and the inputs come back as they were.
 
-    Without `dynamic_shapes`, dim 0 of every tensor is dynamic where torch.export can prove it, all else static.
+    Without `dynamic_shapes`, dim 0 of every tensor is dynamic where torch.export can prove it, all else static; all is
+    static where `fixed_because` gives a reason for it.
     Raises InputError for modules, inputs or shapes that cannot be used, CaptureError where torch.export cannot take
     the module, UnsupportedOpError for parameters and buffers that forward changes.
     """
@@ -69,7 +80,7 @@ def capture(
     check_inputs([(name, leaf) for name, leaf in leaves if isinstance(leaf, torch.Tensor)])
     notes = [*train_mode_notes(module), *weight_notes(module), *_constant_notes(leaves)]
     with eval_view(module):
-        exported = _export(module, args, kwargs, dynamic_shapes, bound)
+        exported = _export(module, args, kwargs, dynamic_shapes, bound, fixed_because)
     program = exported.program
     inputs = program.graph_signature.input_specs
     notes += [*exported.notes, *_no_grad_notes(program.graph_module)]
@@ -87,16 +98,20 @@ class _Exported:
 
 
 def _export(
-    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic_shapes: Any, bound: dict[str, Any]
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    dynamic_shapes: Any,
+    bound: dict[str, Any],
+    refusal: str,
 ) -> _Exported:
     """The first attempt that succeeds: without dynamo, then with it; on each way the most dynamic example first."""
     given = Example(args, kwargs, None)
     if dynamic_shapes is None:
-        attempts, notes = list(_default_attempts(given, bound)), list[str]()
+        attempts, notes = [given] if refusal else list(_default_attempts(given, bound)), list[str]()
     else:
         attempts, notes = _asked_attempts(given, by_parameter(dynamic_shapes, module, given, bound), bound)
     first: Exception | None = None
-    refusal = ""
     for strict in (False, True):
         for example in attempts:
             try:

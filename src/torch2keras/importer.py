@@ -12,7 +12,8 @@ from torch.export.graph_signature import InputKind
 
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.factor import simple
-from torch2keras.ir import Constant, Graph, Node, Origin, Size, TensorType, Value
+from torch2keras.ir import Constant, Graph, Node, Origin, TensorType, Value
+from torch2keras.multiples import multiples
 from torch2keras.passes.source_lines import module_path, user_line
 
 
@@ -42,7 +43,11 @@ class Importer:
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
         self.outputs: tuple[Any, ...] = ()
-        self.shape_env: Any = None
+        values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder"]
+        sizes: list[Any] = [size for v in values if isinstance(v, torch.Tensor) for size in v.shape]
+        env = next((size.node.shape_env for size in sizes if isinstance(size, torch.SymInt)), None)
+        self.measured = _measured(env)
+        self.known_multiples = multiples([g.expr for g in env.guards], self.measured) if env else {}
 
     def add(self, node: torch.fx.Node) -> None:
         """Take one FX node in."""
@@ -141,18 +146,25 @@ class Importer:
     def _size(self, value: Any) -> Any:
         """A symbolic int as its expression; anything else as it is."""
         if isinstance(value, torch.SymInt | torch.SymFloat):
-            self.shape_env = value.node.shape_env
-            expression: Size = value.node.expr
+            expression: sympy.Expr = value.node.expr
+            if self.known_multiples:
+                expression = expression.subs(self.known_multiples)
             return simple(expression) if isinstance(value, torch.SymInt) else expression
         return value
 
     def hints(self) -> dict[sympy.Symbol, int]:
         """What the symbols measured in the example."""
-        env = self.shape_env
-        if env is None:
-            return {}
-        table = env.backed_var_to_val if hasattr(env, "backed_var_to_val") else env.var_to_val
-        return {symbol: int(value) for symbol, value in table.items()}
+        parts = {
+            m.free_symbols.pop(): self.measured[s] // int(m.as_coeff_Mul()[0]) for s, m in self.known_multiples.items()
+        }
+        return self.measured | parts
+
+
+def _measured(env: Any) -> dict[sympy.Symbol, int]:
+    if env is None:
+        return {}
+    table = env.backed_var_to_val if hasattr(env, "backed_var_to_val") else env.var_to_val
+    return {symbol: int(value) for symbol, value in table.items()}
 
 
 def origin_of(node: torch.fx.Node) -> Origin:

@@ -59,10 +59,13 @@ def run_nodes(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[No
 
 def input_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
     """What each symbol measures in these inputs."""
-    pairs = [
-        (s, n) for v, t in zip(graph.inputs, inputs, strict=True) for s, n in zip(v.type.shape, t.shape, strict=True)
-    ]
-    return {size: number for size, number in pairs if isinstance(size, sympy.Symbol)}
+    measured = {}
+    for value, tensor in zip(graph.inputs, inputs, strict=True):
+        for size, number in zip(value.type.shape, tensor.shape, strict=True):
+            if not isinstance(size, int) and len(size.free_symbols) == 1:  # torch.export's sizes of inputs are linear
+                (symbol,) = size.free_symbols
+                measured[symbol] = int((number - size.subs(symbol, 0)) / size.coeff(symbol))
+    return measured
 
 
 def recompute(constant: Constant, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:

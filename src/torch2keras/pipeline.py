@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -10,8 +11,9 @@ from torch import nn
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.axes import infer_axes
 from torch2keras.build import build
-from torch2keras.capture import capture
+from torch2keras.capture import Captured, capture
 from torch2keras.converted import Conversion, Converted
+from torch2keras.errors import LoweringError, Torch2KerasError, UnsupportedOpError
 from torch2keras.global_state import unchanged
 from torch2keras.importer import import_graph
 from torch2keras.layout import assign_layouts
@@ -41,31 +43,64 @@ def convert(
     """Convert a PyTorch module to a Keras 3 Functional model of stock layers, channels last, and verify it.
 
     `args` and `kwargs` are an example input in PyTorch's layout. The batch (dimension 0) is dynamic where
-    torch.export can prove it; other dimensions as `dynamic_shapes` says, in torch.export's own vocabulary.
+    torch.export can prove it and Keras can express it; other dimensions as `dynamic_shapes` says, in torch.export's
+    own vocabulary.
     `layout` is "keras" (ports in the order that costs nothing), "torch" (exactly the module's order), or a mapping
     from port names to orders such as {"x": "n l c"}. The module comes back as it was given.
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
+    kwargs = dict(kwargs or {})
     with unchanged():
         load_exporter()
         progress("capture")
-        captured = capture(module, args, dict(kwargs or {}), dynamic_shapes=dynamic_shapes)
-        progress("import")
-        flat = decompose(captured.graph_module, registry.__contains__)
-        graph = drop_dead_code(fold_constants(import_graph(captured.program, flat)))
-        require_lowerings(graph)
-        progress("layout")
-        space = infer_axes(graph)
-        plan = assign_layouts(graph, space, wanted_orders(graph, space, layout))
-        progress("lower")
-        dtype = str(nominal_dtype(module, args, kwargs)).removeprefix("torch.")
-        lowered = lower(graph, plan, name or type(module).__name__, dtype)
-        progress("build")
-        model, layers = build(lowered.graph)
-        conversion = Conversion(module, args, dict(kwargs or {}), captured, graph, plan, lowered)
-        converted = Converted(model, layers, conversion)
+        captured = capture(module, args, kwargs, dynamic_shapes=dynamic_shapes)
+        ask = Request(module, args, kwargs, layout, name or type(module).__name__)
+        try:
+            converted = _converted(ask, captured, progress)
+        except (LoweringError, UnsupportedOpError) as error:
+            if dynamic_shapes is not None or not captured.is_dynamic:
+                raise
+            converted = _with_fixed_batch(ask, error, progress)
         if verify:
             progress("verify")
             converted.verify()
         return converted
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be converted, and how."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    layout: str | Mapping[str, str]
+    name: str
+
+
+def _converted(ask: Request, captured: Captured, progress: Progress) -> Converted:
+    """The captured module as a Keras model."""
+    progress("import")
+    flat = decompose(captured.graph_module, registry.__contains__)
+    graph = drop_dead_code(fold_constants(import_graph(captured.program, flat)))
+    require_lowerings(graph)
+    progress("layout")
+    space = infer_axes(graph)
+    plan = assign_layouts(graph, space, wanted_orders(graph, space, ask.layout))
+    progress("lower")
+    dtype = str(nominal_dtype(ask.module, ask.args, ask.kwargs)).removeprefix("torch.")
+    lowered = lower(graph, plan, ask.name, dtype)
+    progress("build")
+    model, layers = build(lowered.graph)
+    return Converted(model, layers, Conversion(ask.module, ask.args, ask.kwargs, captured, graph, plan, lowered))
+
+
+def _with_fixed_batch(ask: Request, error: Torch2KerasError, progress: Progress) -> Converted:
+    """Once more with every size fixed, which the report says; `error`, if that is no better."""
+    progress("capture")
+    try:
+        captured = capture(ask.module, ask.args, ask.kwargs, fixed_because=str(error).partition("\n")[0])
+        return _converted(ask, captured, progress)
+    except Torch2KerasError:
+        raise error from None

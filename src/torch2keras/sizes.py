@@ -14,7 +14,7 @@ from torch.utils._sympy.functions import FloorDiv
 
 from torch2keras.axes import AxisSpace
 from torch2keras.errors import LoweringError
-from torch2keras.factor import simple
+from torch2keras.factor import quotient, simple
 from torch2keras.forms import shape_of
 from torch2keras.ir import Graph, Size
 from torch2keras.keras_graph import Weight
@@ -82,6 +82,15 @@ class SizeTensors:
                 at = shape.index(size)
                 row = stored.tensor[tuple(slice(None) if d == at else 0 for d in range(len(shape)))]
                 return ops.ones_like(row, dtype="int32")  # type: ignore[no-any-return]
+        return self._part(size)
+
+    def _part(self, size: Size) -> Tensor | None:
+        """Every k-th of the ones along a dimension of k times the size."""
+        for value, stored in self.stored.items():
+            for whole in shape_of(self.space, value, stored.form):
+                if not isinstance(whole, int) and isinstance(times := quotient(whole, size), int):
+                    part: Tensor = self.line(whole)[::times]
+                    return part
         return None
 
     def _composed(self, size: Size) -> Tensor:

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torch.export import Dim
 
-import torch2keras as t2k
 from conversion import check, function, module
 
 DYNAMIC = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
@@ -20,6 +19,7 @@ def within(shuffle: nn.Module, before: int, after: int) -> nn.Module:
 
 CASES = {
     "pixel": module(lambda: nn.PixelShuffle(2), (2, 12, 5, 7), transposes=1),
+    "pixel, unbatched": module(lambda: nn.PixelShuffle(2), (12, 5, 7), transposes=1),
     "pixel, between convolutions": module(lambda: within(nn.PixelShuffle(3), 18, 2), (2, 3, 5, 7), transposes=1),
     "pixel, dynamic height": module(lambda: within(nn.PixelShuffle(3), 18, 2), (2, 3, 5, 7), transposes=1, **DYNAMIC),
     "pixel, two batches": function(lambda x: torch.pixel_shuffle(x, 2), (2, 3, 12, 5, 7), transposes=1),
@@ -37,8 +37,3 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_shuffle(name: str) -> None:
     check(CASES[name])
-
-
-def test_a_dynamic_number_of_channels_is_refused() -> None:
-    with pytest.raises(t2k.errors.LoweringError, match="a dynamic size would have to be divided"):
-        check(module(lambda: nn.PixelShuffle(2), (12, 5, 7)))
