@@ -119,6 +119,21 @@ def test_batch_normalization_has_a_note_on_further_training(converted):
     assert "n/(n-1)" in note
 
 
+# a batch normalization -> how the note on its further training goes on
+FURTHER = {
+    "frozen": (nn.BatchNorm1d(3).requires_grad_(False), "The parameters of 0 are frozen, so these layers are"),
+    "cumulative": (nn.BatchNorm1d(3, momentum=None), "The running statistics of 0 stay as they are in Keras"),
+}
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_training_that_differs_is_noted(name):
+    norm, start = FURTHER[name]
+    notes = t2k.convert(nn.Sequential(norm).eval(), (torch.randn(2, 3),)).report.notes
+    (note,) = notes
+    assert note.startswith(start)
+
+
 def test_tied_frozen_and_unused_parameters():
     report = t2k.convert(Tied().eval(), (torch.randn(2, 5),)).report
     counts = report.parameters

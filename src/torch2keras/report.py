@@ -250,13 +250,25 @@ def _notes(conversion: Conversion, parameters: Parameters, verification: Verific
         yield f"{name} is held in {count} Keras weights that share elements: equal now, and training moves them apart."
     if parameters.unused:
         yield f"No output depends on {', '.join(parameters.unused)}; they are not in the Keras model."
-    normed = [call.name for call in conversion.lowered.graph.calls if call.target == "layers.BatchNormalization"]
-    if normed:
+    yield from _batch_norm_notes(conversion.lowered.graph)
+    yield from (verification.notes if verification else ())
+
+
+def _batch_norm_notes(graph: KerasGraph) -> Iterator[str]:
+    """What further training does to batch normalization otherwise than in PyTorch."""
+    norms = [call for call in graph.calls if call.target == "layers.BatchNormalization"]
+    if free := [call.name for call in norms if call.trainable and call.config["momentum"] < 1]:
         yield (
-            f"Further training of {_some(normed)}: Keras moves the running variance with a batch's biased variance, "
+            f"Further training of {_some(free)}: Keras moves the running variance with a batch's biased variance, "
             "PyTorch with the unbiased one, n/(n-1) times as large for n numbers a channel."
         )
-    yield from (verification.notes if verification else ())
+    if frozen := [call.name for call in norms if not call.trainable]:
+        yield (
+            f"The parameters of {_some(frozen)} are frozen, so these layers are: in training, Keras normalizes with "
+            "their running statistics and leaves them as they are, PyTorch with those of the batch."
+        )
+    if still := [call.name for call in norms if call.config["momentum"] == 1]:
+        yield f"The running statistics of {_some(still)} stay as they are in Keras: it has no cumulative average."
 
 
 def _apart(graph: KerasGraph) -> Iterator[tuple[str, int]]:
