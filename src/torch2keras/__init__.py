@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch2keras.explanation import Explanation as Explanation
     from torch2keras.explanation import explain as explain
     from torch2keras.pipeline import convert as convert
+    from torch2keras.preflight import Inspection as Inspection
+    from torch2keras.preflight import inspect as inspect
     from torch2keras.registry import lowering as lowering
 
 HOMES = {
@@ -32,6 +34,7 @@ HOMES = {
     ),
     "explanation": "Explanation explain",
     "pipeline": "convert",
+    "preflight": "Inspection inspect",
     "registry": "lowering",
 }
 """Which module each public name lives in."""

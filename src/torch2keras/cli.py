@@ -64,6 +64,11 @@ class Layout(StrEnum):
     TORCH = "torch"
 
 
+Source = Annotated[
+    str, typer.Argument(help="package.module:factory, torchvision:NAME or timm:NAME.", show_default=False)
+]
+LayoutOption = Annotated[Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, errors too.")]
 Inputs = Annotated[
     list[str] | None,
@@ -108,20 +113,16 @@ def common(
 
 @app.command("convert")
 def convert_command(
-    source: Annotated[
-        str, typer.Argument(help="package.module:factory, torchvision:NAME or timm:NAME.", show_default=False)
-    ],
+    source: Source,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT.keras", help="The file to write.", show_default=False)
     ],
     inputs: Inputs = None,
-    layout: Annotated[
-        Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")
-    ] = Layout.KERAS,
+    layout: LayoutOption = Layout.KERAS,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the class of the module.")] = None,
     *,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare the model with the module.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert SOURCE to a Keras model, verify it, save it, and print what became of what.
@@ -142,13 +143,19 @@ def convert_command(
 
 
 def _convert(source: str, shapes: Sequence[InputShape], tell: Any, **options: Any) -> Converted:
+    module = _load(source)
+    from torch2keras import convert
+
+    return convert(module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), progress=tell, **options)
+
+
+def _load(source: str) -> Any:
+    """The module of a SOURCE, and Keras beside it."""
     from torch2keras.sources import load_source
 
     module = load_source(source)
     _load_keras()
-    from torch2keras import convert
-
-    return convert(module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), progress=tell, **options)
+    return module
 
 
 def _required(shapes: list[InputShape], source: str) -> list[InputShape]:
@@ -161,6 +168,36 @@ def _required(shapes: list[InputShape], source: str) -> list[InputShape]:
             ],
         )
     return shapes
+
+
+@app.command("inspect")
+def inspect_command(
+    source: Source,
+    inputs: Inputs = None,
+    layout: LayoutOption = Layout.KERAS,
+    *,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what convert would make of each op of SOURCE, and what it refuses, before any weight is copied.
+
+    Exits with 4 where an op is refused.
+    """
+    with _reported(as_json=as_json), stages(shown=not quiet) as tell:
+        shapes = _required([parse_shape(text) for text in inputs or ()], source)
+        tell("load")
+        module = _load(source)
+        from torch2keras import inspect
+
+        found = inspect(
+            module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), layout=layout.value, progress=tell
+        )
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        print_text(str(found))
+    if not found.ok:
+        raise typer.Exit(EXIT_CODES[errors.UnsupportedOpError])
 
 
 @app.command("explain")

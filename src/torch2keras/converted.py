@@ -36,6 +36,20 @@ class Conversion:
     plan: LayoutPlan
     lowered: Lowered
 
+    @cached_property
+    def inputs(self) -> tuple[Port, ...]:
+        """The ports of the model's inputs."""
+        names, _ = port_names(self.graph)
+        forms = zip(self.graph.inputs, self.lowered.input_forms, names, strict=True)
+        return tuple(port(self.plan.space, value, form, name) for value, form, name in forms)
+
+    @cached_property
+    def outputs(self) -> tuple[Port, ...]:
+        """The ports of the model's outputs."""
+        _, names = port_names(self.graph)
+        pairs = [(v, f) for v, f in zip(self.graph.outputs, self.lowered.output_forms, strict=True) if f is not None]
+        return tuple(port(self.plan.space, v, f, n) for (v, f), n in zip(pairs, names, strict=True))
+
 
 class Converted:
     """A converted model.
@@ -52,23 +66,15 @@ class Converted:
         self.unheld: Mapping[str, torch.Tensor] = {}
         """Of the state_dict that was loaded last: what no Keras weight holds."""
 
-    @cached_property
+    @property
     def inputs(self) -> tuple[Port, ...]:
         """The ports of `model.inputs`."""
-        c = self.conversion
-        names, _ = port_names(c.graph)
-        return tuple(
-            port(c.plan.space, v, form, n)
-            for v, form, n in zip(c.graph.inputs, c.lowered.input_forms, names, strict=True)
-        )
+        return self.conversion.inputs
 
-    @cached_property
+    @property
     def outputs(self) -> tuple[Port, ...]:
         """The ports of `model.outputs`."""
-        c = self.conversion
-        _, names = port_names(c.graph)
-        pairs = [(v, f) for v, f in zip(c.graph.outputs, c.lowered.output_forms, strict=True) if f is not None]
-        return tuple(port(c.plan.space, v, f, n) for (v, f), n in zip(pairs, names, strict=True))
+        return self.conversion.outputs
 
     @property
     def report(self) -> Report:

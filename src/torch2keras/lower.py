@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -16,7 +16,7 @@ from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.factor import static
 from torch2keras.forms import Form, NodeForms, natural, node_forms, order_of, shape_of
 from torch2keras.ir import Constant, Graph, Node, Value, keras_dtype, leaves
-from torch2keras.keras_graph import Input, KerasGraph, Weight
+from torch2keras.keras_graph import Call, Input, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order
 from torch2keras.names import name_calls, sanitize
 from torch2keras.passes.fuse_padding import fuse_padding
@@ -25,6 +25,7 @@ from torch2keras.rearrange import arrange_weight, rearrange, reshape
 from torch2keras.recorder import Recorder, Tensor, cast, recording
 from torch2keras.registry import IGNORED, Lowering, registry
 from torch2keras.sizes import SizeTensors
+from torch2keras.support import unsupported
 
 UNTYPED = ("condition", "mask", "alpha")
 """Arguments that have no part in the type of the result."""
@@ -48,8 +49,21 @@ class Lowered:
     output_forms: tuple[Form | None, ...]
 
 
-def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32") -> Lowered:
-    """Lower every node. Raises LoweringError where an op's arguments have no Keras form."""
+@dataclass(frozen=True)
+class Survey:
+    """What is noted of each node where a graph is lowered in order to be looked at, refused ops and all."""
+
+    calls: dict[Node, tuple[Call, ...]] = field(default_factory=dict)
+    refusals: dict[Node, Torch2KerasError] = field(default_factory=dict)
+
+
+def lower(
+    graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32", survey: Survey | None = None
+) -> Lowered:
+    """Lower every node. Raises LoweringError where an op's arguments have no Keras form.
+
+    With a `survey` nothing is raised: refusals are noted, and calls named "refused" stand for what is not there.
+    """
     forms = tuple(natural(plan.space, v, plan.inputs[v]) for v in graph.inputs)
     inputs = tuple(
         Input(sanitize(v.name), tuple(map(static, shape_of(plan.space, v, form))), keras_dtype(v.type.dtype))
@@ -62,7 +76,10 @@ def lower(graph: Graph, plan: LayoutPlan, name: str, float_dtype: str = "float32
             work.stored[value] = Stored(tensor, form)
         for node in graph.nodes:
             recorder.origin = node.origin
-            work.lower_node(node)
+            if survey is None:
+                work.lower_node(node)
+            else:
+                work.survey_node(node, survey)
         outputs, output_forms = work.outputs()
     fused = fuse_padding(recorder.calls, len(inputs), [t.index for t in outputs])
     calls = name_calls(fused.calls, {i.name for i in inputs})
@@ -122,6 +139,25 @@ class Lowerer:
                 f"{node.op} cannot be expressed in Keras with these arguments: {error}",
                 [*node.origin.rows(), *_inputs(node), ("next", "register a lowering of your own: docs/add-an-op.md")],
             ) from error
+
+    def survey_node(self, node: Node, survey: Survey) -> None:
+        """Lower one node, and note what it became or why it did not."""
+        before = len(self.recorder.calls)
+        try:
+            if node.op not in registry:
+                raise unsupported(node)
+            self.lower_node(node)
+        except Torch2KerasError as error:
+            survey.refusals[node] = error
+            del self.recorder.calls[before:]
+            read = [self.stored[v].tensor for v in node.operands if v in self.stored]
+            orders = self.plan.signatures[node].orders[len(node.operands) :]
+            for value, order in zip(node.outputs, orders, strict=False):
+                form = natural(self.space, value, order)
+                shape = shape_of(self.space, value, form)
+                tensor = self.recorder.stand_in(read, tuple(map(static, shape)), keras_dtype(value.type.dtype))
+                self.stored[value] = Stored(tensor, form)
+        survey.calls[node] = tuple(self.recorder.calls[before:])
 
     def _rename(self, node: Node) -> None:
         """A view, permutation or alias: the same stored tensor, its axes under other numbers."""

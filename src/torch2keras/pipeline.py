@@ -18,7 +18,7 @@ from torch2keras.global_state import unchanged
 from torch2keras.importer import import_graph
 from torch2keras.layout import assign_layouts
 from torch2keras.loading import load_exporter
-from torch2keras.lower import lower
+from torch2keras.lower import Survey, lower
 from torch2keras.passes import decompose
 from torch2keras.passes.dead_code import drop_dead_code
 from torch2keras.passes.fold_constants import fold_constants
@@ -81,19 +81,26 @@ class Request:
 
 def _converted(ask: Request, captured: Captured, progress: Progress) -> Converted:
     """The captured module as a Keras model."""
+    conversion = lowered(ask, captured, progress)
+    progress("build")
+    model, layers = build(conversion.lowered.graph)
+    return Converted(model, layers, conversion)
+
+
+def lowered(ask: Request, captured: Captured, progress: Progress, survey: Survey | None = None) -> Conversion:
+    """The captured module as a Keras graph; with a `survey`, refused ops and all."""
     progress("import")
     flat = decompose(captured.graph_module, registry.__contains__)
     graph = drop_dead_code(fold_constants(import_graph(captured.program, flat)))
-    require_lowerings(graph)
+    if survey is None:
+        require_lowerings(graph)
     progress("layout")
     space = infer_axes(graph)
     plan = assign_layouts(graph, space, wanted_orders(graph, space, ask.layout))
     progress("lower")
     dtype = str(nominal_dtype(ask.module, ask.args, ask.kwargs)).removeprefix("torch.")
-    lowered = lower(graph, plan, ask.name, dtype)
-    progress("build")
-    model, layers = build(lowered.graph)
-    return Converted(model, layers, Conversion(ask.module, ask.args, ask.kwargs, captured, graph, plan, lowered))
+    made = lower(graph, plan, ask.name, dtype, survey)
+    return Conversion(ask.module, ask.args, ask.kwargs, captured, graph, plan, made)
 
 
 def _with_fixed_batch(ask: Request, error: Torch2KerasError, progress: Progress) -> Converted:

@@ -7,7 +7,7 @@ itself, so a call that Keras would refuse fails at the op that it comes from.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -120,6 +120,12 @@ class Recorder:
     def _new(self, spec: keras.KerasTensor) -> Tensor:
         self.count += 1
         return Tensor(self.count - 1, spec)
+
+    def stand_in(self, operands: Iterable[Tensor], shape: Shape, dtype: str) -> Tensor:
+        """A value that nothing makes, for the result of a refused op on these operands."""
+        made = self._new(keras.KerasTensor(shape, dtype))
+        self.calls.append(Call("refused", _refs(tuple(operands)), {}, (made.index,), origin=self.origin))
+        return made
 
     def op(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recorded:
         """Record a call of a stock op."""

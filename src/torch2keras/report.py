@@ -124,15 +124,16 @@ def make_report(converted: Converted) -> Report:
     """The report of a conversion, as it stands: with the last verification."""
     c, verification = converted.conversion, converted.verification
     calls = c.lowered.graph.calls
-    parameters = _parameters(converted)
+    model = converted.model
+    parameters = parameters_of(c, _scalars(model.trainable_weights), _scalars(model.non_trainable_weights))
     return Report(
         c.lowered.graph.name,
         converted.inputs,
         converted.outputs,
         tuple(_rows(c.graph, calls)),
         parameters,
-        tuple(_transposes(c.graph, c.plan)),
-        tuple(_notes(c, parameters, verification)),
+        tuple(transposes_of(c.graph, c.plan)),
+        tuple(notes_of(c, parameters, verification)),
         _verified(verification) if verification else None,
     )
 
@@ -147,18 +148,20 @@ def _rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
             origins[origin.path] = origin
         made.setdefault(origin.path, [])
     for call in calls:
-        made[call.origin.path].append(KerasCall(_kind(call), call.name))
+        made[call.origin.path].append(KerasCall(kind_of(call), call.name))
     for path, origin in origins.items():
         yield ModuleRow(path, origin.cls, origin.source, tuple(made[path]))
 
 
-def _kind(call: Call) -> str:
+def kind_of(call: Call) -> str:
+    """The layer or op of a call, as a reader knows it."""
     kind = call.target.removeprefix("layers.") if call.is_layer else call.target
     return f"{kind}({call.config['activation']!r})" if kind == "Activation" else kind
 
 
-def _parameters(converted: Converted) -> Parameters:
-    module, graph = converted.conversion.module, converted.conversion.lowered.graph
+def parameters_of(conversion: Conversion, keras_trainable: int, keras_frozen: int) -> Parameters:
+    """The scalars on both sides; those of Keras are given."""
+    module, graph = conversion.module, conversion.lowered.graph
     own = dict(module.named_parameters())
     folded = {
         f"{call.name}.{attribute}": weight.constant.folded_from
@@ -167,16 +170,15 @@ def _parameters(converted: Converted) -> Parameters:
     }
     held = {path for _, _, weight in graph.weights() for path in weight.constant.paths}
     held |= {path for paths in folded.values() for path in paths}
-    model = converted.model
     return Parameters(
         sum(p.numel() for p in own.values() if p.requires_grad),
         sum(p.numel() for p in own.values() if not p.requires_grad),
         sum(b.numel() for b in module.buffers()),
-        _scalars(model.trainable_weights),
-        _scalars(model.non_trainable_weights),
+        keras_trainable,
+        keras_frozen,
         folded,
-        _tied(converted.conversion),
-        tuple(name for name in own if name not in held and not _written_out(converted.conversion, name)),
+        _tied(conversion),
+        tuple(name for name in own if name not in held and not _written_out(conversion, name)),
     )
 
 
@@ -197,7 +199,8 @@ def _written_out(conversion: Conversion, name: str) -> bool:
     return any(name in v.paths or name in v.folded_from for v in reads)
 
 
-def _transposes(graph: Graph, plan: LayoutPlan) -> Iterator[Transpose]:
+def transposes_of(graph: Graph, plan: LayoutPlan) -> Iterator[Transpose]:
+    """The transposes that the plan leaves, and who needs them."""
     uses = graph.uses()
     _, names = port_names(graph)
     ports = dict(zip([i for i, v in enumerate(graph.outputs) if isinstance(v, Value)], names, strict=True))
@@ -238,7 +241,8 @@ def _spelled(plan: LayoutPlan, value: Value, order: Order) -> str:
     return " ".join(names[dims[i]] + (str(inside[i].index(i)) if len(inside[i]) > 1 else "") for i in order)
 
 
-def _notes(conversion: Conversion, parameters: Parameters, verification: Verification | None) -> Iterator[str]:
+def notes_of(conversion: Conversion, parameters: Parameters, verification: Verification | None) -> Iterator[str]:
+    """What the user should know, each a sentence."""
     yield from conversion.captured.notes
     if conversion.captured.strict:
         yield "torch.export took the module only with strict=True."

@@ -20,13 +20,13 @@ def report_text(report: Report) -> str:
     """The page: ports, modules, parameters, transposes, numbers, notes."""
     parts = [
         [f"{report.name}: {_size(report)}"],
-        [*_ports("inputs", report.inputs), *_ports("outputs", report.outputs)],
+        [*ports_text("inputs", report.inputs), *ports_text("outputs", report.outputs)],
         list(_modules(report.rows)),
         [
-            *_labelled("parameters", _counts(report.parameters)),
-            *_labelled("transposes", _transposes(report.transposes)),
-            *_labelled("verified", _numbers(report.verified)),
-            *itertools.chain.from_iterable(_labelled("note", note) for note in report.notes),
+            *labelled("parameters", counts_text(report.parameters)),
+            *labelled("transposes", transposes_text(report.transposes)),
+            *labelled("verified", _numbers(report.verified)),
+            *itertools.chain.from_iterable(labelled("note", note) for note in report.notes),
         ],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
@@ -35,14 +35,15 @@ def report_text(report: Report) -> str:
 def _size(report: Report) -> str:
     layers = {call.name for row in report.rows for call in row.keras if call.name}
     ops = sum(not call.name for row in report.rows for call in row.keras)
-    return f"{_number(len(layers), 'layer')} and {_number(ops, 'op')} of stock Keras"
+    return f"{number(len(layers), 'layer')} and {number(ops, 'op')} of stock Keras"
 
 
-def _number(count: int, what: str) -> str:
+def number(count: int, what: str) -> str:
+    """`3 ops`, `1 op`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
-def _ports(label: str, ports: Sequence[Port]) -> list[str]:
+def ports_text(label: str, ports: Sequence[Port]) -> list[str]:
     """Each port's shapes on both sides: `x  float32  PyTorch (n, 3, 21)  Keras (n, 21, 3) = n l c`."""
     lines = []
     width = max((len(p.name) for p in ports), default=0)
@@ -52,7 +53,7 @@ def _ports(label: str, ports: Sequence[Port]) -> list[str]:
         keras = _shape(port.keras_shape, port.order.split())
         same = port.order.split() == usual
         both = f"{torch} on both sides" if same else f"PyTorch {torch}, Keras {keras}"
-        lines += _labelled(label, f"{port.name:<{width}}  {port.dtype}  {both}")
+        lines += labelled(label, f"{port.name:<{width}}  {port.dtype}  {both}")
         label = ""
     return lines
 
@@ -67,18 +68,22 @@ def _shape(shape: Sequence[int | None], names: Sequence[str]) -> str:
 
 
 def _modules(rows: Sequence[ModuleRow]) -> Iterator[str]:
-    table = [("module", "class", "Keras", "source")]
-    table += [(row.path or "(itself)", row.cls, keras_text(row), _place(row.source)) for row in rows]
-    names, classes, _, sources = (max(len(cell) for cell in column) for column in zip(*table, strict=True))
-    widths = [min(names, WIDEST["module"]), min(classes, WIDEST["class"]), 0, min(sources, WIDEST["source"])]
+    cells = [(row.path or "(itself)", row.cls, keras_text(row), place(row.source)) for row in rows]
+    return table([("module", "class", "Keras", "source"), *cells])
+
+
+def table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
+    """The lines of a table whose first row is its head; its third column takes what the others leave."""
+    first, second, _, last = (max(len(cell) for cell in column) for column in zip(*rows, strict=True))
+    widths = [min(first, WIDEST["module"]), min(second, WIDEST["class"]), 0, min(last, WIDEST["source"])]
     widths[2] = WIDTH - 2 - sum(widths) - 3 * 2
-    for row in table:
+    for row in rows:
         cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
         for line in itertools.zip_longest(*cells, fillvalue=""):
             yield ("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))).rstrip()
 
 
-def _place(source: str) -> str:
+def place(source: str) -> str:
     """A file of the current folder from there, any other by its last two names."""
     path = Path(source)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else "/".join(path.parts[-2:])
@@ -96,7 +101,8 @@ def _call_text(call: KerasCall, path: str) -> str:
     return call.kind if not call.name or call.name.startswith(path or call.name) else f"{call.kind} {call.name!r}"
 
 
-def _counts(parameters: Parameters) -> str:
+def counts_text(parameters: Parameters) -> str:
+    """The scalars on both sides, in a line."""
     p = parameters
     frozen = f", {p.torch_frozen:,} frozen" if p.torch_frozen else ""
     buffers = f", {p.torch_buffers:,} in buffers" if p.torch_buffers else ""
@@ -104,7 +110,8 @@ def _counts(parameters: Parameters) -> str:
     return f"{torch}; Keras {p.keras_trainable:,} trainable, {p.keras_frozen:,} not"
 
 
-def _transposes(transposes: Sequence[Transpose]) -> str:
+def transposes_text(transposes: Sequence[Transpose]) -> str:
+    """How many are left, and a line for each."""
     if not transposes:
         return "none"
     lines = [
@@ -129,7 +136,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
-def _labelled(label: str, text: str) -> list[str]:
+def labelled(label: str, text: str) -> list[str]:
     """A label and its text, wrapped behind it."""
     indent = " " * (LABEL + 2)
     width = WIDTH - LABEL - 2

@@ -15,16 +15,20 @@ def require_lowerings(graph: Graph) -> None:
     if not missing:
         return
     first, *rest = {node.op: node for node in reversed(missing)}.values()
-    others = [(str(node.op), node) for node in rest]
-    also = "\n".join(f"{op}  {node.origin.path or '(the module itself)'}  {node.origin.source}" for op, node in others)
-    raise UnsupportedOpError(
-        f"no lowering for {first.op}",
+    also = "\n".join(f"{node.op}  {node.origin.path or '(the module itself)'}  {node.origin.source}" for node in rest)
+    raise unsupported(first, also)
+
+
+def unsupported(node: Node, also: str = "") -> UnsupportedOpError:
+    """The error for an op that has no lowering."""
+    return UnsupportedOpError(
+        f"no lowering for {node.op}",
         [
-            *first.origin.rows(),
-            ("inputs", ", ".join(map(str, first.operands))),
-            ("why", registry.refused.get(first.op, "")),
-            ("nearest", "" if first.op in registry.refused else nearest(first)),
-            ("next", f"register one: @t2k.lowering(torch.ops.{first.op}), docs/add-an-op.md"),
+            *node.origin.rows(),
+            ("inputs", ", ".join(map(str, node.operands))),
+            ("why", registry.refused.get(node.op, "")),
+            ("nearest", "" if node.op in registry.refused else nearest(node)),
+            ("next", f"register one: @t2k.lowering(torch.ops.{node.op}), docs/add-an-op.md"),
             ("also", also),
         ],
     )
