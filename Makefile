@@ -1,6 +1,7 @@
 # Everything runs in .venv, which is made here from python3 alone. Another interpreter: make PYTHON=python3.12 test
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
+RANDOM_GRAPHS ?= 5000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,13 +14,14 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow clean distclean
+.PHONY: help demo test lint slow random clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       convert a trained pitch network, save it, and hear with it in Keras"
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
+	@echo "make random     thousands of random networks, others each time: hours"
 	@echo "make lint       ruff, mypy and the size budget"
 	@echo "make clean      remove caches and build results"
 	@echo "make distclean  the same, and .venv"
@@ -32,6 +34,9 @@ test: lint
 
 slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow
+
+random: $(VENV)/dev.stamp
+	T2K_RANDOM_GRAPHS=$(RANDOM_GRAPHS) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/test_random_graphs.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
