@@ -66,6 +66,8 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
     A storage counts as from outside unless an operator under this mode has allocated it.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._allocated: set[int] = set()
@@ -78,6 +80,9 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._call(func, args, kwargs or {})
 
     def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(func, torch._ops.HigherOrderOperator):  # torch.cond, while_loop, scan: what they run comes here
+            with self:
+                return _run_control_flow(func, args, kwargs)
         schema = func._schema
         if schema.is_mutable:
             for index, argument in enumerate(schema.arguments):
@@ -105,6 +110,21 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for whole, kept in self._backups.values():
                 whole.copy_(kept)
         self._backups.clear()
+
+
+def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the kernel of a higher-order operator does; those of cond and scan refuse to run under a mode."""
+    if func is torch.ops.higher_order.cond:
+        predicate, yes, no, operands = args
+        return (yes if predicate else no)(*operands)
+    if func is torch.ops.higher_order.scan:
+        function, carried, sequences, others, *_ = args
+        made = []
+        for entries in zip(*sequences, strict=True):
+            results = list(function(*carried, *entries, *others))
+            carried, made = results[: len(carried)], [*made, results[len(carried) :]]
+        return (*carried, *(torch.stack(parts) for parts in zip(*made, strict=True)))
+    return func.py_kernels[torch._C.DispatchKey.CompositeExplicitAutograd](*args, **kwargs)
 
 
 def _has_storage(leaf: object) -> bool:

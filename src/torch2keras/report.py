@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import nn
 
 from torch2keras.ir import Constant, Graph, Node, Origin, Value
 from torch2keras.keras_graph import Call, KerasGraph, Weight
@@ -254,14 +255,15 @@ def notes_of(conversion: Conversion, parameters: Parameters, verification: Verif
         yield f"{name} is held in {count} Keras weights that share elements: equal now, and training moves them apart."
     if parameters.unused:
         yield f"No output depends on {', '.join(parameters.unused)}; they are not in the Keras model."
-    yield from _batch_norm_notes(conversion.lowered.graph)
+    yield from _batch_norm_notes(conversion)
     yield from (verification.notes if verification else ())
 
 
-def _batch_norm_notes(graph: KerasGraph) -> Iterator[str]:
+def _batch_norm_notes(conversion: Conversion) -> Iterator[str]:
     """What further training does to batch normalization otherwise than in PyTorch."""
-    norms = [call for call in graph.calls if call.target == "layers.BatchNormalization"]
-    if free := [call.name for call in norms if call.trainable and call.config["momentum"] < 1]:
+    norms = [call for call in conversion.lowered.graph.calls if call.target == "layers.BatchNormalization"]
+    still = [call.name for call in norms if _has_cumulative_average(conversion.module, call)]
+    if free := [call.name for call in norms if call.trainable and call.name not in still]:
         yield (
             f"Further training of {_some(free)}: Keras moves the running variance with a batch's biased variance, "
             "PyTorch with the unbiased one, n/(n-1) times as large for n numbers a channel."
@@ -271,8 +273,14 @@ def _batch_norm_notes(graph: KerasGraph) -> Iterator[str]:
             f"The parameters of {_some(frozen)} are frozen, so these layers are: in training, Keras normalizes with "
             "their running statistics and leaves them as they are, PyTorch with those of the batch."
         )
-    if still := [call.name for call in norms if call.config["momentum"] == 1]:
+    if still:
         yield f"The running statistics of {_some(still)} stay as they are in Keras: it has no cumulative average."
+
+
+def _has_cumulative_average(module: nn.Module, call: Call) -> bool:
+    """Whether a batch normalization is one with momentum=None."""
+    own = dict(module.named_modules()).get(call.origin.path)
+    return own is not None and getattr(own, "momentum", 0.1) is None
 
 
 def _apart(graph: KerasGraph) -> Iterator[tuple[str, int]]:

@@ -186,9 +186,11 @@ def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str])
         if "example" not in known and not (given and _tells(given)):
             known.add("example")
             (itself,) = probes(example, names=["example"])
-            given, _ = _attempt(conversion, itself.name, itself.tensors)
-            if given:
-                yield given
+            given, error = _attempt(conversion, itself.name, itself.tensors)
+            if given is None:
+                rows = [("torch", error), ("next", "convert(..., verify=False) gives the model as it is")]
+                raise VerificationError("nothing can be compared: the module does not run on its own example", rows)
+            yield given
     yield from _other_size(conversion, example, notes)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from exported import Calls, assert_same, graph_outputs, module_outputs, targets, tripled
+from exported import Calls, assert_same, targets, tripled
 from torch2keras.capture import capture
 from torch2keras.passes import inline
 
@@ -91,14 +91,6 @@ def test_in_place_without_gradient_is_noted():
 
     (note,) = (note for note in capture(Calls(relu_without_grad), (x_nl(),)).notes if "in-place" in note)
     assert note.startswith("1 in-place op under torch.no_grad()")
-
-
-def test_control_flow_stays():
-    module = Calls(lambda x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)))
-    captured = capture(module, (x_nl(),))
-    assert "cond" in targets(captured.graph_module)
-    assert [value.shape for value in graph_outputs(captured, module, (x_nl(),))] == [(N, L)]
-    assert torch.equal(graph_outputs(captured, module, (x_nl(),))[0], module_outputs(module, (x_nl(),))[0])
 
 
 def test_given_graph_is_not_changed():

@@ -2,19 +2,22 @@
 
 torch.export wraps code under `torch.no_grad()` or `torch.autocast()` in a call of a sub-graph. What such a mode means
 is made explicit: the results of a region without gradient pass through `aten.detach`, the casts of autocast become
-`aten.to.dtype`. torch.cond, while_loop and scan stay calls: they are real control flow.
+`aten.to.dtype`. Control flow is written out where that is possible (`control_flow`).
 """
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import fx
 
 from torch2keras.passes.autocast import casts_of_autocast
+from torch2keras.passes.control_flow import straightened
 from torch2keras.passes.fake_values import copied, fake_mode_of, origin_of
 
 aten = torch.ops.aten
@@ -106,6 +109,8 @@ class _Copier:
                 env[node] = self._copy_wrapped(region, node, inner, new)
             elif node.target is operator.getitem and isinstance(env.get(node.args[0]), (tuple, list)):
                 env[node] = env[node.args[0]][node.args[1]]
+            elif (straight := straightened(self.graph, node, new, partial(self._copy_named, region))) is not None:
+                env[node] = straight
             elif node.op == "call_function" and region.autocast is not None:
                 env[node] = casts_of_autocast(self.graph, self.mode, node, new, region.autocast)
             elif node.op != "get_attr" and not is_assertion(node):
@@ -127,6 +132,11 @@ class _Copier:
         if _name(node) == "wrap_with_set_grad_enabled" and node.args[0] is False:
             outputs = fx.node.map_arg(outputs, lambda out: self._detached(out, node))
         return outputs
+
+    def _copy_named(self, region: _Region, get_attr: fx.Node, operands: Sequence[Any]) -> Any:
+        """Append the sub-graph that a node of the region names."""
+        inner = cast("fx.GraphModule", region.graph_module.get_submodule(str(get_attr.target)))
+        return self.copy(_Region(inner, f"{region.prefix}{get_attr.target}.", region.autocast), list(operands))
 
     def _detached(self, out: fx.Node, region: fx.Node) -> fx.Node:
         """The result of a region without gradient; what an in-place op returns stays the caller's tensor."""
