@@ -119,7 +119,7 @@ def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         return (yes if predicate else no)(*operands)
     if func is torch.ops.higher_order.scan:
         function, carried, sequences, others, *_ = args
-        made = []
+        made: list[list[Any]] = []
         for entries in zip(*sequences, strict=True):
             results = list(function(*carried, *entries, *others))
             carried, made = results[: len(carried)], [*made, results[len(carried) :]]
