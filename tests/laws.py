@@ -17,13 +17,15 @@ from torch2keras.ir import Constant, Graph, Node, Value
 from torch2keras.passes.fold_constants import RANDOM_TAGS
 from torch2keras.patterns import Dim, Label
 from torch2keras.registry import registry
+from torch2keras.verify import widened
 
 Tensors = Mapping[Value, torch.Tensor]
 
 
 def broken_laws(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[str]:
     """Each declaration that does not hold for some node of the graph on these inputs."""
-    known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, map(widened, inputs), strict=True))
+    inputs = [widened(given) for given in inputs]
+    known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
     symbols, read = input_symbols(graph, inputs), {*graph.uses(), *graph.output_values()}
     for node in graph.nodes:
         known |= {v: widened(v.data) for v in node.operands if isinstance(v, Constant)}
@@ -36,10 +38,6 @@ def broken_laws(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[str]:
         if declared is not None:
             yield from (f"{node.op}: {law}" for law in broken_labels(node, declared, known, symbols, read))
             yield from (f"{node.op}: {law}" for law in broken_pointwise(node, declared, known, symbols))
-
-
-def widened(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def random(node: Node) -> bool:

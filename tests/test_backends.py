@@ -77,11 +77,28 @@ class Constants(nn.Module):
         return y[:, self.places] * torch.arange(17)
 
 
+class Spectra(nn.Module):
+    """Fourier transforms there and back, in one dimension and in two, and frames of a signal."""
+
+    def forward(self, x):
+        spectrum = torch.fft.rfft2(x)
+        frames = torch.stft(x[:, 0], 16, 4, window=torch.hann_window(16), return_complex=True)
+        signal = torch.istft(frames, 16, 4, window=torch.hann_window(16))
+        return (
+            spectrum.abs(),
+            torch.fft.irfft2(spectrum * 1j, s=x.shape[1:]),
+            torch.fft.ifft(x).imag,
+            frames.real,
+            signal,
+        )
+
+
 NETS = {
     "layers": (Layers(), [(2, 3, 37)]),
     "bare": (Bare(), [(2, 5, 17)]),
     "outputs": (Outputs(), [(2, 3, 19), (2, 5, 17)]),
     "constants": (Constants(), [(2, 4, 17)]),
+    "spectra": (Spectra(), [(2, 5, 37)]),
 }
 
 LOAD = """

@@ -240,7 +240,7 @@ class Lengths(nn.Module):
 
 def complex_module():
     module = nn.Linear(L, 5)
-    module.register_buffer("phase", torch.ones(3, dtype=torch.complex64))
+    module.register_parameter("phase", nn.Parameter(torch.ones(3, dtype=torch.complex64)))
     return module
 
 
@@ -265,8 +265,8 @@ REFUSED = [
     ("scripted_part", InputError, lambda: nn.Sequential(torch.jit.script(nn.ReLU())), (X,), {}),
     ("meta_parameters", InputError, lambda: nn.Conv1d(C, 5, 3, device="meta"), (X,), {}),
     ("lazy_parameters", InputError, lambda: nn.Sequential(nn.LazyConv1d(5, 3)), (X,), {}),
-    ("complex_buffer", InputError, complex_module, (X,), {}),
-    ("complex_input", InputError, lambda: conv, (X.to(torch.complex64),), {}),
+    ("complex_parameter", InputError, complex_module, (X,), {}),
+    ("half_complex_input", InputError, lambda: conv, (X.to(torch.complex32),), {}),
     ("quantised_input", InputError, lambda: conv, (torch.quantize_per_tensor(X, 0.1, 0, torch.qint8),), {}),
     ("meta_input", InputError, lambda: conv, (X.to("meta"),), {}),
     ("wrong_shape", InputError, lambda: nn.Sequential(nn.ReLU(), nn.Conv1d(4, 5, 3)), (X,), {}),

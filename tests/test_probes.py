@@ -184,8 +184,21 @@ def test_resized_from_and_to_nothing() -> None:
     assert resized((torch.ones(2, 3),), [{0: 0}])[0].shape == (0, 3)
 
 
+def quantised() -> torch.Tensor:
+    return torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
+
+
+def test_both_parts_of_complex_numbers_are_filled() -> None:
+    (probe,) = probes([torch.ones(3, 5, dtype=torch.complex64)], names=["wide"])
+    (z,) = probe.tensors
+    assert z.dtype is torch.complex64
+    assert torch.view_as_real(z).abs().max() == 120
+    assert z.real.std() > 0.3
+    assert z.imag.std() > 0.3
+
+
 REFUSED = [
-    ("complex", lambda: list(probes([torch.ones(3, dtype=torch.complex64)])), "input 0 is torch.complex64"),
+    ("quantised", lambda: list(probes([quantised()])), "input 0 is torch.qint8"),
     ("number", lambda: list(probes([torch.ones(3), 5])), "input 1 is a int, not a tensor"),  # type: ignore[list-item]
     ("name", lambda: list(probes([torch.ones(3)], names=["wild"])), "no probe is called 'wild'"),
     ("dim", lambda: resized([torch.ones(2, 3)], [{2: 5}]), "input 0 cannot have 5 in dim 2"),

@@ -56,6 +56,17 @@ class Captured:
         """Whether a size of the inputs is."""
         return any(static_size(size) is None for value in _user_values(self.program) for size in value.shape)
 
+    @property
+    def complex_inputs(self) -> tuple[bool, ...]:
+        """Which of the tensors that the caller gives are complex."""
+        return tuple(value.is_complex() for value in _user_values(self.program))
+
+    @property
+    def complex_outputs(self) -> tuple[bool, ...]:
+        """Which of the flat outputs are complex tensors."""
+        values = _output_values(self.graph_module)
+        return tuple(isinstance(value, torch.Tensor) and value.is_complex() for value in values)
+
 
 def capture(
     module: nn.Module,
@@ -217,9 +228,10 @@ def _user_values(program: ExportedProgram) -> list[torch.Tensor]:
     return [values[name] for name in names if isinstance(values.get(name), torch.Tensor)]
 
 
-def _output_values(program: ExportedProgram) -> list[Any]:
-    output = next(node for node in program.graph.nodes if node.op == "output")
-    return [node.meta.get("val") if isinstance(node, fx.Node) else node for node in output.args[0]]
+def _output_values(held: ExportedProgram | fx.GraphModule) -> list[Any]:
+    output = next(node for node in held.graph.nodes if node.op == "output")
+    leaves = pytree.tree_leaves(output.args[0])
+    return [node.meta.get("val") if isinstance(node, fx.Node) else node for node in leaves]
 
 
 def _sized(value: torch.Tensor, sizes: dict[Any, int]) -> tuple[int, ...]:

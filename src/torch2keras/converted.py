@@ -40,15 +40,16 @@ class Conversion:
     def inputs(self) -> tuple[Port, ...]:
         """The ports of the model's inputs."""
         names, _ = port_names(self.graph)
-        forms = zip(self.graph.inputs, self.lowered.input_forms, names, strict=True)
-        return tuple(port(self.plan.space, value, form, name) for value, form, name in forms)
+        given = zip(self.graph.inputs, self.lowered.input_forms, names, self.captured.complex_inputs, strict=True)
+        return tuple(port(self.plan.space, v, f, n, is_complex=z) for v, f, n, z in given)
 
     @cached_property
     def outputs(self) -> tuple[Port, ...]:
         """The ports of the model's outputs."""
         _, names = port_names(self.graph)
-        pairs = [(v, f) for v, f in zip(self.graph.outputs, self.lowered.output_forms, strict=True) if f is not None]
-        return tuple(port(self.plan.space, v, f, n) for (v, f), n in zip(pairs, names, strict=True))
+        given = zip(self.graph.outputs, self.lowered.output_forms, self.captured.complex_outputs, strict=True)
+        held = [(v, f, z) for v, f, z in given if f is not None]
+        return tuple(port(self.plan.space, v, f, n, is_complex=z) for (v, f, z), n in zip(held, names, strict=True))
 
 
 class Converted:

@@ -14,6 +14,7 @@ UP: Mapping[torch.dtype, torch.dtype] = {
     torch.float32: torch.float64,
     torch.float16: torch.float64,
     torch.bfloat16: torch.float64,
+    torch.complex64: torch.complex128,
 }
 
 

@@ -11,7 +11,7 @@ scale, because what is a good error differs by orders of magnitude from net to n
 - NaN, +inf and -inf must stand at the same places; the formulas are over the places where all arrays are finite.
 - Integers and bools must be equal exactly. Where PyTorch's own answer differs from its answer in float64 (an argmax
   between two nearly equal values), either of the two is right in tier N.
-- Shapes and kinds of dtype must be the same; complex numbers are not compared.
+- Shapes and kinds of dtype must be the same. Of complex numbers the real and imaginary parts are compared.
 - Each bound has a floor: the smallest normal number (float16: the smallest number of all). Machines that flush smaller
   numbers to zero and machines that keep them are both right. A signal of zeros is thereby compared exactly, but for
   these.
@@ -61,6 +61,11 @@ class Difference:
         return not self.reason
 
 
+def as_parts(array: np.ndarray) -> np.ndarray:
+    """Complex numbers as real ones, with a last dimension of real and imaginary part."""
+    return np.stack([array.real, array.imag], -1) if np.iscomplexobj(array) else array
+
+
 def meaning(
     k64: np.ndarray, y64: np.ndarray, rtol: float = MEANING_RTOL, *, y_t: np.ndarray | None = None
 ) -> Difference:
@@ -70,7 +75,9 @@ def meaning(
     its mean): such noise is 2^-29 times smaller in float64 than in float32, and up to 8 times that is allowed.
     """
     k64, y64 = np.asarray(k64), np.asarray(y64)
-    refused = _incomparable("S", k64, y64) or _exact("S", k64, y64, y64) or _misplaced("S", k64, y64)
+    refused = _incomparable("S", k64, y64)
+    k64, y64, y_t = as_parts(k64), as_parts(y64), None if y_t is None else as_parts(np.asarray(y_t))
+    refused = refused or _exact("S", k64, y64, y64) or _misplaced("S", k64, y64)
     if refused is not None:
         return refused
     mask = np.isfinite(y64)
@@ -90,6 +97,7 @@ def numerics(y_k: np.ndarray, y_t: np.ndarray, y64: np.ndarray, eps: float = EPS
     """
     y_k, y_t, y64 = np.asarray(y_k), np.asarray(y_t), np.asarray(y64)
     refused = _incomparable("N", y_k, y_t) or _incomparable("N", y64, y_t, "the float64 reference has ")
+    y_k, y_t, y64 = as_parts(y_k), as_parts(y_t), as_parts(y64)
     refused = refused or _exact("N", y_k, y_t, y64) or _misplaced("N", y_k, y_t)
     if refused is not None:
         return refused
@@ -112,7 +120,7 @@ def _incomparable(tier: Literal["S", "N"], ours: np.ndarray, theirs: np.ndarray,
         reason = f"{who}shape {ours.shape} instead of {theirs.shape}"
     elif ours.dtype.kind != theirs.dtype.kind:
         reason = f"{who}dtype {ours.dtype} instead of {theirs.dtype}"
-    elif ours.dtype.kind not in "biuf":
+    elif ours.dtype.kind not in "biufc":
         reason = f"{who}dtype {ours.dtype}, which has no comparison"
     return _refusal(tier, None, reason) if reason else None
 

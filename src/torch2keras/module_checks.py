@@ -42,10 +42,10 @@ def check_inputs(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:
                 f"example input {name} is on device {tensor.device}",
                 [("why", "modules are converted on the CPU"), ("next", "give an example on the CPU, as x.cpu()")],
             )
-        if (problem := _unfit_dtype(tensor)) is not None:
+        if (problem := _unfit(tensor)) is not None:
             raise InputError(
                 f"example input {name} is {problem}",
-                [("next", "give real tensors: real and imaginary part apart, quantised ones dequantised")],
+                [("next", "give dense tensors of float32, float64 or complex64; quantised ones dequantised")],
             )
 
 
@@ -104,9 +104,14 @@ def _check_state(module: nn.Module) -> None:
             "convert module.cpu()",
         ),
         (
-            "complex or quantised parameters or buffers",
-            [f"{name} ({tensor.dtype})" for name, tensor in named if _unfit_dtype(tensor) is not None],
-            "convert a module of real numbers: stock Keras layers have no other",
+            "complex parameters",
+            [name for name, tensor in named if tensor.is_complex() and tensor.requires_grad],
+            "hold real and imaginary part as real parameters, and join them in forward with torch.view_as_complex",
+        ),
+        (
+            "quantised or sparse parameters or buffers",
+            [f"{name} ({problem})" for name, tensor in named if (problem := _unfit(tensor)) is not None],
+            "convert a module of dense numbers: stock Keras layers have no others",
         ),
     )
     for what, names, step in refusals:
@@ -119,9 +124,9 @@ def _state(module: nn.Module, *, lazy: bool = False) -> Iterator[tuple[str, torc
     return ((name, tensor) for name, tensor in tensors if lazy or not isinstance(tensor, _LAZY))
 
 
-def _unfit_dtype(tensor: torch.Tensor) -> str | None:
-    if tensor.is_complex():
-        return f"complex ({tensor.dtype})"
+def _unfit(tensor: torch.Tensor) -> str | None:
+    if tensor.dtype is torch.complex32:
+        return f"half complex ({tensor.dtype})"
     if tensor.is_quantized or tensor.dtype in _QUANTISED:
         return f"quantised ({tensor.dtype})"
     if tensor.layout is not torch.strided:

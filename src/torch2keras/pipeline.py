@@ -20,6 +20,7 @@ from torch2keras.layout import assign_layouts
 from torch2keras.loading import load_exporter
 from torch2keras.lower import Survey, lower
 from torch2keras.passes import decompose
+from torch2keras.passes.complex_pairs import split_complex
 from torch2keras.passes.dead_code import drop_dead_code
 from torch2keras.passes.fold_constants import fold_constants
 from torch2keras.ports import wanted_orders
@@ -90,7 +91,8 @@ def _converted(ask: Request, captured: Captured, progress: Progress) -> Converte
 def lowered(ask: Request, captured: Captured, progress: Progress, survey: Survey | None = None) -> Conversion:
     """The captured module as a Keras graph; with a `survey`, refused ops and all."""
     progress("import")
-    flat = decompose(captured.graph_module, registry.__contains__)
+    real = split_complex(captured.graph_module, captured.program.graph_signature.input_specs)
+    flat = decompose(real, registry.__contains__)
     graph = drop_dead_code(fold_constants(import_graph(captured.program, flat)))
     if survey is None:
         require_lowerings(graph)

@@ -14,6 +14,7 @@ from torch2keras.factor import static
 from torch2keras.forms import Form
 from torch2keras.ir import Graph, Value, keras_dtype
 from torch2keras.layout import Order
+from torch2keras.metric import as_parts
 
 LETTERS = {0: "", 1: "n", 2: "n c", 3: "n c l", 4: "n c h w", 5: "n c d h w"}
 """How the dimensions of a port are called, in PyTorch's order."""
@@ -39,21 +40,25 @@ class Port:
     order: str
     permutation: tuple[int, ...]
     """For each stored dimension the one in PyTorch's order."""
+    is_complex: bool = False
+    """Whether it stands for complex numbers: the last of PyTorch's dimensions holds real and imaginary part."""
 
     def from_torch(self, array: Any) -> np.ndarray:
         """An array or tensor in PyTorch's order, as the Keras model takes it."""
-        return np.asarray(as_numpy(array).transpose(self.permutation), order="C")
+        return np.asarray(as_parts(as_numpy(array)).transpose(self.permutation), order="C")
 
     def to_torch(self, array: Any) -> np.ndarray:
         """What the Keras model gives, in PyTorch's order."""
         inverse = [self.permutation.index(d) for d in range(len(self.permutation))]
-        return np.asarray(as_numpy(array).transpose(inverse), order="C")
+        ours = np.asarray(as_numpy(array).transpose(inverse), order="C")
+        return ours.view(np.result_type(ours.dtype, np.complex64))[..., 0] if self.is_complex else ours
 
 
 def as_numpy(array: Any) -> np.ndarray:
     """A NumPy array, PyTorch tensor or backend tensor as NumPy; bfloat16 as float32."""
     if hasattr(array, "detach"):
         array = array.detach().cpu()
+        array = array.resolve_conj().resolve_neg() if hasattr(array, "resolve_conj") else array
     if "bfloat16" in str(array.dtype):
         array = (
             array.float() if hasattr(array, "float") else array.astype("float32") if hasattr(array, "astype") else array
@@ -61,7 +66,7 @@ def as_numpy(array: Any) -> np.ndarray:
     return np.asarray(array)
 
 
-def port(space: AxisSpace, value: Value, form: Form, name: str) -> Port:
+def port(space: AxisSpace, value: Value, form: Form, name: str, *, is_complex: bool = False) -> Port:
     """The port of a value that is stored in `form`."""
     dims = space.dim_of(value)
     permutation = tuple(dims[group[0]] for group in form)
@@ -74,6 +79,7 @@ def port(space: AxisSpace, value: Value, form: Form, name: str) -> Port:
         tuple(shape[d] for d in permutation),
         " ".join(names[d] for d in permutation),
         permutation,
+        is_complex,
     )
 
 

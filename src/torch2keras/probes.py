@@ -49,18 +49,19 @@ def probes(
     "example"   the example itself
 
     In "wide", "huge", "edges" and "impulse", integers and bools are drawn anew from the values in the example.
-    Raises `InputError` for an unknown name, and for a tensor whose type has no probe (complex, quantised).
+    Raises `InputError` for an unknown name, and for a tensor whose type has no probe (quantised).
+    Of complex tensors both parts are filled so.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
     for name in PROBES if names is None else names:
         if name not in PROBES:
             raise InputError(f"no probe is called {name!r}", [("next", f"use one of {', '.join(PROBES)}")])
-        if name == "extremes" and all(tensor.is_floating_point() for tensor in tensors):
+        if name == "extremes" and not any(_is_integral(tensor) for tensor in tensors):
             continue
         floating, integral = PROBES[name]
         # A generator for each probe and input, so that the values of one do not hang on which others were asked for.
         made = tuple(
-            (floating if tensor.is_floating_point() else integral)(tensor, _generator(seed, name, position))
+            _filled(tensor, floating, integral, _generator(seed, name, position))
             for position, tensor in enumerate(tensors)
         )
         yield Probe(name, made)
@@ -98,10 +99,20 @@ def _tensor(given: np.ndarray | torch.Tensor, position: int) -> torch.Tensor:
     if not isinstance(given, torch.Tensor):
         rows = [("where", f"input {position}"), ("next", "give tensors or arrays; bind other arguments beforehand")]
         raise InputError(f"input {position} is a {type(given).__name__}, not a tensor", rows)
-    if given.is_complex() or given.is_quantized:
+    if given.is_quantized:
         rows = [("where", f"input {position}"), ("shapes", f"{given.dtype} {tuple(given.shape)}")]
         raise InputError(f"input {position} is {given.dtype}, for which there is no probe", rows)
     return given.detach().cpu().contiguous()
+
+
+def _is_integral(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() and not tensor.is_complex()
+
+
+def _filled(tensor: torch.Tensor, floating: _Fill, integral: _Fill, rng: np.random.Generator) -> torch.Tensor:
+    if tensor.is_complex():
+        return torch.view_as_complex(floating(torch.view_as_real(tensor.resolve_conj()).contiguous(), rng))
+    return (integral if _is_integral(tensor) else floating)(tensor, rng)
 
 
 def _generator(seed: int, name: str, position: int) -> np.random.Generator:

@@ -69,7 +69,8 @@ def nominal_dtype(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, A
     float32 too when nothing is floating; of several types below float32, the wider range (bfloat16).
     """
     tensors = chain(module.parameters(), module.buffers(), tree_leaves((tuple(args), dict(kwargs or {}))))
-    present = {t.dtype for t in tensors if isinstance(t, torch.Tensor)}
+    kinds = (t.dtype for t in tensors if isinstance(t, torch.Tensor))
+    present = {kind.to_real() if kind.is_complex else kind for kind in kinds}
     order = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
     return next((dtype for dtype in order if dtype in present), torch.float32)
 

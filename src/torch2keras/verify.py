@@ -19,6 +19,7 @@ import torch
 from torch2keras.build import Layers, run, to_numpy
 from torch2keras.double import double_precision
 from torch2keras.errors import VerificationError
+from torch2keras.float64 import WIDE
 from torch2keras.interpret import run_nodes
 from torch2keras.ir import Graph, Node, Value
 from torch2keras.metric import EPS, MEANING_RTOL, Difference, meaning, numerics
@@ -109,10 +110,10 @@ def shaken(tensors: Sequence[torch.Tensor], eps: float) -> tuple[torch.Tensor, .
     generator = torch.Generator().manual_seed(0)
 
     def shake(tensor: torch.Tensor) -> torch.Tensor:
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point() and not tensor.is_complex():
             return tensor
         noise = 2 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1
-        return tensor.double() * (1 + eps * noise)
+        return tensor.to(WIDE.get(tensor.dtype, tensor.dtype)) * (1 + eps * noise)
 
     return tuple(shake(t) for t in tensors)
 
@@ -266,9 +267,7 @@ def first_divergence(
     sizes: dict[Value, float] = {}
     with double_precision():
         ours = values64(converted, double, tensors)
-        for node, value, theirs in run_nodes(
-            conversion.graph, [t.double() if t.is_floating_point() else t for t in tensors]
-        ):
+        for node, value, theirs in run_nodes(conversion.graph, [widened(t) for t in tensors]):
             sizes[value] = _largest(theirs)
             stored = conversion.lowered.values.get(value)
             if stored is None or any(len(g) != 1 for g in stored.form) or len(stored.form) != value.type.rank:
@@ -281,6 +280,12 @@ def first_divergence(
                 return node, value, difference
             rounding = rounding or (node, value, difference)
     return rounding
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """An input of the module as the graph takes it, in float64; integers and bools as they are."""
+    tensor = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _largest(tensor: torch.Tensor) -> float:

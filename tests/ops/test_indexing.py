@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 from torch.nn import functional
 
@@ -105,6 +106,9 @@ CASES: dict[str, Case] = {
     ),
     "index_put": function(
         lambda x: x.index_put((INDEX[:2], INDEX[1:3]), torch.ones(11)), (5, 3, 11), dynamic_shapes=None
+    ),
+    "index_put of a dynamic batch": function(
+        lambda x: F.fold(x, (1, 19), (1, 7), stride=(1, 3)), (2, 7, 5), transposes=4
     ),
     "index_put accumulates": function(
         lambda x: x.index_put((INDEX, INDEX), x[0, 0, :4], accumulate=True), (5, 3, 4), dynamic_shapes=None

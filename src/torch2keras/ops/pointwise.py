@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from torch2keras.recorder import Tensor, cast, ops
+from torch2keras.recorder import Tensor, cast, ops, recorder
 from torch2keras.registry import lowering, pointwise
 
 aten = torch.ops.aten
@@ -51,6 +52,13 @@ def nan_to_num(x: Tensor, nan: float | None = None, posinf: float | None = None,
         posinf=limits.max if posinf is None else posinf,
         neginf=limits.min if neginf is None else neginf,
     )
+
+
+def angle(x: Tensor) -> Tensor:
+    """Pi where negative: the angle of a real number in the complex plane."""
+    x = cast(x, None if "float" in x.dtype else recorder().float_dtype)
+    turned = cast(ops.less(x, 0.0), x.dtype) * math.pi
+    return ops.where(ops.isnan(x), x, turned)
 
 
 def isfinite(x: Tensor) -> Tensor:
@@ -111,6 +119,7 @@ pointwise(
         aten.round.default: round_decimals,
         aten.round.decimals: round_decimals,
         aten.nan_to_num.default: nan_to_num,
+        aten.angle.default: angle,
         aten.isnan.default: never_of_integers(ops.isnan),
         aten.isinf.default: never_of_integers(ops.isinf),
         aten.isposinf.default: never_of_integers(ops.isposinf),

@@ -11,7 +11,6 @@ aten = torch.ops.aten
 DATA = "the shape of the result depends on the data; keep the shape, for example with torch.where(mask, x, 0)"
 ORDER = "which value is written where depends on the data; write torch.where(mask, values, x)"
 STRIDES = "it reads memory by strides, which Keras tensors don't have; use slices, unfold or reshape"
-COMPLEX = "complex numbers are not supported; compute with real and imaginary parts"
 RANDOM = "random numbers are not supported in forward, except by dropout layers; pass the noise as an input"
 
 OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
@@ -21,9 +20,6 @@ OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
     ),
     ORDER: (aten.masked_scatter.default,),
     STRIDES: (aten.as_strided.default, aten.as_strided_scatter.default, aten.view.dtype),
-    COMPLEX: (
-        aten.view_as_complex.default, aten.view_as_real.default, aten.complex.default, aten.polar.default,
-    ),
     RANDOM: (
         aten.rand.default, aten.rand_like.default, aten.randn.default, aten.randn_like.default, aten.randint.default,
         aten.randint.low, aten.randint_like.default, aten.randint_like.low_dtype, aten.randperm.default,

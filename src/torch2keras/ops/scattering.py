@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -165,8 +166,13 @@ def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple
 
 
 def _flat(x: Tensor, leading: int) -> Tensor:
-    """The leading dimensions as one."""
-    return x if leading == 1 else ops.reshape(x, (-1, *x.shape[leading:]))
+    """The leading dimensions as one. Raises LoweringError where Keras cannot say so of several dynamic sizes."""
+    first, rest = x.shape[:leading], x.shape[leading:]
+    if leading == 1 or None not in rest:
+        return x if leading == 1 else ops.reshape(x, (-1, *rest))
+    if None in first or rest.count(None) > 1:
+        raise LoweringError("values of several dynamic sizes are written", [("next", "make these dimensions static")])
+    return ops.reshape(x, (math.prod(first), *(-1 if size is None else size for size in rest)))
 
 
 def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from torch2keras.errors import LoweringError
-from torch2keras.recorder import ops
+from torch2keras.recorder import Tensor, ops
 from torch2keras.registry import lowering, registry
-from torch2keras.sizes import grow, sizes_of
+from torch2keras.sizes import count, grow, sizes, sizes_of
 
 aten = torch.ops.aten
 
@@ -97,8 +97,10 @@ def rolled(args: Mapping[str, Any]) -> str | None:
 
 @lowering(aten.roll.default, axes=rolled)
 def roll(x, shifts, dims=()):
-    """`keras.ops.roll`."""
+    """`keras.ops.roll`; `keras.ops.take` where the shift is a dynamic number."""
     shifts = shifts if isinstance(shifts, list | tuple) else (shifts,)
+    if not all(isinstance(s, int) for s in shifts):
+        return rolled_by_sizes(x, shifts, dims)
     if not dims:
         return ops.roll(x, shifts[0])
     return (
@@ -106,6 +108,15 @@ def roll(x, shifts, dims=()):
         if len(dims) > 1
         else ops.roll(x, shift=shifts[0], axis=dims[0])
     )
+
+
+def rolled_by_sizes(x: Tensor, shifts: Sequence[Any], dims: Sequence[int]) -> Tensor:
+    """Each dimension looked up at (k - shift) mod its size."""
+    own = sizes_of(x)
+    for shift, dim in zip(shifts, dims, strict=True):
+        places = ops.mod(count(own[dim]) - sizes().tensor(shift), sizes().tensor(own[dim]))
+        x = ops.take(x, places, axis=dim)
+    return x
 
 
 @lowering(aten.tril.default, torch="... r' c' -> ... r' c'", keras="... r' c' -> ... r' c'")

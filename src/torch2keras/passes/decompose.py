@@ -7,7 +7,7 @@ every operator anew at each call.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any, cast
@@ -21,7 +21,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from torch2keras.loading import load_exporter
 from torch2keras.passes.drop_copies import drop_copies
-from torch2keras.passes.fake_values import copied, fake_mode_of, leaves, origin_of, value_of
+from torch2keras.passes.fake_values import copied, fake_mode_of, leaves, origin_of, settled, value_of
 from torch2keras.passes.functionalize import functionalize
 
 aten = torch.ops.aten
@@ -53,8 +53,13 @@ def decompose(graph_module: fx.GraphModule, has_lowering: HasLowering) -> fx.Gra
 
     Ops that cannot be decomposed, or only by fixing a symbolic size, stay as they are.
     """
+    return decompose_where(graph_module, lambda node: _has_tensors(node) and not has_lowering(target_of(node)))
+
+
+def decompose_where(graph_module: fx.GraphModule, wanted: Callable[[fx.Node], bool]) -> fx.GraphModule:
+    """A new graph in which the calls of ATen ops that are `wanted` are decomposed, as far as PyTorch can."""
     load_exporter()
-    return _decomposed(drop_copies(graph_module), has_lowering, frozenset())
+    return _decomposed(drop_copies(graph_module), wanted, frozenset())
 
 
 @cache
@@ -82,17 +87,23 @@ def _composite(op: OpOverload, *args: Any, **kwargs: Any) -> Any:
         return op.decompose(*args, **kwargs)
 
 
-def _needs(node: fx.Node, has_lowering: HasLowering) -> bool:
-    return (
-        node.op == "call_function"
-        and isinstance(node.target, OpOverload)
-        and any(isinstance(value, torch.Tensor) for value in leaves(node.meta.get("val")))
-        and not has_lowering(node.target)
-        and decomposition(node.target) is not None
-    )
+def target_of(node: fx.Node) -> OpOverload:
+    """The op that a node calls."""
+    return cast("OpOverload", node.target)
 
 
-def _decomposed(graph_module: fx.GraphModule, has_lowering: HasLowering, within: frozenset[Any]) -> fx.GraphModule:
+def calls_op(node: fx.Node) -> bool:
+    """Whether a node calls an ATen op (and is no placeholder, control flow or arithmetic of sizes)."""
+    return node.op == "call_function" and isinstance(node.target, OpOverload)
+
+
+def _has_tensors(node: fx.Node) -> bool:
+    return any(isinstance(value, torch.Tensor) for value in leaves(node.meta.get("val")))
+
+
+def _decomposed(
+    graph_module: fx.GraphModule, wanted: Callable[[fx.Node], bool], within: frozenset[Any]
+) -> fx.GraphModule:
     """Every op decomposed as far as it goes; `within` are the ops of whose decomposition this graph is a part."""
     graph = fx.Graph()
     mode = fake_mode_of(graph_module.graph)
@@ -105,22 +116,29 @@ def _decomposed(graph_module: fx.GraphModule, has_lowering: HasLowering, within:
         if node.target is operator.getitem and isinstance(env.get(node.args[0]), (tuple, list)):
             env[node] = env[node.args[0]][node.args[1]]
             continue
-        needed = node.target not in within and _needs(node, has_lowering)
-        piece = _traced(node, mode) if needed else None
+        needed = calls_op(node) and node.target not in within and wanted(node)
+        piece = _decomposition_of(node, mode) if needed else None
         if piece is None:
             env[node] = copied(graph, node, env.__getitem__)
             continue
-        piece = _decomposed(piece, has_lowering, within | {node.target})
-        env[node] = _splice(graph, mode, piece, node, env, constants)
-    root = fx.GraphModule(graph_module, graph_module.graph)
+        piece = _decomposed(piece, wanted, within | {node.target})
+        env[node] = splice(graph, mode, piece, node, [env[operand] for operand in node.all_input_nodes], constants)
+    return drop_copies(with_constants(graph_module, graph, constants))
+
+
+def with_constants(owner: fx.GraphModule, graph: fx.Graph, constants: Mapping[str, torch.Tensor]) -> fx.GraphModule:
+    """A module of `graph` that holds what `owner` holds, and `constants`."""
+    root = fx.GraphModule(owner, owner.graph)
     for name, constant in constants.items():
         root.register_buffer(name, constant)
-    return drop_copies(fx.GraphModule(root, graph))
+    return fx.GraphModule(root, graph)
 
 
-def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
+def _decomposition_of(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
     """The decomposition of a node as a functional graph over its operands; None where PyTorch cannot trace it."""
-    function = cast("Callable[..., Any]", decomposition(cast("OpOverload", node.target)))
+    function = decomposition(target_of(node))
+    if function is None:
+        return None
     operands = node.all_input_nodes
 
     def run(*values: Any) -> Any:
@@ -129,10 +147,8 @@ def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
         result = function(*args, **kwargs)
         return tuple(result) if isinstance(result, (tuple, list)) else result
 
-    sizes_stay_open = mode.shape_env.error_on_new_guards() if mode.shape_env is not None else nullcontext()
     try:
-        with mode, torch.no_grad(), sizes_stay_open:
-            piece = make_fx(run, pre_dispatch=True)(*[value_of(operand) for operand in operands])
+        piece = traced(run, [value_of(operand) for operand in operands], mode)
     except (RuntimeError, TypeError, ValueError, NotImplementedError):
         return None
     for inner in piece.graph.nodes:
@@ -140,6 +156,14 @@ def _traced(node: fx.Node, mode: FakeTensorMode) -> fx.GraphModule | None:
     if any(_says_nothing(inner, node) for inner in piece.graph.nodes):
         return None
     return drop_copies(functionalize(piece)[0])
+
+
+def traced(function: Callable[..., Any], values: Sequence[Any], mode: FakeTensorMode) -> fx.GraphModule:
+    """The graph of a function of fake values, as export would leave it; raises where it would fix a symbolic size."""
+    sizes_stay_open = mode.shape_env.error_on_new_guards() if mode.shape_env is not None else nullcontext()
+    values = [settled(mode, value) for value in values]
+    with mode, torch.no_grad(), sizes_stay_open:
+        return make_fx(function, pre_dispatch=True)(*values)
 
 
 def _says_nothing(inner: fx.Node, node: fx.Node) -> bool:
@@ -150,20 +174,20 @@ def _says_nothing(inner: fx.Node, node: fx.Node) -> bool:
     return inner.target is node.target or is_reference or inner.target is aten.as_strided.default
 
 
-def _splice(
+def splice(
     graph: fx.Graph,
     mode: FakeTensorMode,
     piece: fx.GraphModule,
     node: fx.Node,
-    outer: dict[fx.Node, Any],
+    operands: Iterable[Any],
     constants: dict[str, torch.Tensor],
 ) -> Any:
-    """Append a decomposition in place of `node`. Returns what stands for the node's value."""
-    operands = iter(node.all_input_nodes)
+    """Append a graph over `operands` in place of `node`. Returns what stands for the node's value."""
+    given = iter(operands)
     env: dict[fx.Node, Any] = {}
     for inner in piece.graph.nodes:
         if inner.op == "placeholder":
-            env[inner] = outer[next(operands)]
+            env[inner] = next(given)
         elif inner.op == "output":
             return fx.node.map_arg(inner.args[0], env.__getitem__)
         elif inner.op == "get_attr":

@@ -57,6 +57,15 @@ def static_size(size: Any) -> int | None:
     return int(size) if symbolic_expression(size) is None else None
 
 
+def settled(mode: FakeTensorMode, value: Any) -> Any:
+    """A fake value in whose shape a symbol that is a number is written as one: make_fx does not know it else."""
+    if not isinstance(value, torch.Tensor) or all(isinstance(s, int) or static_size(s) is None for s in value.shape):
+        return value
+    sizes = [size if (number := static_size(size)) is None else number for size in value.shape]
+    with mode:
+        return value.new_empty(sizes)
+
+
 def symbolic_expression(size: Any) -> Any:
     """The sympy expression of a symbolic size; None for a number."""
     expression = None if isinstance(size, int) else size.node.expr
