@@ -35,6 +35,7 @@ from torch2keras.module_checks import check_inputs, check_module, train_mode_not
 from torch2keras.module_state import eval_view, quiet
 from torch2keras.passes import drop_copies, functionalize, inline, writes_without_grad
 from torch2keras.passes.fake_values import static_size, symbolic_expression
+from torch2keras.tracing import FROZEN, Traced, with_module_stacks
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ def capture(
     *,
     dynamic_shapes: Any = None,
     fixed_because: str = "",
+    trace: bool = False,
 ) -> Captured:
     """Export an eval view of a module on example inputs; the module and the inputs come back as they were.
 
     Without `dynamic_shapes`, dim 0 of every tensor is dynamic where torch.export can prove it, all else static; all is
-    static where `fixed_because` gives a reason for it.
+    static where `fixed_because` gives a reason for it. With `trace`, what is exported is the operations that the module
+    runs on the example, whatever decides about them.
     Raises InputError for modules, inputs or shapes that cannot be used, CaptureError where torch.export cannot take
     the module, UnsupportedOpError for parameters and buffers that forward changes.
     """
@@ -91,7 +94,10 @@ def capture(
     check_inputs([(name, leaf) for name, leaf in leaves if isinstance(leaf, torch.Tensor)])
     notes = [*train_mode_notes(module), *weight_notes(module), *_constant_notes(leaves)]
     with eval_view(module):
-        exported = _export(module, args, kwargs, dynamic_shapes, bound, fixed_because)
+        if trace:
+            exported = _export_traced(module, Example(args, kwargs, None), bound)
+        else:
+            exported = _export(module, args, kwargs, dynamic_shapes, bound, fixed_because)
     program = exported.program
     inputs = program.graph_signature.input_specs
     notes += [*exported.notes, *_no_grad_notes(program.graph_module)]
@@ -142,6 +148,17 @@ def _export(
                 notes.append(f"Not every dim that dynamic_shapes names could be made dynamic: {refusal}")
             return _Exported(program, strict, tuple(notes))
     raise capture_failure(module, named_leaves(bound), cast("Exception", first)) from first
+
+
+def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -> _Exported:
+    _run(module, example, bound)
+    try:
+        with quiet():
+            traced = Traced(module, *cloned(example.args, example.kwargs))
+        program = _export_once(traced, example, strict=False)
+    except Exception as error:
+        raise capture_failure(module, named_leaves(bound), error) from error
+    return _Exported(with_module_stacks(program), strict=False, notes=(FROZEN,))
 
 
 def _export_once(module: nn.Module, example: Example, *, strict: bool) -> ExportedProgram:

@@ -26,7 +26,10 @@ _DATA_DEPENDENT = re.compile(
 )
 _SHAPES = re.compile(r"dynamic_shapes|Constraints violated|marked .* as dynamic|dynamic dimension", re.IGNORECASE)
 _BY_VALUE = "what the module does depends on the values of a tensor"
-_NOT_BY_VALUE = "choose with torch.where or torch.cond, or make the value an argument of the module"
+_NOT_BY_VALUE = (
+    "choose with torch.where or torch.cond, or make the value an argument of the module;\n"
+    'convert(..., capture="trace") takes the way of the example for all inputs'
+)
 MOST_LETTERS = 300
 
 

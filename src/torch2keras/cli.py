@@ -45,6 +45,8 @@ EXIT_CODES: dict[type[errors.Torch2KerasError], int] = {
     errors.VerificationError: 5,
     errors.OutputError: 6,
 }
+WAYS: dict[bool, Any] = {False: "export", True: "trace"}
+"""What `--trace` means to `convert`."""
 INTERRUPTED = 130
 USAGE = 2
 
@@ -68,6 +70,9 @@ Source = Annotated[
     str, typer.Argument(help="package.module:factory, torchvision:NAME or timm:NAME.", show_default=False)
 ]
 LayoutOption = Annotated[Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")]
+Trace = Annotated[
+    bool, typer.Option("--trace", help="Fix every size and branch to the example's, where torch.export refuses SOURCE.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, errors too.")]
 Inputs = Annotated[
@@ -121,6 +126,7 @@ def convert_command(
     layout: LayoutOption = Layout.KERAS,
     name: Annotated[str | None, typer.Option(help="The model's name; by default the class of the module.")] = None,
     *,
+    trace: Trace = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare the model with the module.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -133,7 +139,9 @@ def convert_command(
         shapes = _required([parse_shape(text) for text in inputs or ()], source)
         require_writable(output)
         tell("load")
-        converted = _convert(source, shapes, tell, layout=layout.value, name=name, verify=not no_verify)
+        converted = _convert(
+            source, shapes, tell, layout=layout.value, capture=WAYS[trace], name=name, verify=not no_verify
+        )
         tell("save")
         saved = converted.save(output)
     if as_json:
@@ -176,6 +184,7 @@ def inspect_command(
     inputs: Inputs = None,
     layout: LayoutOption = Layout.KERAS,
     *,
+    trace: Trace = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -189,9 +198,8 @@ def inspect_command(
         module = _load(source)
         from torch2keras import inspect
 
-        found = inspect(
-            module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), layout=layout.value, progress=tell
-        )
+        options: dict[str, Any] = {"layout": layout.value, "capture": WAYS[trace], "progress": tell}
+        found = inspect(module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), **options)
     if as_json:
         print_json(found.as_dict())
     else:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.axes import infer_axes
 from torch2keras.build import build
-from torch2keras.capture import Captured, capture
+from torch2keras.capture import Captured
+from torch2keras.capture import capture as capture_program
 from torch2keras.converted import Conversion, Converted
-from torch2keras.errors import LoweringError, Torch2KerasError, UnsupportedOpError
+from torch2keras.errors import InputError, LoweringError, Torch2KerasError, UnsupportedOpError
 from torch2keras.global_state import unchanged
 from torch2keras.importer import import_graph
 from torch2keras.layout import assign_layouts
@@ -37,6 +38,7 @@ def convert(
     *,
     dynamic_shapes: Any = None,
     layout: str | Mapping[str, str] = "keras",
+    capture: Literal["export", "trace"] = "export",
     verify: bool = True,
     name: str | None = None,
     progress: Progress = silent,
@@ -47,7 +49,8 @@ def convert(
     torch.export can prove it and Keras can express it; other dimensions as `dynamic_shapes` says, in torch.export's
     own vocabulary.
     `layout` is "keras" (ports in the order that costs nothing), "torch" (exactly the module's order), or a mapping
-    from port names to orders such as {"x": "n l c"}. The module comes back as it was given.
+    from port names to orders such as {"x": "n l c"}. With `capture="trace"` all sizes and branches are those of the
+    example, for modules that torch.export refuses; the report says so. The module comes back as it was given.
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
@@ -55,7 +58,7 @@ def convert(
     with unchanged():
         load_exporter()
         progress("capture")
-        captured = capture(module, args, kwargs, dynamic_shapes=dynamic_shapes)
+        captured = captured_by(capture, module, args, kwargs, dynamic_shapes)
         ask = Request(module, args, kwargs, layout, name or type(module).__name__)
         try:
             converted = _converted(ask, captured, progress)
@@ -78,6 +81,18 @@ class Request:
     kwargs: dict[str, Any]
     layout: str | Mapping[str, str]
     name: str
+
+
+def captured_by(
+    way: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic_shapes: Any
+) -> Captured:
+    """The module captured in one of the ways of `convert`. Raises InputError for another one."""
+    if way not in ("export", "trace"):
+        raise InputError(f"no way to capture is called {way!r}", [("next", 'use capture="export" or capture="trace"')])
+    if way == "trace" and dynamic_shapes is not None:
+        why = "tracing fixes every size to the example's"
+        raise InputError('capture="trace" takes no dynamic_shapes', [("why", why), ("next", "leave one of them out")])
+    return capture_program(module, args, kwargs, dynamic_shapes=dynamic_shapes, trace=way == "trace")
 
 
 def _converted(ask: Request, captured: Captured, progress: Progress) -> Converted:
@@ -109,7 +124,7 @@ def _with_fixed_batch(ask: Request, error: Torch2KerasError, progress: Progress)
     """Once more with every size fixed, which the report says; `error`, if that is no better."""
     progress("capture")
     try:
-        captured = capture(ask.module, ask.args, ask.kwargs, fixed_because=str(error).partition("\n")[0])
+        captured = capture_program(ask.module, ask.args, ask.kwargs, fixed_because=str(error).partition("\n")[0])
         return _converted(ask, captured, progress)
     except Torch2KerasError:
         raise error from None

@@ -7,17 +7,17 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
-from torch2keras.capture import capture
+from torch2keras.capture import capture as capture_program
 from torch2keras.converted import Conversion
 from torch2keras.global_state import unchanged
 from torch2keras.loading import load_exporter
 from torch2keras.lower import Survey
 from torch2keras.memory import Memory, predicted_memory
-from torch2keras.pipeline import Request, lowered
+from torch2keras.pipeline import Request, captured_by, lowered
 from torch2keras.ports import Port
 from torch2keras.progress import Progress, silent
 from torch2keras.report import Parameters, Transpose, kind_of, notes_of, parameters_of, transposes_of
@@ -77,6 +77,7 @@ def inspect(
     *,
     dynamic_shapes: Any = None,
     layout: str | Mapping[str, str] = "keras",
+    capture: Literal["export", "trace"] = "export",
     name: str | None = None,
     progress: Progress = silent,
 ) -> Inspection:
@@ -89,13 +90,13 @@ def inspect(
     with unchanged():
         load_exporter()
         progress("capture")
-        captured = capture(module, args, kwargs, dynamic_shapes=dynamic_shapes)
+        captured = captured_by(capture, module, args, kwargs, dynamic_shapes)
         ask = Request(module, args, kwargs, layout, name or type(module).__name__)
         survey = Survey()
         conversion = lowered(ask, captured, progress, survey)
         if survey.refusals and dynamic_shapes is None and captured.is_dynamic:
             why = next(iter(survey.refusals.values())).headline
-            fixed, again = capture(module, args, kwargs, fixed_because=why), Survey()
+            fixed, again = capture_program(module, args, kwargs, fixed_because=why), Survey()
             other = lowered(ask, fixed, progress, again)
             if not again.refusals:  # as convert does it
                 conversion, survey = other, again
