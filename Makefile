@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow random clean distclean
+.PHONY: help demo test lint slow random conformance clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
 	@echo "make random     thousands of random networks, others each time: hours"
+	@echo "make conformance  PyTorch's own samples, all of them, into docs/conformance.md: hours"
 	@echo "make lint       ruff, mypy and the size budget"
 	@echo "make clean      remove caches and build results"
 	@echo "make distclean  the same, and .venv"
@@ -37,6 +38,10 @@ slow: $(VENV)/dev.stamp
 
 random: $(VENV)/dev.stamp
 	T2K_RANDOM_GRAPHS=$(RANDOM_GRAPHS) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/test_random_graphs.py
+
+conformance: $(VENV)/dev.stamp
+	-$(BIN)/python tools/conformance.py run --shard 1/2 & $(BIN)/python tools/conformance.py run --shard 2/2; wait
+	$(BIN)/python tools/conformance.py table
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
