@@ -59,6 +59,9 @@ CASES = {
         lambda: indices(11, 13),
         (11, 3),
     ),
+    "embedding_bag that may be trained": function(
+        lambda i, w: torch.ops.aten._embedding_bag(w, i, OFFSETS, mode=1)[0], lambda: indices(11, 13), (11, 3)
+    ),
     "EmbeddingBag": Case(lambda: nn.EmbeddingBag(11, 3), lambda: (indices(11, 2, 7),)),
     "embedding before a convolution": Case(
         lambda: nn.Sequential(nn.Embedding(11, 3), nn.Conv1d(7, 5, 2)), lambda: (indices(11, 2, 7),), transposes=1

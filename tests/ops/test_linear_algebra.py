@@ -95,6 +95,8 @@ CASES: dict[str, Case] = {
     "matrix_exp of large and small": function(
         lambda x: (torch.linalg.matrix_exp(torch.tanh(x) * 4), torch.linalg.matrix_exp(x * 0.001)), (3, 5, 5)
     ),
+    "matrix_sqrth": function(lambda x: aten.linalg_matrix_sqrth(definite(x)), (3, 5, 7)),
+    "polar": function(lambda x: aten.linalg_polar(regular(x)), (3, 5, 5)),
     "householder_product": function(lambda x: torch.linalg.householder_product(*reflections(x)), (3, 7, 5)),
     "ormqr": function(lambda x, y: torch.ormqr(*reflections(x), y), (3, 7, 5), (3, 7, 2)),
     "ormqr, transposed": function(lambda x, y: torch.ormqr(*reflections(x), y, transpose=True), (3, 7, 5), (3, 7, 2)),

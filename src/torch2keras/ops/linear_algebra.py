@@ -31,6 +31,15 @@ def no_failure(x: Tensor) -> Tensor:
     return ops.zeros_like(x[..., 0, 0], dtype="int32")
 
 
+def of_fixed_size(x: Any) -> Tensor:
+    """Matrices of which Keras needs to know the smaller side. Raises LoweringError where that is dynamic."""
+    if None in x.shape[-2:]:
+        raise LoweringError(
+            "singular values of matrices of a dynamic size", [("next", "give the matrices a fixed size")]
+        )
+    return as_tensor(x)
+
+
 def batched(x: Any, batch: Sequence[Size]) -> Tensor:
     """Matrices repeated along the batch dimensions of others, which Keras does not broadcast."""
     return as_tensor(grow(x, (*batch, *sizes_of(x)[-2:])))
@@ -87,7 +96,7 @@ def eigenvalues(A, UPLO="L", compute_v=True):
 @lowering(aten._linalg_svd.default)
 def singular_values(A, full_matrices=False, compute_uv=True, driver=None):
     """`keras.ops.svd`; singular vectors are unique up to a factor, and not given."""
-    return None, ops.svd(A, full_matrices=False, compute_uv=False), None
+    return None, ops.svd(of_fixed_size(A), full_matrices=False, compute_uv=False), None
 
 
 @lowering(aten._linalg_solve_ex.default)
@@ -152,7 +161,7 @@ def cholesky_solve(x, input2, upper=False, *, shapes):
 def pseudo_inverse(x, atol=None, rtol=None, hermitian=False):
     """From `keras.ops.svd`: singular values that are too small count as none."""
     x = symmetric(x) if hermitian else as_tensor(x)
-    u, s, vh = ops.svd(x, full_matrices=False)
+    u, s, vh = ops.svd(of_fixed_size(x), full_matrices=False)
     if rtol is None:
         rtol = 0.0 if atol is not None else max(x.shape[-2:]) * torch.finfo(getattr(torch, x.dtype)).eps
     largest = ops.max(s, axis=-1, keepdims=True)
@@ -174,7 +183,7 @@ def matrix_sqrth(x):
 @lowering(aten.linalg_polar.default)
 def polar(A):
     """From `keras.ops.svd`: U V and V' S V."""
-    u, s, vh = ops.svd(A, full_matrices=False)
+    u, s, vh = ops.svd(of_fixed_size(A), full_matrices=False)
     return ops.matmul(u, vh), ops.matmul(mT(vh) * ops.expand_dims(s, -2), vh)
 
 

@@ -14,6 +14,8 @@ STRIDES = "it reads memory by strides, which Keras tensors don't have; use slice
 RANDOM = "random numbers are not supported in forward, except by dropout layers; pass the noise as an input"
 NOT_UNIQUE = "the order of its values and the factors of its vectors are not unique, and other libraries choose others"
 NO_SUCH_FACTORS = "stock Keras has no such factorization; use cholesky, qr, lu or solve"
+ENDLESS = "it is a series with as many terms as the numbers ask for, which stock Keras cannot express"
+CORNERS = "stock Keras has no histogram of several dimensions; count each combination of bins"
 BITS = "it mixes the bits of the numbers"
 DRAWN = "its regions are drawn at random, also in eval mode"
 
@@ -34,6 +36,11 @@ OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
     NO_SUCH_FACTORS: (
         aten.geqrf.default, aten.linalg_ldl_factor_ex.default, aten.linalg_ldl_solve.default,
     ),
+    ENDLESS: (
+        aten.igamma.default, aten.igammac.default, aten.special_zeta.default, aten.special_zeta.other_scalar,
+        aten.special_zeta.self_scalar,
+    ),
+    CORNERS: (aten._histogramdd_from_bin_tensors.default, aten._histogramdd_bin_edges.default),
     BITS: (aten.hash_tensor.default,),
     DRAWN: (aten.fractional_max_pool2d.default, aten.fractional_max_pool3d.default),
 }  # fmt: skip
