@@ -20,22 +20,32 @@ from torch2keras.sizes import grow, sizes_of
 
 aten = torch.ops.aten
 
+MOST = 16
+"""Columns up to which an elimination is written out."""
+
 
 def mT(x: Tensor) -> Tensor:  # noqa: N802 - PyTorch's name
     """Rows and columns exchanged."""
     return ops.swapaxes(x, -1, -2)
 
 
-def no_failure(x: Tensor) -> Tensor:
-    """The `info` of a factorization, 0 for each matrix; Keras raises, or gives NaN, where PyTorch reports a failure."""
-    return ops.zeros_like(x[..., 0, 0], dtype="int32")
+def failure(x: Any) -> Tensor | None:
+    """The `info` of a solved system, the first column without a pivot, from 1; None where there are many columns."""
+    known = None not in x.shape[-2:] and x.shape[-1] <= MOST
+    return lacking(eliminated(as_tensor(x))[0]) if known else None
+
+
+def lacking(both: Tensor) -> Tensor:
+    """Of the factors in one matrix: the first column without a pivot, from 1."""
+    zero = ops.cast(ops.equal(ops.diagonal(both, axis1=-2, axis2=-1), 0), "int32")
+    return (ops.argmax(zero, axis=-1) + 1) * ops.max(zero, axis=-1)
 
 
 def of_fixed_size(x: Any) -> Tensor:
     """Matrices of which Keras needs to know the smaller side. Raises LoweringError where that is dynamic."""
     if None in x.shape[-2:]:
         raise LoweringError(
-            "singular values of matrices of a dynamic size", [("next", "give the matrices a fixed size")]
+            "a factorization of matrices of a dynamic size", [("next", "give the matrices a fixed size")]
         )
     return as_tensor(x)
 
@@ -62,16 +72,15 @@ def symmetric(x: Any, uplo: str = "L") -> Tensor:
 
 @lowering(aten.linalg_cholesky_ex.default)
 def cholesky(x, upper=False, check_errors=False):
-    """`keras.ops.cholesky` of the lower triangle; it raises where PyTorch reports."""
+    """`keras.ops.cholesky` of the lower triangle; it raises where PyTorch reports, so there is no report."""
     lower = ops.cholesky(symmetric(as_tensor(x)))
-    return (mT(lower) if upper else lower), no_failure(lower)
+    return (mT(lower) if upper else lower), None
 
 
 @lowering(aten.linalg_inv_ex.default)
 def inverse(A, check_errors=False):
-    """`keras.ops.inv`; it raises where PyTorch reports."""
-    A = as_tensor(A)
-    return ops.inv(A), no_failure(A)
+    """`keras.ops.inv`."""
+    return ops.inv(as_tensor(A)), failure(A)
 
 
 @lowering(aten._linalg_det.default)
@@ -104,9 +113,9 @@ def solve(A, B, left=True, check_errors=False, *, shapes):
     """`keras.ops.solve`; the factors behind it are not given."""
     vectors = len(shapes[0]) == len(sizes_of(A)) - 1
     if vectors:
-        return ops.solve(as_tensor(A), as_tensor(B)), None, None, no_failure(as_tensor(A))
+        return ops.solve(as_tensor(A), as_tensor(B)), None, None, failure(A)
     batch = shapes[0][:-2]
-    info = no_failure(as_tensor(A))
+    info = failure(A)
     A, B = batched(A, batch), batched(B, batch)
     return (ops.solve(A, B) if left else mT(ops.solve(mT(A), mT(B)))), None, None, info
 
@@ -217,16 +226,13 @@ def ormqr(x, input2, input3, left=True, transpose=False):
 # Factorizations with partial pivoting. `keras.ops.lu_factor` tells its pivots in one way with TensorFlow and in another
 # with JAX and PyTorch, so the elimination is written out, a step a column. Without pivots PyTorch has none on the CPU.
 
-MOST = 16
-"""Columns up to which it is."""
-
 
 def eliminated(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The two factors in one matrix, the row that each step swaps with (from 1), and the order that results.
 
     Raises LoweringError for more columns than `MOST`.
     """
-    rows, columns = x.shape[-2:]
+    rows, columns = of_fixed_size(x).shape[-2:]
     if min(rows, columns) > MOST:
         raise LoweringError(
             f"a factorization with pivots of {min(rows, columns)} columns, of which {MOST} can be written out",
@@ -283,8 +289,7 @@ def order_of(pivots: Any, rows: int) -> Tensor:
 def lu_factor(A, pivot=True, check_errors=False):
     """Gaussian elimination, a column a step; `info` is the first column without a pivot, counted from 1."""
     both, pivots, _ = eliminated(as_tensor(A))
-    lacking = ops.cast(ops.equal(ops.diagonal(both, axis1=-2, axis2=-1), 0), "int32")
-    return both, pivots, (ops.argmax(lacking, axis=-1) + 1) * ops.max(lacking, axis=-1)
+    return both, pivots, lacking(both)
 
 
 @lowering(aten.linalg_lu.default)
