@@ -11,7 +11,7 @@ import torch
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.parts import as_tensor
-from torch2keras.recorder import Tensor, ops
+from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import pointwise
 
 aten = torch.ops.aten
@@ -68,12 +68,13 @@ def ratio(kind: str, n: Tensor, angle: Tensor, sine: Any, cosine: Any) -> Tensor
 
 
 def beyond(kind: str, n: Tensor, x: Tensor) -> Tensor:
-    """For |x| > 1; below -1 the third kind is the fourth."""
+    """For |x| > 1; below -1 the third kind is the fourth. In float64, since an exponent of 80 takes two digits away."""
+    dtype, n, x = x.dtype, cast(n, "float64"), cast(x, "float64")
     other = {"v": "w", "w": "v"}.get(kind, kind)
     angle = ops.arccosh(ops.abs(x))
     even = ops.equal(ops.mod(n, 2.0), 0.0)
     right, left = (ratio(k, n, angle, ops.sinh, ops.cosh) for k in (kind, other))
-    return ops.where(ops.greater(x, 0), right, ops.where(even, left, -left))
+    return cast(ops.where(ops.greater(x, 0), right, ops.where(even, left, -left)), dtype)
 
 
 def edge(kind: str, n: Tensor, x: Tensor) -> Tensor:
