@@ -269,7 +269,10 @@ class Lowerer:
             if result is None:
                 raise LoweringError(
                     f"the model uses {value}, a result of {node.op} that is not computed in Keras",
-                    [("next", "leave this result unused, as with return_indices=False")],
+                    [
+                        ("why", registry.lowerings[node.op].summary),
+                        ("next", "leave this result unused, as with return_indices=False"),
+                    ],
                 )
             tensor = self.recorder.bare(result) if isinstance(result, Weight) else result
             expected = tuple(map(static, shape_of(self.space, value, form)))

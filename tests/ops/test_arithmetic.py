@@ -170,6 +170,7 @@ CASES: dict[str, Case] = {
             torch.logaddexp(x, y),
             torch.logaddexp2(x, y),
             torch.copysign(x, y),
+            torch.nextafter(x, y),
             torch.copysign(x, -1.0),
             torch.heaviside(x.round(), y),
             torch.ldexp(x, y.round() / 60),

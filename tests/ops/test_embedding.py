@@ -15,6 +15,10 @@ def indices(limit: int, *shape: int, dtype: torch.dtype = torch.int64) -> torch.
     return torch.randint(0, limit, shape, dtype=dtype)
 
 
+OFFSETS = torch.tensor([0, 2, 2, 7])
+ENDS = torch.tensor([0, 2, 2, 7, 13])
+
+
 def table(*args: int, dtype: torch.dtype = torch.int64, shape: tuple[int, ...] = (2, 5), **kwargs: int) -> Case:
     return Case(lambda: nn.Embedding(*args, **kwargs), lambda: (indices(args[0], *shape, dtype=dtype),))
 
@@ -36,6 +40,29 @@ CASES = {
     "embedding, int32, 1-D": table(11, 3, dtype=torch.int32, shape=(5,)),
     "embedding, 3-D": table(11, 3, shape=(2, 5, 7)),
     "embedding, padding": table(11, 3, padding_idx=2),
+    **{
+        f"embedding_bag, {mode}": function(
+            lambda i, w, mode=mode: F.embedding_bag(i, w, OFFSETS, mode=mode),
+            lambda: indices(11, 13),
+            (11, 3),
+        )
+        for mode in ("sum", "mean", "max")
+    },
+    "embedding_bag, weighted, last offset": function(
+        lambda i, w, s: F.embedding_bag(i, w, ENDS, mode="sum", per_sample_weights=s, include_last_offset=True),
+        lambda: indices(11, 13),
+        (11, 3),
+        (13,),
+    ),
+    "embedding_bag, padding": function(
+        lambda i, w: F.embedding_bag(i, w, OFFSETS, mode="mean", padding_idx=4),
+        lambda: indices(11, 13),
+        (11, 3),
+    ),
+    "embedding_bag that may be trained": function(
+        lambda i, w: torch.ops.aten._embedding_bag(w, i, OFFSETS, mode=1)[0], lambda: indices(11, 13), (11, 3)
+    ),
+    "EmbeddingBag": Case(lambda: nn.EmbeddingBag(11, 3), lambda: (indices(11, 2, 7),)),
     "embedding before a convolution": Case(
         lambda: nn.Sequential(nn.Embedding(11, 3), nn.Conv1d(7, 5, 2)), lambda: (indices(11, 2, 7),), transposes=1
     ),
@@ -80,11 +107,6 @@ def test_a_frozen_table_is_frozen() -> None:
     converted = check(Case(lambda: nn.Embedding.from_pretrained(torch.randn(11, 3)), lambda: (indices(11, 2, 5),)))
     assert not converted.model.trainable_weights
     assert len(converted.model.non_trainable_weights) == 1
-
-
-def test_a_sum_over_bags_is_refused() -> None:
-    with pytest.raises(t2k.UnsupportedOpError, match="embedding_bag"):
-        t2k.convert(nn.EmbeddingBag(11, 3), (indices(11, 2, 5),))
 
 
 def test_a_table_that_renormalizes_itself_is_refused() -> None:

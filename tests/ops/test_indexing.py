@@ -16,7 +16,7 @@ INDEX = torch.tensor([2, 0, 2, 1])
 BOTH = {"dynamic_shapes": (({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO},),)}
 AUTO = torch.export.Dim.AUTO
 SHARED = {"dynamic_shapes": (({0: torch.export.Dim("batch")},) * 2,)}
-pytestmark = pytest.mark.filterwarnings("ignore:The reduce argument of torch.scatter")
+pytestmark = pytest.mark.filterwarnings("ignore:The reduce argument of torch.scatter", "ignore:index_reduce")
 
 
 def conv(x: Tensor) -> Tensor:
@@ -81,6 +81,30 @@ CASES: dict[str, Case] = {
     "scatter a number": function(lambda x, i: x.scatter(1, i, 7.0), (2, 3, 11), lambda: indices(2, 2, 5)),
     "scatter_add": function(lambda x, i: x.scatter_add(1, i, x[:, 1:] * 2), (2, 3, 11), lambda: indices(2, 2, 5)),
     "scatter_add of scalars": function(lambda x: x.sum().scatter_add(0, torch.tensor(0), x.amax()), (2, 3)),
+    **{
+        f"index_reduce, {how}, {own}": function(
+            lambda x, y, i, how=how, own=own: (
+                x.index_reduce(1, i, y, how, include_self=own),
+                x[..., 0].mT.index_reduce(0, i, y[..., 0].mT, how, include_self=own),
+            ),
+            (2, 5, 3),
+            (2, 7, 3),
+            lambda: torch.tensor([0, 4, 1, 1, 0, 3, 0]),
+            transposes=2,
+        )
+        for how in ("prod", "mean", "amax", "amin")
+        for own in (True, False)
+    },
+    "put": function(
+        lambda x, y, i: (x.put(i, y), x.put(i, y, accumulate=True)),
+        (2, 5, 3),
+        (2, 3),
+        lambda: torch.tensor([[0, 7, -1], [4, 13, 3]]),
+        transposes=1,
+    ),
+    "put twice at a place": function(
+        lambda x, y, i: x.put(i, y, accumulate=True), (2, 5, 3), (7,), lambda: torch.tensor([0, 4, 1, 1, 0, 3, 0])
+    ),
     "scatter_reduce": function(
         lambda x, i: x.scatter_reduce(1, i, x * 2, "amax"), (2, 3, 11), lambda: indices(2, 3, 11)
     ),

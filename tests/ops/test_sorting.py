@@ -11,6 +11,8 @@ from conversion import Case, check, function
 
 W = torch.randn(6, 3, 3, generator=torch.Generator().manual_seed(0))
 BOTH = {"dynamic_shapes": (({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO},),)}
+NAN = float("nan")
+HOLES = torch.tensor([1.0, NAN, 2.0, 1.0, NAN, 1.0, 3.0])
 EDGES = torch.tensor([-1.0, 0.0, 0.5, 2.0])
 
 
@@ -42,6 +44,17 @@ CASES: dict[str, Case] = {
     "median": function(lambda x: torch.median(x, 2)[0], (2, 3, 12)),
     "median, dynamic length": function(lambda x: torch.median(x, 2, keepdim=True)[0], (2, 3, 11), **BOTH),
     "median of all": function(lambda x: x.median(), (2, 3, 11), **BOTH),
+    "nanmedian": function(lambda x: torch.nanmedian(conv(x) * HOLES, 2), (2, 3, 9)),
+    "nanmedian, kept": function(lambda x: torch.nanmedian(x * HOLES, 2, keepdim=True)[0], (2, 3, 7)),
+    "nanmedian of all": function(lambda x: torch.nanmedian(x * HOLES), (2, 3, 7)),
+    "nanmedian of ints and of nothing": function(
+        lambda x: (torch.nanmedian(x, 1), torch.nanmedian(x * NAN, 1)[0]), ints
+    ),
+    "nanmedian of infinities": function(lambda x: torch.nanmedian(x / HOLES / 0, 2)[0], (2, 3, 7)),
+    "mode": function(lambda x: torch.mode(x, 1), ints),
+    "mode of floats, kept": function(lambda x: torch.mode(torch.round(conv(x)), 1, keepdim=True), (2, 3, 11)),
+    "mode of many": function(lambda x: torch.mode(torch.round(x), 1)[0], (3, 29)),
+    "mode of a scalar": function(lambda x: torch.mode(x.sum()), (2, 3)),
     "bucketize": function(lambda x: torch.bucketize(x, EDGES), (2, 3, 11)),
     "bucketize right": function(lambda x: torch.bucketize(x, EDGES, right=True), lambda: EDGES.repeat(2, 1)),
     "bucketize a scalar": function(lambda x: torch.bucketize(x.sum(), EDGES), (2, 3)),

@@ -206,6 +206,7 @@ pointwise(
         aten.copysign.Tensor: copysign,
         aten.copysign.Scalar: copysign,
         aten.heaviside.default: ops.heaviside,
+        aten.nextafter.default: ops.nextafter,
         aten.gcd.default: ops.gcd,
         aten.lcm.default: ops.lcm,
     }

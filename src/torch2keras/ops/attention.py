@@ -70,7 +70,7 @@ def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     if query.ndim == 4 and value.shape[-1] == query.shape[-1] and whole:
         masks = {} if attn_mask is None else {mask_argument(attn_mask): of_rank_4(attn_mask)}
         return ops.dot_product_attention(query, key, value, **masks, scale=1.0, is_causal=is_causal)
-    if enable_gqa:
+    if enable_gqa and query.ndim > 3:  # with three dimensions the heads stand in place of the batch
         key, value = (ops.repeat(x, query.shape[-2] // x.shape[-2], axis=-2) for x in (key, value))
     return in_parts(query, key, value, attn_mask, is_causal)
 

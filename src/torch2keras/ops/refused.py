@@ -12,6 +12,12 @@ DATA = "the shape of the result depends on the data; keep the shape, for example
 ORDER = "which value is written where depends on the data; write torch.where(mask, values, x)"
 STRIDES = "it reads memory by strides, which Keras tensors don't have; use slices, unfold or reshape"
 RANDOM = "random numbers are not supported in forward, except by dropout layers; pass the noise as an input"
+NOT_UNIQUE = "the order of its values and the factors of its vectors are not unique, and other libraries choose others"
+NO_SUCH_FACTORS = "stock Keras has no such factorization; use cholesky, qr, lu or solve"
+ENDLESS = "it is a series with as many terms as the numbers ask for, which stock Keras cannot express"
+CORNERS = "stock Keras has no histogram of several dimensions; count each combination of bins"
+BITS = "it mixes the bits of the numbers"
+DRAWN = "its regions are drawn at random, also in eval mode"
 
 OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
     DATA: (
@@ -26,6 +32,17 @@ OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
         aten.bernoulli.default, aten.bernoulli.p, aten.multinomial.default, aten.normal.Tensor_Tensor,
         aten.normal.Tensor_float, aten.normal.float_Tensor, aten.poisson.default, aten.exponential.default,
     ),
+    NOT_UNIQUE: (aten.linalg_eig.default, aten.linalg_eigvals.default, aten._linalg_eigvals.default),
+    NO_SUCH_FACTORS: (
+        aten.geqrf.default, aten.linalg_ldl_factor_ex.default, aten.linalg_ldl_solve.default,
+    ),
+    ENDLESS: (
+        aten.igamma.default, aten.igammac.default, aten.special_zeta.default, aten.special_zeta.other_scalar,
+        aten.special_zeta.self_scalar,
+    ),
+    CORNERS: (aten._histogramdd_from_bin_tensors.default, aten._histogramdd_bin_edges.default),
+    BITS: (aten.hash_tensor.default,),
+    DRAWN: (aten.fractional_max_pool2d.default, aten.fractional_max_pool3d.default),
 }  # fmt: skip
 
 registry.refused |= {op: why for why, ops in OPS.items() for op in ops}

@@ -9,14 +9,16 @@ from typing import Any
 import torch
 
 from torch2keras.errors import LoweringError
+from torch2keras.factor import product
 from torch2keras.ir import Size
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.indexing import index_names, is_mask, wrapped
 from torch2keras.ops.parts import as_tensor, constant, cut_beside
 from torch2keras.ops.shaping import diagonal_names
+from torch2keras.rearrange import reshape
 from torch2keras.recorder import Tensor, cast, ops
 from torch2keras.registry import lowering
-from torch2keras.sizes import count, grow, sizes_of
+from torch2keras.sizes import count, grow, sizes, sizes_of
 
 aten = torch.ops.aten
 
@@ -98,6 +100,27 @@ def scatter_reduce(x, dim, index, src, reduce, include_self=True):
     counts = ops.maximum(scattered(number(as_tensor(x)), places, ops.ones_like(values), "add"), 1)
     total = scattered(start, places, values, "add")
     return ops.divide(total, counts) if "float" in x.dtype else ops.floor_divide(total, counts)
+
+
+@lowering(aten.index_reduce.default)
+def index_reduce(x, dim, index, source, reduce, include_self=True):
+    """`keras.ops.scatter_update` with a reduction, at the same places for all of the other dimensions."""
+    rank, shape = max(x.ndim, 1), sizes_of(source)
+    line = ops.reshape(as_tensor(index), _unit(dim % rank, -1, rank))
+    whole = grow(line, shape, _unit(dim % rank, sizes_of(source)[dim] if shape else 1, rank)) if shape else line
+    assert isinstance(whole, Tensor)
+    sizes().shapes[whole.index] = shape or (1,)
+    return scatter_reduce(x, dim, whole, source, reduce, include_self)
+
+
+@lowering(aten.put.default)
+def put(x, index, source, accumulate=False):
+    """`keras.ops.scatter_update` at positions of the flattened tensor."""
+    have = sizes_of(x)
+    flat = reshape(as_tensor(x), have, (product(have),))
+    places = wrapped(ops.reshape(as_tensor(index), (-1, 1)), product(have))
+    written_to = scattered(flat, places, ops.reshape(as_tensor(source), (-1,)), "add" if accumulate else None)
+    return reshape(written_to, (product(have),), have)
 
 
 def cleared(x: Any, places: Any, values: Tensor, reduce: str) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils._sympy.functions import FloorDiv
 
+from torch2keras.errors import LoweringError
 from torch2keras.factor import product
 from torch2keras.ir import Size
 from torch2keras.ops.parts import along
@@ -124,12 +125,70 @@ def statistic(x: Tensor, dim: int, position: Any, *, keepdim: bool) -> tuple[Ten
     return (values, found) if keepdim else (ops.squeeze(values, axis=dim), ops.squeeze(found, axis=dim))
 
 
+@lowering(aten.nanmedian.dim, axes="... [dim'] -> ...")
+def nanmedian(x, dim, keepdim=False):
+    """The lower of the two middle entries of the order of those that are numbers; NaN where none is."""
+    if x.ndim == 0 or "float" not in x.dtype:
+        return median(x, dim, keepdim)
+    missing = ops.isnan(x)
+    found = order(ops.where(missing, 0.0, x), dim)
+    last = ops.argsort(cast(ops.take_along_axis(missing, found, axis=dim), "int32"), axis=dim)
+    found = ops.take_along_axis(found, last, axis=dim)
+    there = ops.sum(cast(ops.logical_not(missing), "int32"), axis=dim, keepdims=True)
+    at = ops.floor_divide(ops.maximum(there - 1, 0), 2)
+    found = ops.take_along_axis(found, at, axis=dim)
+    values = ops.take_along_axis(x, found, axis=dim)
+    return (values, found) if keepdim else (ops.squeeze(values, axis=dim), ops.squeeze(found, axis=dim))
+
+
+@lowering(aten.nanmedian.default)
+def nanmedian_of_all(x):
+    """The lower of the two middle entries of those of the flattened tensor that are numbers."""
+    return nanmedian(ops.reshape(x, (-1,)), 0)[0]
+
+
+STABLE = 16
+"""The size up to which PyTorch sorts equal entries stably, and so tells the last place of the mode."""
+
+
+@lowering(aten.mode.default, axes="... [dim'] -> ...")
+def mode(x, dim=-1, keepdim=False):
+    """The smallest of the entries that equal the most entries; its place only for up to 16 entries."""
+    if x.ndim == 0:
+        return x, ops.zeros_like(x, dtype="int64")
+    numbers = ops.moveaxis(comparable(x), dim, -1)
+    equal = cast(ops.equal(ops.expand_dims(numbers, -1), ops.expand_dims(numbers, -2)), "int32")
+    often = ops.sum(equal, axis=-1)
+    most = ops.equal(often, ops.max(often, axis=-1, keepdims=True))
+    value = ops.min(ops.where(most, numbers, ops.max(numbers, axis=-1, keepdims=True)), axis=-1, keepdims=True)
+    known = x.shape[dim] is not None and x.shape[dim] <= STABLE
+    places = ops.cumsum(ops.ones_like(numbers, dtype="int32"), axis=-1) - 1
+    place = ops.max(ops.where(ops.equal(numbers, value), places, 0), axis=-1, keepdims=True)
+    pair = [ops.moveaxis(v, -1, dim) if keepdim else ops.squeeze(v, -1) for v in (value, place)]
+    return pair[0], pair[1] if known else None
+
+
 def insertion(sorted_sequence: Any, values: Any, *, right: bool) -> Tensor:
-    """How many entries stand before each value: those below it, and with `right` those equal to it; all before NaN."""
-    behind = ops.greater if right else ops.greater_equal
-    entries = sorted_sequence if sorted_sequence.ndim == 1 else ops.expand_dims(sorted_sequence, axis=-2)
-    before = ops.logical_not(behind(entries, ops.expand_dims(values, axis=-1)))
-    return ops.sum(cast(before, "int32"), axis=-1)
+    """How many entries stand before each value: those below it, and with `right` those equal to it; all before NaN.
+
+    PyTorch halves the sequence, and so does this: then they agree on what is not sorted too. Raises LoweringError for
+    a sequence of dynamic size.
+    """
+    behind, size = ops.greater if right else ops.greater_equal, sorted_sequence.shape[-1]
+    if size is None:
+        raise LoweringError("a search in a dynamic dimension", [("next", "give this dimension a fixed size")])
+    start = ops.zeros_like(values, dtype="int32")
+    end = start + size
+    for _ in range(size.bit_length()):
+        half = ops.floor_divide(start + end, 2)
+        at = ops.minimum(half, size - 1)
+        if sorted_sequence.ndim == 1:
+            entry = ops.take(sorted_sequence, at, axis=0)
+        else:
+            entry = ops.take_along_axis(sorted_sequence, at, axis=-1)
+        forwards = ops.logical_and(ops.less(start, end), ops.logical_not(behind(entry, values)))
+        start, end = ops.where(forwards, half + 1, start), ops.where(forwards, end, half)
+    return start
 
 
 def searched(args: Mapping[str, Any]) -> str:

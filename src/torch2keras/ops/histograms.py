@@ -1,0 +1,69 @@
+"""Histograms: how many entries fall into each bin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from torch2keras.ops.parts import as_tensor
+from torch2keras.ops.sorting import insertion
+from torch2keras.recorder import Tensor, cast, ops
+from torch2keras.registry import lowering
+
+aten = torch.ops.aten
+
+
+def counted(places: Tensor, there: Tensor, bins: int, weight: Tensor | None, dtype: str) -> Tensor:
+    """The sum of the weights (or ones) at each bin."""
+    marks = ops.one_hot(ops.minimum(places, bins - 1), bins, dtype=dtype)
+    share = cast(there, dtype) if weight is None else cast(there, dtype) * weight
+    return ops.sum(marks * ops.expand_dims(share, -1), axis=0)
+
+
+def limits(x: Tensor, least: Any, most: Any) -> tuple[Any, Any]:
+    """The two ends: the extremes of the data where both are 0 or not given; equal ones are moved apart."""
+    if (least, most) in ((0, 0), (None, None)):
+        least, most = ops.min(x), ops.max(x)
+        equal = cast(ops.equal(least, most), x.dtype)
+        return least - equal, most + equal
+    return (least - 1, most + 1) if least == most else (least, most)
+
+
+@lowering(aten.histc.default)
+def histc(x, bins=100, min=0, max=0):
+    """A sum of `keras.ops.one_hot`."""
+    x = ops.reshape(x, (-1,))
+    low, high = limits(x, min, max)
+    places = cast(ops.floor((x - low) * bins / (high - low)), "int32")
+    there = ops.logical_and(ops.greater_equal(x, low), ops.less_equal(x, high))
+    return counted(ops.maximum(places, 0), there, bins, None, x.dtype)
+
+
+def histogram(x: Tensor, edges: Any, weight: Any, density: bool) -> Tensor:
+    """By the last edge that is not above an entry; the last bin holds its right edge too."""
+    bins = edges.shape[-1] - 1
+    x = ops.reshape(x, (-1,))
+    weight = None if weight is None else ops.reshape(as_tensor(weight), (-1,))
+    there = ops.logical_and(ops.greater_equal(x, edges[0]), ops.less_equal(x, edges[-1]))
+    places = ops.maximum(insertion(edges, x, right=True) - 1, 0)
+    found = counted(places, there, bins, weight, x.dtype)
+    return found / (ops.sum(found) * (edges[1:] - edges[:-1])) if density else found
+
+
+@lowering(aten.histogram.bins_tensor)
+def histogram_of_edges(x, bins, weight=None, density=False):
+    """A sum of `keras.ops.one_hot`."""
+    edges = as_tensor(bins)
+    return histogram(x, edges, weight, density), edges
+
+
+@lowering(aten.histogram.bin_ct)
+def histogram_of_bins(x, bins=100, range=None, weight=None, density=False):
+    """A sum of `keras.ops.one_hot`; the edges are counted from both ends, as in `torch.linspace`."""
+    low, high = limits(x, *(range or (None, None)))
+    step = (high - low) / bins
+    numbers = ops.arange(bins + 1, dtype=x.dtype)
+    at = ops.zeros_like(ops.reshape(x, (-1,))[0]) + numbers
+    edges = ops.where(ops.less(at, (bins + 1) // 2), low + at * step, high - (bins - at) * step)
+    return histogram(x, edges, weight, density), edges
