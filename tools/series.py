@@ -1,4 +1,4 @@
-"""Fit the power series of `torch2keras.ops.series` anew, and print them: python tools/series.py
+"""Fit the power series of `torch2keras.ops.series` anew, and print them: python tools/series.py.
 
 Each is the Chebyshev interpolant of a smooth function on an interval, written as a polynomial in t, which runs over
 [-1, 1] there; computed with 60 digits. Such functions are left of special functions once their growth, their poles and
@@ -51,14 +51,14 @@ def at_infinity(function: Function, limit: float) -> Function:
 
 def modified_without_log(order: int, x: mp.mpf) -> mp.mpf:
     """K less its logarithm (and pole), over x^order."""
-    if x < mp.mpf(10) ** -12:
-        x = mp.mpf(10) ** -12
+    x = max(x, mp.mpf(10) ** -12)
     if order == 0:
         return mp.besselk(0, x) + mp.log(x / 2) * mp.besseli(0, x)
     return (mp.besselk(1, x) - mp.log(x / 2) * mp.besseli(1, x) - 1 / x) / x
 
 
 def root(u: mp.mpf) -> mp.mpf:
+    """The square root."""
     return mp.sqrt(u)
 
 
