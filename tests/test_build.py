@@ -81,3 +81,14 @@ def test_what_keras_refuses_names_the_module() -> None:
     graph = KerasGraph("g", (Input("x", (2, 3), "float32"),), (call,), (1,))
     with pytest.raises(LoweringError, match=r"(?s)Keras refuses keras.ops.reshape.*block.view \(View\).*net.py:41"):
         build(graph)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_is_exact_in_float64(approximate: str) -> None:
+    module = Function(lambda x: nn.functional.gelu(x, approximate=approximate))
+    graph = lowered(graph_of(module, (2, 3, 11))).graph
+    x = np.random.default_rng(0).normal(size=(2, 3, 11))
+    with double_precision():
+        inputs = [keras.ops.convert_to_tensor(x)]
+        found = to_numpy(run(graph, inputs, Layers(graph, "float64").loaded, "float64")[graph.outputs[0]])
+    np.testing.assert_allclose(found, module(torch.from_numpy(x)).numpy(), rtol=1e-14, atol=1e-15)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from torch2keras.double import exchanged, in_full
+from torch2keras.double import OPS_IN_FULL, exchanged, in_full
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 from torch2keras.names import sanitize, unique
@@ -179,6 +179,8 @@ def _op(target: str, args: list[Any], kwargs: Mapping[str, Any], swap: Mapping[s
         return operator.getitem(*args)
     if target == "ops.cast":
         args = [args[0], swap.get(args[1], args[1])]
+    if target in OPS_IN_FULL and "float64" in swap.values():
+        return OPS_IN_FULL[target](*args, **kwargs)
     return getattr(keras.ops, target.removeprefix("ops."))(*args, **kwargs)
 
 

@@ -40,7 +40,8 @@ def attention_axes(args: Mapping[str, Any], order: str) -> str | None:
     own = "h" if rank > 3 else ""
     wide, shared = ("(h g)", "h") if own and args.get("enable_gqa") else (own, own)
     t, s = ("t'", "s'") if args.get("is_causal") else ("t", "s")
-    parts = ((wide, t, "d"), (shared, s, "d"), (shared, s, "e"), (wide, t, "e"))
+    of_key, of_value = ("1" if own and args[name].type.shape[-3] == 1 else shared for name in ("key", "value"))
+    parts = ((wide, t, "d"), (of_key, s, "d"), (of_value, s, "e"), (wide, t, "e"))
     query, key, value, result = (
         order.format(batch=BATCH[rank], heads=heads, position=position, feature=feature)
         for heads, position, feature in parts
@@ -65,14 +66,19 @@ def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     """
     require_inactive(dropout_p > 0)
     require_alike(query, key, value, pinned=d == ())
+    if query.ndim > 3:  # with three dimensions the heads stand in place of the batch
+        key, value = (with_heads(x, query.shape[-2]) for x in (key, value))
     query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
     whole = attn_mask is None or (isinstance(attn_mask, Weight) and not hides_all(attn_mask))
     if query.ndim == 4 and value.shape[-1] == query.shape[-1] and whole:
         masks = {} if attn_mask is None else {mask_argument(attn_mask): of_rank_4(attn_mask)}
         return ops.dot_product_attention(query, key, value, **masks, scale=1.0, is_causal=is_causal)
-    if enable_gqa and query.ndim > 3:  # with three dimensions the heads stand in place of the batch
-        key, value = (ops.repeat(x, query.shape[-2] // x.shape[-2], axis=-2) for x in (key, value))
     return in_parts(query, key, value, attn_mask, is_causal)
+
+
+def with_heads(x: Tensor, heads: int) -> Tensor:
+    """Keys or values that several queries share, once for each."""
+    return x if x.shape[-2] == heads else ops.repeat(x, heads // x.shape[-2], axis=-2)
 
 
 def require_alike(query: Tensor, key: Tensor, value: Tensor, *, pinned: bool) -> None:
