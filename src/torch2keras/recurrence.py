@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 STATES: Mapping[str, int] = {"lstm": 2, "gru": 1, "rnn_tanh": 1, "rnn_relu": 1}
 """How many states each kind of layer has; the kinds are called as PyTorch's functions."""
 
-library = torch.library.Library("torch2keras", "DEF")  # type: ignore[no-untyped-call]
+library = torch.library.Library("torch2keras", "FRAGMENT")  # type: ignore[no-untyped-call]
 library.define(  # type: ignore[no-untyped-call]
     "recurrent(Tensor input, Tensor[] states, Tensor[] kernels, Tensor[] recurrent_kernels, Tensor[] biases, str kind)"
     " -> Tensor[]",
