@@ -18,10 +18,21 @@ def conv_net() -> nn.Module:
     return nn.Sequential(nn.Conv1d(3, 5, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(30, 7))
 
 
+class First(nn.Module):
+    """The first of several results."""
+
+    def forward(self, several):
+        return several[0]
+
+
 NETS = {
     "layers": (conv_net, [(2, 3, 11)]),
     "slices and skips": (lambda: Function(lambda x: torch.cat([x[:, 1:], F.relu(x)[:, :-1]], 1) + x.sum()), [(2, 5)]),
     "several outputs": (lambda: Function(lambda x, y: (x + y, (x * y).split([1, 2], 1))), [(2, 3), (2, 3)]),
+    "recurrent layers": (
+        lambda: nn.Sequential(nn.LSTM(5, 7, batch_first=True, bidirectional=True), First(), nn.GRU(14, 3)),
+        [(2, 11, 5)],
+    ),
     "a literal array": (lambda: Function(lambda x: x + torch.arange(3.0)), [(2, 3)]),
 }
 
@@ -73,6 +84,7 @@ WEIGHTS = [
     moved(6, 3, 7).narrow(0, 2, 4).transpose(2, 1, 0),
     moved(6, 5).reshape(2, 3, 5).transpose(1, 0, 2).reshape(6, 5),
     moved(5, 3, 7).flip(2).transpose(2, 1, 0),
+    moved(6, 5).reshape(3, 2, 5).take(0, (1, 0, 2)).transpose(2, 0, 1),
     moved(1, 5).reshape(5),
     moved(),
 ]

@@ -52,7 +52,7 @@ def test_text_and_data() -> None:
 
 
 REFUSED = [
-    (nn.LSTM(3, 5, batch_first=True), t2k.Torch2KerasError),
+    (nn.LSTM(3, 5, batch_first=True, proj_size=2), t2k.Torch2KerasError),
     (nn.FractionalMaxPool2d(3, output_ratio=0.5), t2k.Torch2KerasError),
     (torch.relu, t2k.InputError),
     ("nn.Linear(3, 5)", t2k.InputError),

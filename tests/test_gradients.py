@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 import torch2keras as t2k
-from torch2keras.build import Layers, run
+from torch2keras.build import Layers, run, variable
 from torch2keras.converted import Converted
 
 
@@ -72,6 +72,32 @@ class Pairs(nn.Module):
         return self.pairs(y, torch.tanh(y))
 
 
+class Recurrent(nn.Module):
+    """Two layers in both directions, a last state, and a cell that goes on from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.rnn = nn.GRU(4, 5, 2, bidirectional=True), nn.RNN(10, 3, bias=False)
+        self.cell = nn.GRUCell(4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, h = self.gru(x.permute(2, 0, 1))
+        return torch.cat([self.rnn(y)[0].mean(0), self.cell(x[..., 0], h[1])], 1)
+
+
+class Lstm(nn.Module):
+    """An LSTM in both directions, between convolutions, with a learnt first state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lstm = nn.Conv1d(4, 6, 3), nn.LSTM(6, 5, bias=False, bidirectional=True, batch_first=True)
+        self.start = nn.Parameter(torch.randn(2, 1, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        start = self.start.expand(-1, len(x), -1)
+        return self.lstm(self.conv(x).transpose(1, 2), (start, torch.tanh(start)))[0]
+
+
 class Detached(nn.Module):
     """A gate and a parameter through which no gradient flows, beside their uses through which one does."""
 
@@ -120,6 +146,8 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
     "class token": (ClassToken, lambda: torch.randn(3, 5, 6)),
     "words": (Words, lambda: torch.arange(15).reshape(3, 5) % 11),
     "detached": (Detached, sound),
+    "recurrent": (Recurrent, sound),
+    "lstm": (Lstm, sound),
     "pairs": (Pairs, lambda: torch.randn(2, 3, 5)),
 }
 
@@ -151,18 +179,20 @@ def keras_gradients(converted: Converted, x: torch.Tensor, cotangent: torch.Tens
     (port,), (out,) = converted.inputs, converted.outputs
     inputs = tf.constant(port.from_torch(x.double() if x.is_floating_point() else x))
     run(graph, [inputs], layers.loaded, "float64")
-    weights = [(getattr(layers.made[call.name], attribute), weight) for call, attribute, weight in graph.weights()]
+    weights = [(variable(layers.made[call.name], attribute), weight) for call, attribute, weight in graph.weights()]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         values = run(graph, [inputs], layers.loaded, "float64")
         total = tf.reduce_sum(values[graph.outputs[0]] * out.from_torch(cotangent))
     *gradients, of_input = tape.gradient(total, [*[v.value for v, _ in weights], inputs])
     found: dict[str, np.ndarray] = {}
-    for (variable, weight), gradient in zip(weights, gradients, strict=True):
-        if variable.trainable and weight.trainable:
-            path, numbers = weight.constant.paths[0], weight.numbers().numpy()
-            flat = found.setdefault(path, np.zeros(weight.constant.tensor.shape))
-            np.add.at(flat.reshape(-1), numbers.reshape(-1), np.asarray(tf.convert_to_tensor(gradient)).reshape(-1))
+    for (held, weight), gradient in zip(weights, gradients, strict=True):
+        if held.trainable and weight.trainable:
+            numbers, whole = weight.numbers().numpy(), np.zeros(weight.constant.tensor.shape)
+            np.add.at(whole.reshape(-1), numbers.reshape(-1), np.asarray(tf.convert_to_tensor(gradient)).reshape(-1))
+            rows = list(whole) if weight.constant.recipe else [whole]  # a GRU's two biases are the rows of one weight
+            for path, row in zip(weight.constant.paths or weight.constant.folded_from, rows, strict=False):
+                found[path] = found.get(path, 0) + row
     return {**found, "input": port.to_torch(of_input.numpy())} if x.is_floating_point() else found
 
 

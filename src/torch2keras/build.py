@@ -13,8 +13,10 @@ import numpy as np
 from torch2keras.double import OPS_IN_FULL, exchanged, in_full
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
+from torch2keras.loops import loops, step_by_step
 from torch2keras.names import sanitize, unique
 from torch2keras.nesting import Segment, nested, reads
+from torch2keras.recorder import LayerCall
 
 
 def build(graph: KerasGraph, dtype: str | None = None) -> tuple[keras.Model, Mapping[str, keras.Layer]]:
@@ -95,13 +97,13 @@ class Layers:
     def __init__(self, graph: KerasGraph, dtype: str | None = None) -> None:
         self.graph, self.swap = graph, exchanged(graph.float_dtype, dtype)
         self.made: dict[str, keras.Layer] = {}
+        self.running: dict[str, Callable[..., Any]] = {}
         self.filled: set[str] = set()
 
     def __call__(self, call: Call) -> keras.Layer:
         if call.name not in self.made:
             dtype = self.swap.get(call.dtype, call.dtype)
-            cls = getattr(keras.layers, call.target.removeprefix("layers."))
-            layer = cls(**call.config, dtype=dtype, name=call.name)
+            layer = LayerCall(call.target.removeprefix("layers."), call.config).made(dtype, name=call.name)
             if not call.trainable:
                 layer.trainable = False
             self.made[call.name] = layer
@@ -118,28 +120,33 @@ class Layers:
         if full is not None:
             return full
         layer = self(call)
+        run = self.running.setdefault(call.name, step_by_step(layer) if loops([call]) else layer)
 
         def run_layer(*args: Any, **kwargs: Any) -> Any:
             if call.weights and call.name not in self.filled:
                 if not layer.built:
                     layer.build(tuple(args[0].shape))
                 for attribute, weight in call.weights.items():
-                    assign(getattr(layer, attribute), weight)
+                    assign(variable(layer, attribute), weight)
                 self.filled.add(call.name)
-            return layer(*args, **kwargs)
+            return run(*args, **kwargs)
 
         return run_layer
 
     def load(self) -> None:
         """Copy the weights into all layers that are built."""
         for call, attribute, weight in self.graph.weights():
-            variable = getattr(self.made[call.name], attribute)
-            assign(variable, weight)
+            assign(variable(self.made[call.name], attribute), weight)
 
 
-def assign(variable: keras.Variable, weight: Weight) -> None:
+def variable(layer: keras.Layer, attribute: str) -> keras.Variable:
+    """A weight of a layer, or "cell.kernel" of a layer within it."""
+    return operator.attrgetter(attribute)(layer)
+
+
+def assign(to: keras.Variable, weight: Weight) -> None:
     """Copy a weight, in the variable's own dtype."""
-    variable.assign(weight.array(keras.backend.standardize_dtype(variable.dtype)))
+    to.assign(weight.array(keras.backend.standardize_dtype(to.dtype)))
 
 
 def run(

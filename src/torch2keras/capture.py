@@ -35,6 +35,7 @@ from torch2keras.module_checks import check_inputs, check_module, train_mode_not
 from torch2keras.module_state import eval_view, quiet
 from torch2keras.passes import drop_copies, functionalize, inline, writes_without_grad
 from torch2keras.passes.fake_values import static_size, symbolic_expression
+from torch2keras.recurrence import whole_recurrence
 from torch2keras.tracing import FROZEN, Traced, with_module_stacks
 
 
@@ -153,7 +154,7 @@ def _export(
 def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -> _Exported:
     _run(module, example, bound)
     try:
-        with quiet():
+        with quiet(), whole_recurrence(module):
             traced = Traced(module, *cloned(example.args, example.kwargs))
         program = _export_once(traced, example, strict=False)
     except Exception as error:
@@ -163,7 +164,7 @@ def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -
 
 def _export_once(module: nn.Module, example: Example, *, strict: bool) -> ExportedProgram:
     args, kwargs = cloned(example.args, example.kwargs)
-    with quiet():
+    with quiet(), whole_recurrence(module):
         program = torch.export.export(module, args, kwargs, dynamic_shapes=example.shapes, strict=strict)
     check_constants(program)
     return program

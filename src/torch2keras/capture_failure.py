@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 
 from torch2keras.errors import CaptureError, InputError
 from torch2keras.passes.source_lines import SourceLine, innermost_line, is_torch_file, origin_rows
+from torch2keras.recurrence import PackedError
 
 aten = torch.ops.aten
 
@@ -60,6 +61,8 @@ def capture_failure(
             "a value that forward computes becomes a constant when it is exported",
             [*rows, ("why", why), ("next", "write x.detach() for x.data")],
         )
+    if isinstance(error, PackedError):
+        return CaptureError("a sequence is packed", [*rows, ("next", str(error))])
     if _SHAPES.search(text):
         return InputError(
             "the module cannot keep these dynamic_shapes",

@@ -13,6 +13,7 @@ import torch
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight
 from torch2keras.moves import element_numbers
 from torch2keras.nesting import reads
+from torch2keras.recorder import LayerCall
 
 
 def statements(graph: KerasGraph) -> list[str]:
@@ -43,10 +44,18 @@ def call_text(call: Call, names: Mapping[int, str]) -> str:
 
 def layer_text(call: Call) -> str:
     """The constructor of a layer, without what is Keras's default anyway (but always with its padding)."""
-    defaults = inspect.signature(getattr(keras.layers, call.target.removeprefix("layers.")).__init__).parameters
-    shown = {k: plain(v) for k, v in call.config.items()}
+    return _constructor(call.target.removeprefix("layers."), call.config)
+
+
+def _constructor(cls: str, config: Mapping[str, Any]) -> str:
+    defaults = inspect.signature(getattr(keras.layers, cls).__init__).parameters
+    shown = {k: plain(v) for k, v in config.items()}
     shown = {k: v for k, v in shown.items() if k == "padding" or k not in defaults or plain(defaults[k].default) != v}
-    return f"keras.{call.target}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+    return f"keras.layers.{cls}({', '.join(f'{k}={_config_text(v)}' for k, v in shown.items())})"
+
+
+def _config_text(value: Any) -> str:
+    return _constructor(value.cls, value.config) if isinstance(value, LayerCall) else repr(value)
 
 
 def plain(value: Any) -> Any:
@@ -80,7 +89,7 @@ def _slice_text(item: Any) -> str:
 
 def weight_text(weight: Weight, name: str) -> str:
     """The NumPy expression that makes the Keras weight of the PyTorch tensor called `name`."""
-    shape = tuple(weight.constant.tensor.shape)
+    shape, whole = tuple(weight.constant.tensor.shape), name
     there = weight.numbers()
     numbers = element_numbers(shape, ())
     if shape and there.numel() < numbers.numel():  # the part of one group: rows of the tensor
@@ -94,7 +103,7 @@ def weight_text(weight: Weight, name: str) -> str:
             return f"{name}{step}"
         if moved.numel() == there.numel() and torch.equal(moved.reshape(there.shape), there):
             return f"{name}{step}.reshape{tuple(there.shape)}"
-    return f"{name.partition('[')[0]}" + "".join(_move_text(move) for move in (*weight.constant.moves, *weight.moves))
+    return whole + "".join(_move_text(move) for move in (*weight.constant.moves, *weight.moves))
 
 
 def _move_text(move: Any) -> str:
@@ -103,6 +112,8 @@ def _move_text(move: Any) -> str:
         return f".reshape{move.shape}"
     if kind == "Permute":
         return f".transpose{move.order}"
+    if kind == "Take":
+        return f".take({move.order}, axis={move.dim})"
     if kind == "Narrow":
         return f".take(range({move.start}, {move.stop}), axis={move.dim})"
     if kind == "Flip":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,11 @@ import keras
 import torch
 from torch import nn
 
-from torch2keras.build import to_numpy
+from torch2keras.build import single, to_numpy
 from torch2keras.capture import Captured
 from torch2keras.ir import Graph, Value
 from torch2keras.layout import LayoutPlan
+from torch2keras.loops import as_graph, loops
 from torch2keras.lower import Lowered
 from torch2keras.ports import Port, port, port_names
 from torch2keras.report import Report, make_report
@@ -90,10 +91,18 @@ class Converted:
         flat = [next(results) if isinstance(v, Value) else v for v in self.conversion.graph.outputs]
         return torch.utils._pytree.tree_unflatten(flat, self.conversion.graph.out_spec)
 
+    @cached_property
+    def _inference(self) -> Callable[[Any], Any]:
+        """The model; as one graph where it has layers that run step by step."""
+        model = self.model
+        if not loops(self.conversion.lowered.graph.calls):
+            return lambda x: model(x, training=False)
+        return as_graph(lambda x: model(x, training=False), (single(model.inputs),))
+
     def run(self, tensors: Sequence[Any]) -> list[Any]:
         """The model's outputs on flat inputs, both in PyTorch's order."""
         stored = [p.from_torch(x) for p, x in zip(self.inputs, tensors, strict=True)]
-        result = self.model(stored if len(stored) != 1 else stored[0], training=False)
+        result = self._inference(single(stored))
         flat = result if isinstance(result, list | tuple) else [result]
         return [p.to_torch(to_numpy(y)) for p, y in zip(self.outputs, flat, strict=True)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from torch2keras.codegen import statements, weight_text
 from torch2keras.converted import Converted
 from torch2keras.errors import InputError
 from torch2keras.example_shape import CLASS_RANK, example_inputs
-from torch2keras.keras_graph import KerasGraph
+from torch2keras.ir import Constant
+from torch2keras.keras_graph import Call, KerasGraph
 from torch2keras.layer_text import parse_layer
 from torch2keras.pipeline import convert
 from torch2keras.ports import letters
 from torch2keras.reasons import Reason, reasons
+from torch2keras.recorder import LayerCall
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _reasons(layer: nn.Module, graph: KerasGraph) -> Iterator[Reason]:
     """The reasons of all layers; those of equal layers (one for each group) once."""
     seen = set()
     for call in graph.calls:
-        for reason in reasons(_module_of(layer, call.origin.path), call) if call.is_layer else ():
+        for reason in reasons(_module_of(layer, call.origin.path), without_wrapper(call)) if call.is_layer else ():
             if repr(reason) not in seen:
                 seen.add(repr(reason))
                 yield reason
@@ -158,11 +160,28 @@ AXES = {
 """What the axes of a kernel become, by the kind of layer."""
 
 
+def without_wrapper(call: Call) -> Call:
+    """Of `Bidirectional`, the layer in it."""
+    inner = call.config.get("layer")
+    return replace(call, target=f"layers.{inner.cls}", config=inner.config) if isinstance(inner, LayerCall) else call
+
+
+def _folded(constant: Constant) -> str:
+    """How a weight is computed from parameters: two biases in NumPy, anything else by name."""
+    names = [f'state["{name}"]' for name in constant.folded_from]
+    op = constant.recipe[0].op if constant.recipe and len(names) == 2 else None
+    if op is torch.ops.aten.add.Tensor:
+        return f"({' + '.join(names)})"
+    if op is torch.ops.aten.stack.default:
+        return f"np.stack([{', '.join(names)}])"
+    return f"folded({', '.join(constant.folded_from)})"
+
+
 def _weights(converted: Converted) -> list[WeightCopy]:
     copies = []
     for call, attribute, weight in converted.conversion.lowered.graph.weights():
         constant = weight.constant
-        name = constant.paths[0] if constant.paths else f"folded({', '.join(constant.folded_from)})"
+        name = constant.paths[0] if constant.paths else _folded(constant)
         kind = call.target.removeprefix("layers.")
         axes = next((text for (part, a), text in reversed(AXES.items()) if part in kind and a == attribute), "as it is")
         expression = weight_text(weight, f'state["{name}"]' if constant.paths else name)

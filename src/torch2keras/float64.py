@@ -47,6 +47,9 @@ _TYPED_DEFAULTS: dict[Any, tuple[tuple[int, str, str], ...]] = {
     ),
 }
 
+# Functions that run some twenty kernels for each step of a sequence.
+_LOOPS = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
+
 _DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
 
 
@@ -179,6 +182,13 @@ class _Shadowing(Journal):  # type: ignore[no-untyped-call]
         with _default_dtype(torch.float64):
             return tree_map(self.widen, super()._call(func, args, kwargs))
 
+    def at_once(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a function of float64 tensors that writes to none of them, without looking at each of its kernels."""
+        with _disable_current_modes():
+            result = func(*args, **kwargs)
+        self._allocated |= {_storage_key(leaf) for leaf in tree_leaves(result) if _has_storage(leaf)}
+        return result
+
 
 class _Naming(TorchFunctionMode):
     """Answers `x.dtype` with `nominal` for a float64 tensor, and fills in the defaults that depend on the type."""
@@ -206,6 +216,8 @@ class _Naming(TorchFunctionMode):
                 args = (*args[:position], getattr(torch.finfo(self._nominal), field), *args[position + 1 :])
         # Composite operators compare types before any kernel runs, so their tensors are widened here already.
         args, kwargs = tree_map(self._shadowed, (args, kwargs))
+        if func in _LOOPS:
+            return self._shadowing.at_once(func, args, kwargs)
         return func(*args, **kwargs)
 
     def _shadowed(self, value: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from torch2keras.ir import Constant, Origin, keras_dtype
-from torch2keras.moves import Flip, Move, Narrow, Permute, Reshape, element_numbers, rearranged
+from torch2keras.moves import Flip, Move, Narrow, Permute, Reshape, Take, element_numbers, rearranged
 
 Shape = tuple[int | None, ...]
 
@@ -53,6 +53,11 @@ class Weight:
     def flip(self, *dims: int) -> Weight:
         """Reverse dimensions."""
         return self._moved(Flip(dims), self.shape)
+
+    def take(self, dim: int, order: tuple[int, ...]) -> Weight:
+        """The elements of one dimension in another order."""
+        usual = tuple(range(self.shape[dim]))
+        return self if order == usual else self._moved(Take(dim, order), self.shape)
 
     @property
     def ndim(self) -> int:

@@ -213,8 +213,21 @@ class Lowerer:
         if "shapes" in lowering.axis_names:
             results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
             names["shapes"] = tuple(shape_of(self.space, value, form) for value, form in results)
+        if "used" in lowering.axis_names:
+            names["used"] = self._used(node)
         results = lowering.convert(*args, **names)
         self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
+
+    def _used(self, node: Node) -> tuple[bool, ...]:
+        """Which results the model reads, of this call or of another one by the same weights, which shares its layer."""
+        held = [v for v in node.operands if isinstance(v, Constant)]
+        calls = [
+            other
+            for other in self.graph.nodes
+            if other is node
+            or (held and other.op is node.op and held == [v for v in other.operands if isinstance(v, Constant)])
+        ]
+        return tuple(any(call.outputs[i] in self.used for call in calls) for i in range(len(node.outputs)))
 
     def _unary(self, node: Node, terms: Terms | None, orders: Sequence[Order]) -> NodeForms | None:
         """Of a pointwise op on one tensor: the form that it has, whatever that is."""

@@ -62,6 +62,17 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class Take:
+    """Elements of one dimension in another order, as `torch.index_select`."""
+
+    dim: int
+    order: tuple[int, ...]
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.index_select(self.dim, torch.tensor(self.order))
+
+
+@dataclass(frozen=True)
 class Apply:
     """An ATen op that only moves elements, with the arguments beside its tensor."""
 

@@ -24,6 +24,7 @@ from torch2keras.passes import decompose
 from torch2keras.passes.complex_pairs import split_complex
 from torch2keras.passes.dead_code import drop_dead_code
 from torch2keras.passes.fold_constants import fold_constants
+from torch2keras.passes.zero_states import zero_states
 from torch2keras.ports import wanted_orders
 from torch2keras.progress import Progress, silent
 from torch2keras.reference import nominal_dtype
@@ -108,7 +109,7 @@ def lowered(ask: Request, captured: Captured, progress: Progress, survey: Survey
     progress("import")
     real = split_complex(captured.graph_module, captured.program.graph_signature.input_specs)
     flat = decompose(real, registry.__contains__)
-    graph = drop_dead_code(fold_constants(import_graph(captured.program, flat)))
+    graph = drop_dead_code(zero_states(fold_constants(import_graph(captured.program, flat))))
     if survey is None:
         require_lowerings(graph)
     progress("layout")

@@ -99,6 +99,11 @@ class LayerCall:
     def __call__(self, *inputs: Any, **kwargs: Any) -> Recorded:
         return recorder().layer(self, inputs, kwargs, {})
 
+    def made(self, dtype: str, **name: str) -> keras.Layer:
+        """The layer itself; a layer within it is called as its class."""
+        inner = {k: v.made(dtype, name=v.cls.lower()) for k, v in self.config.items() if isinstance(v, LayerCall)}
+        return getattr(keras.layers, self.cls)(**{**self.config, **inner}, dtype=dtype, **name)
+
 
 class Recorder:
     """Collects calls. `origin` is the place in the user's module that is being lowered."""
@@ -154,8 +159,7 @@ class Recorder:
             return self._apart(layer, inputs, kwargs, weights)
         inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
         dtype = next((t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype), self.float_dtype)
-        made = getattr(keras.layers, layer.cls)(**layer.config, dtype=dtype)
-        spec = _output_spec(made, _specs(inputs), kwargs)
+        spec = _output_spec(layer.made(dtype), _specs(inputs), kwargs)
         result, outputs = self._results(spec)
         learnt = [w for attribute, w in weights.items() if not attribute.startswith("moving_")]
         trainable = not learnt or any(w.trainable for w in learnt)
@@ -245,7 +249,7 @@ class Recorder:
 
 def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> Any:
     """Shape and dtype of a layer's result, without making its weights."""
-    shapes = [tuple(x.shape) for x in inputs]
+    shapes = [tuple(x.shape) for x in inputs if not isinstance(x, list)]
     try:
         shape = (
             layer.compute_output_shape(*shapes, **kwargs) if len(shapes) == 1 else layer.compute_output_shape(shapes)

@@ -107,8 +107,9 @@ def lowering(
     kernel that wants an order. With neither, operands and result are pinned to PyTorch's order. A declaration may be
     a function of the node's arguments. The converter's parameters are the schema's, in its order and with its
     defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the stored
-    positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes, and
-    `letters` for each operand and result a string of one letter a stored dimension (`equation.letters`).
+    positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes, `letters`
+    for each operand and result a string of one letter a stored dimension (`equation.letters`), and `used` for each
+    result whether the model reads it.
 
     Raises TypeError where the converter does not fit the schema, ValueError where a pattern is malformed.
     """

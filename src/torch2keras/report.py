@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from torch2keras.ir import Constant, Graph, Node, Origin, Value
 from torch2keras.keras_graph import Call, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order, moves
+from torch2keras.loops import loops
 from torch2keras.ports import Port, letters, port_names
 
 if TYPE_CHECKING:
@@ -247,8 +249,10 @@ def notes_of(conversion: Conversion, parameters: Parameters, verification: Verif
     yield from conversion.captured.notes
     if conversion.captured.strict:
         yield "torch.export took the module only with strict=True."
+    sums = list(_bias_sums(conversion.lowered.graph))
     for weight, names in parameters.folded.items():
-        yield f"{weight} is computed from {', '.join(names)}; in Keras it is one weight."
+        if weight not in sums:
+            yield f"{weight} is computed from {', '.join(names)}; in Keras it is one weight."
     for names in parameters.tied:
         yield f"{' = '.join(names)}: one parameter, and one weight in Keras where one layer reads it."
     for name, count in _apart(conversion.lowered.graph):
@@ -256,6 +260,7 @@ def notes_of(conversion: Conversion, parameters: Parameters, verification: Verif
     if parameters.unused:
         yield f"No output depends on {', '.join(parameters.unused)}; they are not in the Keras model."
     yield from _batch_norm_notes(conversion)
+    yield from _recurrence_notes(conversion.lowered.graph, sums)
     yield from (verification.notes if verification else ())
 
 
@@ -281,6 +286,28 @@ def _has_cumulative_average(module: nn.Module, call: Call) -> bool:
     """Whether a batch normalization is one with momentum=None."""
     own = dict(module.named_modules()).get(call.origin.path)
     return own is not None and getattr(own, "momentum", 0.1) is None
+
+
+def _recurrence_notes(graph: KerasGraph, sums: Sequence[str]) -> Iterator[str]:
+    """How the biases of recurrent layers are trained, and what makes these layers fast."""
+    if sums:
+        yield (
+            f"{_some(sums)}: the sum of bias_ih and bias_hh, which moves half as far as PyTorch's two at the same "
+            "learning rate. Once trained, state_dict gives it as bias_ih, and zeros as bias_hh."
+        )
+    if looping := loops(graph.calls):
+        yield (
+            f"{_some(looping)}: step by step. On a CPU, TensorFlow is about twice as fast with jit_compile=True: "
+            "model.predict and fit do so by themselves, tf.function and a SavedModel only when told."
+        )
+
+
+def _bias_sums(graph: KerasGraph) -> Iterator[str]:
+    """The biases of recurrent layers in which PyTorch's two are summed."""
+    for call, attribute, weight in graph.weights():
+        recipe = weight.constant.recipe
+        if recipe and attribute.endswith("cell.bias") and recipe[0].op is torch.ops.aten.add.Tensor:
+            yield f"{call.name}.{attribute}"
 
 
 def _apart(graph: KerasGraph) -> Iterator[tuple[str, int]]:

@@ -7,44 +7,59 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from torch2keras.build import to_numpy
+from torch2keras.build import to_numpy, variable
 from torch2keras.errors import InputError
 from torch2keras.interpret import recompute
 from torch2keras.ir import Constant
 from torch2keras.keras_graph import Weight
-from torch2keras.moves import rearranged
+from torch2keras.moves import element_numbers, rearranged
+from torch2keras.unfold import unfolded
 
 if TYPE_CHECKING:
     from torch2keras.converted import Conversion, Converted
+
+REMOVE = "torch.nn.utils.parametrize.remove_parametrizations"
 
 
 def state_dict(converted: Converted) -> dict[str, torch.Tensor]:
     """The module's state_dict with the values of the Keras weights.
 
-    Raises InputError where a folded weight (weight_norm) was trained: its parameters cannot be told from their product.
+    The sum of two biases of a recurrent layer comes back as the first of them, if it was trained. Raises InputError
+    where another folded weight (weight_norm) was: its parameters cannot be told from their product.
     """
     known = {**converted.conversion.module.state_dict(), **converted.unheld}
     result = {name: tensor.detach().clone() for name, tensor in known.items()}
     for call, attribute, weight in converted.conversion.lowered.graph.weights():
-        variable = getattr(converted.layers[call.name], attribute)
-        values = torch.from_numpy(to_numpy(variable.value).copy())
-        if weight.constant.recipe is not None:
-            _require_unchanged(f"{call.name}.{attribute}", weight, values, known)
-        numbers = weight.numbers()
-        for path in weight.constant.paths:
-            flat = result[path].reshape(-1)
-            flat[numbers.reshape(-1)] = values.reshape(-1).to(flat.dtype)
-            result[path] = flat.reshape(result[path].shape)
+        held = variable(converted.layers[call.name], attribute)
+        values = torch.from_numpy(to_numpy(held.value).copy())
+        if weight.constant.recipe is None:
+            for path in weight.constant.paths:
+                _put(result, path, weight.numbers(), values)
+        elif not torch.equal(values, _values(weight, known).to(values.dtype)):
+            _put_parts(result, f"{call.name}.{attribute}", weight, values, converted)
     return result
 
 
-def _require_unchanged(name: str, weight: Weight, values: torch.Tensor, state: Mapping[str, torch.Tensor]) -> None:
-    if torch.equal(values, _values(weight, state).to(values.dtype)):
-        return
-    raise InputError(
-        f"{name} was changed, and is computed from {', '.join(weight.constant.folded_from)} in PyTorch",
-        [("next", "remove the parametrization before converting (torch.nn.utils.parametrize.remove_parametrizations)")],
-    )
+def _put(state: dict[str, torch.Tensor], path: str, numbers: torch.Tensor, values: torch.Tensor) -> None:
+    """Write values at these places of a flat tensor."""
+    flat = state[path].reshape(-1)
+    flat[numbers.reshape(-1)] = values.reshape(-1).to(flat.dtype)
+    state[path] = flat.reshape(state[path].shape)
+
+
+def _put_parts(
+    state: dict[str, torch.Tensor], name: str, weight: Weight, values: torch.Tensor, converted: Converted
+) -> None:
+    """Write what a trained weight was computed from."""
+    parts = unfolded(weight, values, converted.conversion.lowered.graph)
+    if parts is None:
+        raise InputError(
+            f"{name} was changed, and is computed from {', '.join(weight.constant.folded_from)} in PyTorch",
+            [("next", f"remove the parametrization before converting ({REMOVE})")],
+        )
+    for source, part in parts:
+        for path in source.paths:
+            _put(state, path, element_numbers(tuple(source.tensor.shape), source.moves), part)
 
 
 def load_state_dict(converted: Converted, state: Mapping[str, Any]) -> None:
@@ -63,8 +78,8 @@ def load_state_dict(converted: Converted, state: Mapping[str, Any]) -> None:
     held = set()
     for call, attribute, weight in converted.conversion.lowered.graph.weights():
         values = _values(weight, tensors)
-        variable = getattr(converted.layers[call.name], attribute)
-        variable.assign(values.float().numpy() if values.dtype is torch.bfloat16 else values.numpy())
+        held_in = variable(converted.layers[call.name], attribute)
+        held_in.assign(values.float().numpy() if values.dtype is torch.bfloat16 else values.numpy())
         held |= set(weight.constant.paths)
     converted.unheld = {name: tensor.detach().clone() for name, tensor in tensors.items() if name not in held}
 

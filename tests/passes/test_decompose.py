@@ -89,7 +89,8 @@ def nothing(op):
 WHOLE = [
     ("dropout", nn.Dropout(0.5), "dropout.default"),
     ("batch_norm", nn.BatchNorm1d(C), "batch_norm.default"),
-    ("lstm", nn.LSTM(L, 5, batch_first=True), "lstm.input"),
+    ("lstm", nn.LSTM(L, 5, batch_first=True), "torch2keras.recurrent.default"),
+    ("lstm with projections", nn.LSTM(L, 5, batch_first=True, proj_size=3), "lstm.input"),
     ("rand", Calls(lambda x: x + torch.rand_like(x)), "rand_like.default"),
     ("unfold", Calls(lambda x: x.unfold(-1, 3, 2)), "unfold.default"),
     ("topk", Calls(lambda x: x.topk(2).values), "topk.default"),

@@ -23,19 +23,19 @@ from torch2keras.loading import load_exporter
 from torch2keras.passes.drop_copies import drop_copies
 from torch2keras.passes.fake_values import copied, fake_mode_of, leaves, origin_of, settled, value_of
 from torch2keras.passes.functionalize import functionalize
+from torch2keras.recurrence import CELLS
 
 aten = torch.ops.aten
 
 HasLowering = Callable[[OpOverload], bool]
 
 # Ops that mean more than the arithmetic of one call in eval mode: what they do in training, or their loop over time,
-# would be lost in a decomposition.
+# would be lost in a decomposition. A cell is one step, and nothing but arithmetic.
 WHOLE = frozenset(
     {
         *("aten::dropout", "aten::feature_dropout", "aten::alpha_dropout", "aten::feature_alpha_dropout"),
         *("aten::native_dropout", "aten::batch_norm", "aten::rrelu", "aten::rrelu_with_noise"),
         *("aten::lstm", "aten::gru", "aten::rnn_tanh", "aten::rnn_relu"),
-        *("aten::lstm_cell", "aten::gru_cell", "aten::rnn_tanh_cell", "aten::rnn_relu_cell"),
     }
 )
 # Reference ops that are one aten op by another name. A decomposition into any other reference op says nothing that the
@@ -73,6 +73,8 @@ def decomposition_table() -> dict[OpOverload, Callable[..., Any]]:
 
 def decomposition(op: OpOverload) -> Callable[..., Any] | None:
     """The function that computes `op` by other ops, or None."""
+    if op in CELLS:
+        return CELLS[op]
     if op._schema.name in WHOLE or torch.Tag.nondeterministic_seeded in op.tags:
         return None
     if op._can_decompose():  # noqa: SLF001 - the public `decompose` gives NotImplemented only when it is run

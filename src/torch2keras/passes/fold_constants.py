@@ -8,6 +8,7 @@ spectral_norm); then the layer holds the result. Everything else is computed onc
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import sympy
 import torch
@@ -22,7 +23,7 @@ MOVERS = {
     aten.slice.Tensor, aten.select.int, aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default,
     aten.unbind.int, aten.narrow.default, aten.flip.default, aten.index_select.default,
 }  # fmt: skip
-WEIGHT_SLOTS = ("weight", "bias", "running_mean", "running_var")
+WEIGHT_SLOTS = ("weight", "bias", "running_mean", "running_var", "kernels", "recurrent_kernels", "biases")
 """Schema names of the arguments that a Keras layer holds as weights."""
 RANDOM_TAGS = (torch.Tag.nondeterministic_seeded,)
 
@@ -30,14 +31,16 @@ RANDOM_TAGS = (torch.Tag.nondeterministic_seeded,)
 def fold_constants(graph: Graph) -> Graph:
     """The graph without the nodes whose operands are all constants, where their results can be held as constants."""
     known: dict[Value, Value] = {}
-    weights = _weight_only(graph)
+    weights, folded = _weight_only(graph), dict[Any, list[Constant]]()
     kept = []
     for node in graph.nodes:
         seen = node.replaced(lambda v: known.get(v, v))
-        results = _fold(seen, weights)
+        same = (node.op, repr(seen.args), tuple(map(id, seen.operands)))  # a module that is called twice folds once
+        results = folded.get(same) or _fold(seen, weights)
         if results is None:
             kept.append(seen)
         else:
+            folded[same] = results
             known.update(zip(node.outputs, results, strict=True))
     outputs = tuple(known.get(o, o) if isinstance(o, Value) else o for o in graph.outputs)
     return replace(graph, nodes=tuple(kept), outputs=outputs)
@@ -57,7 +60,7 @@ def _weight_only(graph: Graph) -> set[Value]:
 
 
 def _as_weight(reader: Node, value: Value, found: set[Value]) -> bool:
-    slots = [name for name, argument in reader.args.items() if argument is value]
+    slots = [name for name, argument in reader.args.items() if any(leaf is value for leaf in leaves(argument))]
     if slots and all(name in WEIGHT_SLOTS for name in slots) and reader.op in registry.lowerings:
         return True
     return bool(reader.outputs) and all(v in found for v in reader.outputs)

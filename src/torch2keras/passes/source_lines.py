@@ -11,6 +11,7 @@ import torch
 from torch import fx
 
 _TORCH_ROOT = str(Path(torch.__file__).resolve().parent) + os.sep
+_OWN_ROOT = str(Path(__file__).resolve().parents[1]) + os.sep
 _FRAME = re.compile(r'^\s*File "(?P<file>.+)", line (?P<line>\d+), in .*$')
 _STEP = re.compile(r"""\.?getattr\((?P<of>.+),\s*['"]?(?P<name>\w+)['"]?\)$""")
 _SUBSCRIPT = re.compile(r"""\[['"]?(?P<name>[^'"\]]+)['"]?\]""")
@@ -35,18 +36,18 @@ def is_torch_file(file: str) -> bool:
 
 
 def user_line(node: fx.Node) -> SourceLine | None:
-    """The innermost line outside torch that made this node, or None where torch recorded none."""
+    """The innermost line outside torch and this package that made this node; None where torch recorded none."""
     trace = node.meta.get("stack_trace")
     return innermost_line(trace) if isinstance(trace, str) else None
 
 
 def innermost_line(trace: str) -> SourceLine | None:
-    """The last frame of a printed traceback that lies outside torch."""
+    """The last frame of a printed traceback that lies outside torch and this package."""
     found: SourceLine | None = None
     lines = trace.splitlines()
     for at, text in enumerate(lines):
         frame = _FRAME.match(text)
-        if frame is None or is_torch_file(frame["file"]):
+        if frame is None or is_torch_file(frame["file"]) or frame["file"].startswith(_OWN_ROOT):
             continue
         below = lines[at + 1] if at + 1 < len(lines) and not _FRAME.match(lines[at + 1]) else ""
         found = SourceLine(frame["file"], int(frame["line"]), below.strip())
