@@ -30,6 +30,8 @@ CASES = {
     "softmax, positions": after_conv(lambda y: torch.softmax(y, 2)),
     "softmax, batch": module(lambda: nn.Softmax(dim=0), (3, 7)),
     "softmax, dtype": function(lambda x: torch.softmax(x, 1, dtype=torch.float64), (2, 5)),
+    "softmax, six dimensions": module(lambda: nn.Softmax(dim=2), (2, 3, 5, 2, 3, 2)),
+    "softmax, six dimensions, the last": module(lambda: nn.Softmax(dim=-1), (2, 3, 5, 2, 3, 2)),
     "softmax, integers": function(
         lambda x: torch.softmax(x, 1, dtype=torch.float32), lambda: torch.randint(-5, 5, (3, 7))
     ),
@@ -66,3 +68,9 @@ def test_softmax_is_a_layer_with_the_name_of_the_module() -> None:
 def test_random_softmax_is_refused() -> None:
     with pytest.raises(t2k.UnsupportedOpError):
         t2k.convert(Function(F.gumbel_softmax), (torch.randn(2, 5),))
+
+
+def test_no_softmax_has_more_dimensions_than_tensorflow_takes() -> None:
+    converted = check(CASES["softmax, six dimensions"])
+    (layer,) = [layer for layer in converted.model.layers if type(layer).__name__ == "Softmax"]
+    assert len(layer.output.shape) <= 5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from torch2keras.factor import product
+from torch2keras.rearrange import reshape
 from torch2keras.recorder import cast, layers, ops
 from torch2keras.registry import lowering
 
@@ -12,17 +14,24 @@ aten = torch.ops.aten
 ALONG = "... [dim] -> ... [dim]"
 
 
+MOST_DIMS = 5
+"""TensorFlow's kernel by oneDNN takes no more dimensions; many machines have it on by default."""
+
+
 @lowering(aten.softmax.int, axes=ALONG)
-def softmax(x, dim, dtype=None):
+def softmax(x, dim, dtype=None, *, shapes):
     """`Softmax`; a number without dimensions is a whole of its own."""
-    x = cast(x, dtype)
+    x, (shape,) = cast(x, dtype), shapes
+    if x.ndim > MOST_DIMS:
+        flat = (product(shape[:dim]), shape[dim], product(shape[dim + 1 :]))
+        return reshape(layers.Softmax(axis=1)(reshape(x, shape, flat)), flat, shape)
     return layers.Softmax(axis=dim if dim < x.ndim - 1 else -1)(x) if x.ndim else ops.ones_like(x)
 
 
 @lowering(aten._softmax.default, axes=ALONG)
-def softmax_of_dtype(x, dim, half_to_float):
+def softmax_of_dtype(x, dim, half_to_float, *, shapes):
     """`Softmax`."""
-    return softmax(x, dim, torch.float32 if half_to_float else None)
+    return softmax(x, dim, torch.float32 if half_to_float else None, shapes=shapes)
 
 
 @lowering(aten.log_softmax.int, axes=ALONG)
@@ -39,8 +48,8 @@ def log_softmax_of_dtype(x, dim, half_to_float):
 
 
 @lowering(aten._safe_softmax.default, axes=ALONG)
-def safe_softmax(x, dim, dtype=None):
+def safe_softmax(x, dim, dtype=None, *, shapes):
     """`Softmax`, zero where all entries are -inf."""
     x = cast(x, dtype)
     dead = ops.all(ops.equal(x, float("-inf")), axis=dim, keepdims=True)
-    return ops.where(dead, 0.0, softmax(ops.where(dead, 0.0, x), dim))
+    return ops.where(dead, 0.0, softmax(ops.where(dead, 0.0, x), dim, shapes=shapes))
