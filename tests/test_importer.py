@@ -5,6 +5,7 @@ import sympy
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
+from torch._higher_order_ops import while_loop
 from torch.export import Dim
 
 from conversion import Function
@@ -86,8 +87,8 @@ def test_several_results_and_structures() -> None:
 
 
 def test_control_flow_is_refused_with_its_place() -> None:
-    def branches(x):
-        return torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x,))
+    def loop(x):
+        return while_loop(lambda y: y.sum() < 9, lambda y: (y + 1,), (x,))
 
-    with pytest.raises(UnsupportedOpError, match=r"(?s)cond.*torch.where"):
-        graph_of(Function(branches), (2, 3))
+    with pytest.raises(UnsupportedOpError, match=r"(?s)while_loop.*torch.where"):
+        graph_of(Function(loop), (2, 3))
