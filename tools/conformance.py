@@ -119,8 +119,11 @@ def outcome(sample: Sample) -> Outcome:
     """Convert and verify one sample."""
     if not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves((sample.args, sample.kwargs))):
         return Outcome(*sample.key, "not compared", "it has no tensor to be an input")
-    if not _repeats(sample):
-        return Outcome(*sample.key, "not compared", "it is random")
+    try:
+        if not _repeats(sample):
+            return Outcome(*sample.key, "not compared", "it is random")
+    except Exception as error:  # noqa: BLE001 - a sample that PyTorch itself refuses
+        return Outcome(*sample.key, "not compared", f"in PyTorch {type(error).__name__}: {_headline(error)}")
     signal.alarm(SECONDS)
     try:
         t2k.convert(sample.module, sample.args, sample.kwargs)
@@ -131,10 +134,14 @@ def outcome(sample: Sample) -> Outcome:
     except TimeoutError:
         return Outcome(*sample.key, "crashed", f"longer than {SECONDS} s")
     except Exception as error:  # noqa: BLE001 - whatever is raised beside the error tree is what is looked for
-        return Outcome(*sample.key, "crashed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+        return Outcome(*sample.key, "crashed", f"{type(error).__name__}: {_headline(error)}")
     finally:
         signal.alarm(0)
     return Outcome(*sample.key, "passed")
+
+
+def _headline(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _repeats(sample: Sample) -> bool:
