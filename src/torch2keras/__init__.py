@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,10 @@ def __dir__() -> list[str]:
     return [*globals(), *__all__]
 
 
-# Nothing is imported before it is asked for: PyTorch's exporter, SymPy and Keras take seconds. Only the order in which
-# Triton and TensorFlow are loaded can't wait.
+# A program that has PyTorch loaded is about to convert, so Keras comes in now, behind Triton. What this package and
+# PyTorch's exporter need beyond the two (SymPy most of all) waits until a name is asked for; so does everything in a
+# program without PyTorch: `torch2keras --help` answers at once.
 if "torch" in sys.modules:
     settle_triton()
+    with contextlib.suppress(ModuleNotFoundError):  # without its backend; whoever converts is told
+        importlib.import_module("keras")
