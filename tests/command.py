@@ -44,7 +44,7 @@ class Branch(nn.Module):
 
 class Inner(nn.Module):
     def forward(self, x):
-        return x.as_strided((2, 2), (2, 1))
+        return torch.geqrf(x)[0]
 
 
 class Unknown(nn.Module):

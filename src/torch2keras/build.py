@@ -159,7 +159,13 @@ def run(
     swap = exchanged(graph.float_dtype, dtype)
     values: dict[int, Any] = dict(enumerate(inputs))
     for call in graph.calls:
-        run_call(call, values, layer_of, swap)
+        try:
+            run_call(call, values, layer_of, swap)
+        except Exception as error:
+            next_step = "report it with this message; convert(..., verify=False) gives the model as it is"
+            raise LoweringError(
+                f"keras.{call.target} fails when it is run: {error}", [*call.origin.rows(), ("next", next_step)]
+            ) from error
     return values
 
 

@@ -235,6 +235,8 @@ class Recorder:
             size = int(np.prod(weight.shape))
             wide = "float64" if self.float_dtype == "float64" else "float32"  # half floats hold few integers exactly
             one = self.one(weight.dtype if "float" in weight.dtype else wide)
+            if size == 0:  # there is no layer of no units
+                return one[:, :0]  # type: ignore[no-any-return]
             dense = LayerCall("Dense", {"units": size, "use_bias": False})
             self._rows[key] = self.layer(dense, (one,), {}, {"kernel": weight.reshape(1, size)})
         return self._rows[key]
@@ -242,6 +244,11 @@ class Recorder:
     def one(self, dtype: str) -> Tensor:
         """A (1, 1) tensor of ones that depends on the first input, as everything in a Functional model must."""
         if self._one is None:
+            if 0 in self.tensors[0].shape:
+                raise LoweringError(
+                    "a constant beside an input without elements, which it would have to be made of",
+                    [("shapes", str(self.tensors[0].shape)), ("next", "give an example that has elements")],
+                )
             first = ops.reshape(self.tensors[0], (-1, 1))[:1]
             self._one = ops.ones_like(first, dtype=self.float_dtype)
         return self._one if self._one.dtype == dtype else ops.cast(self._one, dtype)

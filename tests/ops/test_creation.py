@@ -21,6 +21,7 @@ CASES: dict[str, Case] = {
     "zeros": function(lambda x: torch.cat([torch.zeros(x.shape[0], 3, 2), x], 2), (2, 3, 11)),
     "ones": function(lambda x: x * torch.ones(x.shape[0], 1, x.shape[2] + 2)[:, :, 2:], (2, 3, 11), **BOTH),
     "full": function(lambda x: x + torch.full((x.shape[0], 1, x.shape[2]), 0.1), (2, 3, 11), **BOTH),
+    "empty": function(lambda x: (x, torch.zeros(0, 3)), (2, 3)),
     "full ints": function(lambda x: torch.full((x.shape[0], 3), 7), (2, 3, 11)),
     "full bools": function(lambda x: torch.full((x.shape[0], 3), True), (2, 3, 11)),
     "full of a size": function(lambda x: x / torch.full((x.shape[2],), x.shape[2]), (2, 3, 11), **BOTH),

@@ -16,6 +16,7 @@ CASES: dict[str, Case] = {
     "histc with the right end": function(lambda x: torch.histc(x.sign(), 3, -1, 1), (3, 11)),
     "histogram": function(lambda x: torch.histogram(x, 7, range=(-1.0, 1.5)), (3, 11)),
     "histogram between the extremes": function(lambda x: torch.histogram(x.tanh(), 6), (3, 11)),
+    "histogram of one number": function(lambda x: torch.histogram(x.sum() / 7, 2), (3, 11)),
     "histogram, weighted": function(
         lambda x, w: torch.histogram(x, 5, range=(-3.0, 3.0), weight=w.abs(), density=True), (3, 11), (3, 11)
     ),

@@ -162,8 +162,6 @@ REFUSED = {
     "nonzero": (torch.nonzero, "depends on the data"),
     "masked_select": (lambda x: x[x > 0], "depends on the data"),
     "values by mask": (lambda x: x.index_put((x > 0,), x.flatten()[:2]), "depends on the data"),
-    "masked_scatter": (lambda x: x.masked_scatter(x > 0, -x), "depends on the data"),
-    "as_strided": (lambda x: x.as_strided((2, 2), (1, 1)), "strides"),
     "random": (lambda x: x + torch.rand(3), "random numbers"),
 }
 

@@ -36,6 +36,9 @@ def swaps() -> Tensor:
 
 CASES: dict[str, Case] = {
     "cholesky": function(lambda x: torch.linalg.cholesky(definite(x)), (3, 5, 7)),
+    "cholesky, upper, of the upper triangle": function(
+        lambda x: torch.linalg.cholesky(definite(x) + torch.ones(5, 5).tril(-1), upper=True), (3, 5, 7)
+    ),
     "cholesky, upper": function(lambda x: torch.linalg.cholesky_ex(definite(x), upper=True)[0], (3, 5, 7)),
     "cholesky reads one triangle": function(lambda x: torch.linalg.cholesky(definite(x).tril()), (3, 5, 7)),
     "cholesky_inverse": function(

@@ -110,6 +110,27 @@ def test_native_padding_where_it_is_equal_at_every_length(module: nn.Module, lay
     assert [type(layer).__name__ for layer in converted.model.layers[1:]] == layers
 
 
-def test_indices_are_refused() -> None:
-    with pytest.raises(t2k.errors.LoweringError, match="the model uses"):
-        check(function(lambda x: F.max_pool1d(x, 3, return_indices=True), (2, 3, 17)))
+BOTH = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
+
+INDICES = {
+    "1-D": function(lambda x: F.max_pool1d(x, 3, return_indices=True), (2, 3, 17)),
+    "1-D, unbatched": function(lambda x: F.max_pool1d(x, 3, 2, return_indices=True), (3, 17)),
+    "1-D, padded, dilated": function(lambda x: F.max_pool1d(x, 4, 3, 2, 2, return_indices=True), (2, 3, 19)),
+    "1-D, any length": function(lambda x: F.max_pool1d(x, 3, 2, 1, return_indices=True), (2, 3, 17), **BOTH),
+    "1-D, ceil": function(lambda x: F.max_pool1d(x, 3, 2, ceil_mode=True, return_indices=True), (2, 3, 18)),
+    "2-D": function(lambda x: F.max_pool2d(x, (2, 3), (1, 2), (1, 0), return_indices=True), (2, 3, 7, 11)),
+    "2-D, any height": function(lambda x: F.max_pool2d(x, 3, 2, return_indices=True), (2, 3, 7, 11), **BOTH),
+    "2-D, equal numbers": function(lambda x: F.max_pool2d(x.sign(), 3, return_indices=True), (2, 3, 7, 11)),
+    "3-D": function(lambda x: F.max_pool3d(x, (2, 3, 1), return_indices=True), (2, 3, 5, 7, 3)),
+    "and back": function(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2), (2, 3, 16)),
+}
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_indices(name: str) -> None:
+    check(INDICES[name])
+
+
+def test_indices_of_large_windows_are_refused() -> None:
+    with pytest.raises(t2k.LoweringError, match="the model uses"):
+        check(function(lambda x: F.max_pool2d(x, 9, return_indices=True), (2, 3, 17, 19)))

@@ -21,20 +21,20 @@ def counted(places: Tensor, there: Tensor, bins: int, weight: Tensor | None, dty
     return ops.sum(marks * ops.expand_dims(share, -1), axis=0)
 
 
-def limits(x: Tensor, least: Any, most: Any) -> tuple[Any, Any]:
-    """The two ends: the extremes of the data where both are 0 or not given; equal ones are moved apart."""
+def limits(x: Tensor, least: Any, most: Any, *, apart: float) -> tuple[Any, Any]:
+    """The two ends: the extremes of the data where both are 0 or not given; equal ones are moved apart by `apart`."""
     if (least, most) in ((0, 0), (None, None)):
         least, most = ops.min(x), ops.max(x)
-        equal = cast(ops.equal(least, most), x.dtype)
+        equal = cast(ops.equal(least, most), x.dtype) * apart
         return least - equal, most + equal
-    return (least - 1, most + 1) if least == most else (least, most)
+    return (least - apart, most + apart) if least == most else (least, most)
 
 
 @lowering(aten.histc.default)
 def histc(x, bins=100, min=0, max=0):
     """A sum of `keras.ops.one_hot`."""
     x = ops.reshape(x, (-1,))
-    low, high = limits(x, min, max)
+    low, high = limits(x, min, max, apart=1.0)
     places = cast(ops.floor((x - low) * bins / (high - low)), "int32")
     there = ops.logical_and(ops.greater_equal(x, low), ops.less_equal(x, high))
     return counted(ops.maximum(places, 0), there, bins, None, x.dtype)
@@ -61,7 +61,7 @@ def histogram_of_edges(x, bins, weight=None, density=False):
 @lowering(aten.histogram.bin_ct)
 def histogram_of_bins(x, bins=100, range=None, weight=None, density=False):
     """A sum of `keras.ops.one_hot`; the edges are counted from both ends, as in `torch.linspace`."""
-    low, high = limits(x, *(range or (None, None)))
+    low, high = limits(x, *(range or (None, None)), apart=0.5)
     step = (high - low) / bins
     numbers = ops.arange(bins + 1, dtype=x.dtype)
     at = ops.zeros_like(ops.reshape(x, (-1,))[0]) + numbers

@@ -72,8 +72,8 @@ def symmetric(x: Any, uplo: str = "L") -> Tensor:
 
 @lowering(aten.linalg_cholesky_ex.default)
 def cholesky(x, upper=False, check_errors=False):
-    """`keras.ops.cholesky` of the lower triangle; it raises where PyTorch reports, so there is no report."""
-    lower = ops.cholesky(symmetric(as_tensor(x)))
+    """`keras.ops.cholesky` of the triangle that counts; it raises where PyTorch reports, so there is no report."""
+    lower = ops.cholesky(symmetric(as_tensor(x), "U" if upper else "L"))
     return (mT(lower) if upper else lower), None
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from torch2keras.ir import Size
 from torch2keras.ops.pad_modes import along, replicate_pad
 from torch2keras.ops.padding import Pads, tuple_of, zero_pad
-from torch2keras.recorder import Tensor, layers, ops
+from torch2keras.recorder import Tensor, cast, layers, ops
 from torch2keras.registry import lowering
+from torch2keras.sizes import count, sizes, sizes_of
 
 aten = torch.ops.aten
+
+MOST_TAPS = 64
+"""Windows of more elements are not searched for the place of their largest one."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,31 @@ def max_pool(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
 @lowering(aten.max_pool1d_with_indices.default, **terms(1))
 @lowering(aten.max_pool2d_with_indices.default, **terms(2))
 @lowering(aten.max_pool3d_with_indices.default, **terms(3))
-def max_pool_with_indices(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
-    """`MaxPooling`; a model that uses the indices is refused."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode), None
+def max_pool_with_indices(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False, *, shapes):
+    """`MaxPooling`; the indices, where they are used, are an `argmax` over stacked slices."""
+    w = windows(x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
+    few = math.prod(w.kernel) <= MOST_TAPS
+    indices = places_of_max(x, w, shapes[1][1:-1]) if few else None
+    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode), indices
+
+
+def places_of_max(x: Tensor, w: Windows, counts: Sequence[Size]) -> Tensor:
+    """Where in the flat spatial dimensions of `x` each window has its largest element, the first of equal ones.
+
+    `counts` is how many windows there are along each of them.
+    """
+    taps = [zero_pad(x, w.pads(), lowest(x.dtype))]
+    for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
+        last = d * (k - 1)
+        taps = [t[along(axis, slice(j, j - last or None, s))] for t in taps for j in range(0, last + 1, d)]
+    best, rank = cast(ops.argmax(ops.stack(taps, axis=-1), axis=-1), "int32"), len(counts)
+    flat: Any = None
+    for axis, (windows_there, size) in enumerate(zip(counts, sizes_of(x)[1:-1], strict=True)):
+        starts = count(windows_there) * w.stride[axis] - w.padding[axis]
+        tap = ops.mod(ops.floor_divide(best, math.prod(w.kernel[axis + 1 :])), w.kernel[axis])
+        at = tap * w.dilation[axis] + ops.reshape(starts, (1,) * (axis + 1) + (-1,) + (1,) * (rank - axis))
+        flat = at if flat is None else flat * sizes().tensor(size) + at
+    return flat
 
 
 def lowest(dtype: str) -> float:
@@ -131,12 +159,7 @@ def avg_pool(x, kernel_size, stride=(), padding=0, ceil_mode=False, count_includ
     w = windows(x.ndim - 2, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         return average(x, w, count_include_pad)
-    return pooling("Average", zero_pad(x, w.pads()), w) * (count(w.kernel) / divisor_override)
-
-
-def count(kernel: Sequence[int]) -> int:
-    """How many elements a window has."""
-    return torch.Size(kernel).numel()
+    return pooling("Average", zero_pad(x, w.pads()), w) * (math.prod(w.kernel) / divisor_override)
 
 
 def average(x: Tensor, w: Windows, count_padding: bool) -> Tensor:

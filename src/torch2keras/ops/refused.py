@@ -9,7 +9,6 @@ from torch2keras.registry import registry
 aten = torch.ops.aten
 
 DATA = "the shape of the result depends on the data; keep the shape, for example with torch.where(mask, x, 0)"
-ORDER = "which value is written where depends on the data; write torch.where(mask, values, x)"
 STRIDES = "it reads memory by strides, which Keras tensors don't have; use slices, unfold or reshape"
 RANDOM = "random numbers are not supported in forward, except by dropout layers; pass the noise as an input"
 NOT_UNIQUE = "the order of its values and the factors of its vectors are not unique, and other libraries choose others"
@@ -24,7 +23,6 @@ OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
         aten.nonzero.default, aten.nonzero_static.default, aten.masked_select.default, aten._unique2.default,
         aten.unique_dim.default, aten.unique_consecutive.default, aten.repeat_interleave.Tensor, aten.bincount.default,
     ),
-    ORDER: (aten.masked_scatter.default,),
     STRIDES: (aten.as_strided.default, aten.as_strided_scatter.default, aten.view.dtype),
     RANDOM: (
         aten.rand.default, aten.rand_like.default, aten.randn.default, aten.randn_like.default, aten.randint.default,
