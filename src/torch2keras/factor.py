@@ -43,6 +43,8 @@ def static(size: Size) -> int | None:
 @lru_cache(maxsize=65536)
 def quotient(size: Size, by: Size) -> Size | None:
     """Size / by where that is a whole number for all values of the symbols, else None."""
+    if by == 0:
+        return None
     if isinstance(size, int) and isinstance(by, int):
         return None if size % by else size // by
     ratio = sympy.cancel(sympy.sympify(size) / by)

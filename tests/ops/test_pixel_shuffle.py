@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.export import Dim
 
+import torch2keras as t2k
 from conversion import check, function, module
 
 DYNAMIC = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
@@ -37,3 +38,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_shuffle(name: str) -> None:
     check(CASES[name])
+
+
+def test_no_elements() -> None:
+    converted = t2k.convert(nn.PixelUnshuffle(1).eval(), (torch.randn(2, 3, 5, 0),))
+    assert converted(torch.randn(2, 3, 5, 0)).shape == (2, 3, 5, 0)
