@@ -27,8 +27,7 @@ def predicted_memory(graph: Graph, keras_graph: KerasGraph) -> Memory:
 
     A framework's own buffers come on top.
     """
-    weights = {weight.key: weight for _, _, weight in keras_graph.weights()}
-    held = sum(math.prod(w.shape) * w.constant.type.dtype.itemsize for w in weights.values())
+    held = sum(math.prod(w.shape) * w.constant.type.dtype.itemsize for _, _, w in keras_graph.weights())
     return Memory(held, _most_alive(graph))
 
 
@@ -36,7 +35,7 @@ def _most_alive(graph: Graph) -> int:
     """Bytes of the values alive at the worst node; a view is its source."""
     source: dict[Value, Value] = {}
     for node in graph.nodes:
-        if node.op not in registry.lowerings and len(node.outputs) == 1 and node.operands:
+        if node.op in registry and node.op not in registry.lowerings:
             source[node.outputs[0]] = source.get(node.operands[0], node.operands[0])
     last: dict[Value, int] = {}
     for step, node in enumerate(graph.nodes):

@@ -57,14 +57,12 @@ def convert(
     """
     kwargs = dict(kwargs or {})
     with unchanged():
-        load_exporter()
-        progress("capture")
-        captured = captured_by(capture, module, args, kwargs, dynamic_shapes)
-        ask = Request(module, args, kwargs, layout, name or type(module).__name__)
+        ask = Request(module, args, kwargs, dynamic_shapes, layout, name or type(module).__name__)
+        captured = captured_by(ask, capture, progress)
         try:
             converted = _converted(ask, captured, progress)
         except (LoweringError, UnsupportedOpError) as error:
-            if dynamic_shapes is not None or not captured.is_dynamic:
+            if not may_fix_batch(ask, captured):
                 raise
             converted = _with_fixed_batch(ask, error, progress)
         if verify:
@@ -80,20 +78,31 @@ class Request:
     module: nn.Module
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    dynamic_shapes: Any
     layout: str | Mapping[str, str]
     name: str
 
 
-def captured_by(
-    way: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic_shapes: Any
-) -> Captured:
+def captured_by(ask: Request, way: str, progress: Progress) -> Captured:
     """The module captured in one of the ways of `convert`. Raises InputError for another one."""
+    load_exporter()
+    progress("capture")
     if way not in ("export", "trace"):
         raise InputError(f"no way to capture is called {way!r}", [("next", 'use capture="export" or capture="trace"')])
-    if way == "trace" and dynamic_shapes is not None:
+    if way == "trace" and ask.dynamic_shapes is not None:
         why = "tracing fixes every size to the example's"
         raise InputError('capture="trace" takes no dynamic_shapes', [("why", why), ("next", "leave one of them out")])
-    return capture_program(module, args, kwargs, dynamic_shapes=dynamic_shapes, trace=way == "trace")
+    return capture_program(ask.module, ask.args, ask.kwargs, dynamic_shapes=ask.dynamic_shapes, trace=way == "trace")
+
+
+def may_fix_batch(ask: Request, captured: Captured) -> bool:
+    """Whether something is dynamic that the caller did not ask for."""
+    return ask.dynamic_shapes is None and captured.is_dynamic
+
+
+def with_fixed_batch(ask: Request, headline: str) -> Captured:
+    """Captured once more with every size fixed, which the report says, and why: the headline of an error."""
+    return capture_program(ask.module, ask.args, ask.kwargs, fixed_because=headline)
 
 
 def _converted(ask: Request, captured: Captured, progress: Progress) -> Converted:
@@ -122,10 +131,9 @@ def lowered(ask: Request, captured: Captured, progress: Progress, survey: Survey
 
 
 def _with_fixed_batch(ask: Request, error: Torch2KerasError, progress: Progress) -> Converted:
-    """Once more with every size fixed, which the report says; `error`, if that is no better."""
+    """Once more with every size fixed; `error`, if that is no better."""
     progress("capture")
     try:
-        captured = capture_program(ask.module, ask.args, ask.kwargs, fixed_because=str(error).partition("\n")[0])
-        return _converted(ask, captured, progress)
+        return _converted(ask, with_fixed_batch(ask, error.headline), progress)
     except Torch2KerasError:
         raise error from None

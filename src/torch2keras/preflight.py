@@ -11,13 +11,11 @@ from typing import Any, Literal
 
 from torch import nn
 
-from torch2keras.capture import capture as capture_program
 from torch2keras.converted import Conversion
 from torch2keras.global_state import unchanged
-from torch2keras.loading import load_exporter
 from torch2keras.lower import Survey
 from torch2keras.memory import Memory, predicted_memory
-from torch2keras.pipeline import Request, captured_by, lowered
+from torch2keras.pipeline import Request, captured_by, lowered, may_fix_batch, with_fixed_batch
 from torch2keras.ports import Port
 from torch2keras.progress import Progress, silent
 from torch2keras.report import Parameters, Transpose, kind_of, notes_of, parameters_of, transposes_of
@@ -88,16 +86,12 @@ def inspect(
     """
     kwargs = dict(kwargs or {})
     with unchanged():
-        load_exporter()
-        progress("capture")
-        captured = captured_by(capture, module, args, kwargs, dynamic_shapes)
-        ask = Request(module, args, kwargs, layout, name or type(module).__name__)
-        survey = Survey()
+        ask = Request(module, args, kwargs, dynamic_shapes, layout, name or type(module).__name__)
+        captured, survey = captured_by(ask, capture, progress), Survey()
         conversion = lowered(ask, captured, progress, survey)
-        if survey.refusals and dynamic_shapes is None and captured.is_dynamic:
-            why = next(iter(survey.refusals.values())).headline
-            fixed, again = capture_program(module, args, kwargs, fixed_because=why), Survey()
-            other = lowered(ask, fixed, progress, again)
+        if survey.refusals and may_fix_batch(ask, captured):
+            first, again = next(iter(survey.refusals.values())), Survey()
+            other = lowered(ask, with_fixed_batch(ask, first.headline), progress, again)
             if not again.refusals:  # as convert does it
                 conversion, survey = other, again
         return _inspection(conversion, survey)
@@ -105,7 +99,7 @@ def inspect(
 
 def _inspection(conversion: Conversion, survey: Survey) -> Inspection:
     graph = conversion.lowered.graph
-    weights = {weight.key: weight for _, _, weight in graph.weights()}.values()
+    weights = [weight for _, _, weight in graph.weights()]
     counts = [sum(math.prod(w.shape) for w in weights if w.trainable is learnt) for learnt in (True, False)]
     parameters = parameters_of(conversion, *counts)
     return Inspection(
