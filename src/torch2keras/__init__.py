@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch2keras.errors import VerificationError as VerificationError
     from torch2keras.explanation import Explanation as Explanation
     from torch2keras.explanation import explain as explain
+    from torch2keras.leaves import leaf as leaf
     from torch2keras.pipeline import convert as convert
     from torch2keras.preflight import Inspection as Inspection
     from torch2keras.preflight import inspect as inspect
@@ -34,6 +35,7 @@ HOMES = {
         "UnsupportedOpError VerificationError"
     ),
     "explanation": "Explanation explain",
+    "leaves": "leaf",
     "pipeline": "convert",
     "preflight": "Inspection inspect",
     "registry": "lowering",

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from torch2keras.double import OPS_IN_FULL, exchanged, in_full
+from torch2keras.double import OPS_IN_FULL, exchanged, in_full, widen_scale
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 from torch2keras.loops import loops, step_by_step
@@ -106,6 +106,8 @@ class Layers:
             layer = LayerCall(call.target.removeprefix("layers."), call.config).made(dtype, name=call.name)
             if not call.trainable:
                 layer.trainable = False
+            if dtype == "float64":
+                widen_scale(layer)
             self.made[call.name] = layer
         return self.made[call.name]
 
@@ -125,7 +127,7 @@ class Layers:
         def run_layer(*args: Any, **kwargs: Any) -> Any:
             if call.weights and call.name not in self.filled:
                 if not layer.built:
-                    layer.build(tuple(args[0].shape))
+                    layer.build(*(tuple(a.shape) for a in args if hasattr(a, "shape")))
                 for attribute, weight in call.weights.items():
                     assign(variable(layer, attribute), weight)
                 self.filled.add(call.name)

@@ -30,13 +30,14 @@ from torch2keras.example_inputs import (
     named_leaves,
     requested_dims,
 )
+from torch2keras.leaves import check_leaves
 from torch2keras.loading import load_exporter
 from torch2keras.module_checks import check_inputs, check_module, train_mode_notes, weight_notes
 from torch2keras.module_state import eval_view, quiet
 from torch2keras.passes import drop_copies, functionalize, inline, writes_without_grad
 from torch2keras.passes.fake_values import static_size, symbolic_expression
-from torch2keras.recurrence import whole_recurrence
 from torch2keras.tracing import FROZEN, Traced, with_module_stacks
+from torch2keras.whole import whole_modules
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def capture(
     """
     load_exporter()
     check_module(module)
+    check_leaves(module)
     kwargs = kwargs or {}
     bound = bound_arguments(module, args, kwargs)
     leaves = named_leaves(bound)
@@ -154,7 +156,7 @@ def _export(
 def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -> _Exported:
     _run(module, example, bound)
     try:
-        with quiet(), whole_recurrence(module):
+        with quiet(), whole_modules(module):
             traced = Traced(module, *cloned(example.args, example.kwargs))
         program = _export_once(traced, example, strict=False)
     except Exception as error:
@@ -164,7 +166,7 @@ def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -
 
 def _export_once(module: nn.Module, example: Example, *, strict: bool) -> ExportedProgram:
     args, kwargs = cloned(example.args, example.kwargs)
-    with quiet(), whole_recurrence(module):
+    with quiet(), whole_modules(module):
         program = torch.export.export(module, args, kwargs, dynamic_shapes=example.shapes, strict=strict)
     check_constants(program)
     return program

@@ -103,16 +103,18 @@ def by_parameter(dynamic_shapes: Any, module: nn.Module, example: Example, bound
     """The caller's `dynamic_shapes` keyed by forward's parameters. Raises InputError for what has no such form.
 
     For a forward with `*args`, torch.export wants one entry that holds those of all of them; one entry an argument is
-    taken too.
+    taken too. Arguments without tensors need no entry.
     """
     if hasattr(dynamic_shapes, "dynamic_shapes"):  # ShapesCollection, AdditionalInputs
         dynamic_shapes = dynamic_shapes.dynamic_shapes(module, example.args, example.kwargs)
     if isinstance(dynamic_shapes, (tuple, list)):
         dynamic_shapes = _nested(tuple(dynamic_shapes), module, bound)
-    if isinstance(dynamic_shapes, dict) and set(dynamic_shapes) == set(bound):
-        return dynamic_shapes
-    if isinstance(dynamic_shapes, tuple) and len(dynamic_shapes) == len(bound):
-        return dict(zip(bound, dynamic_shapes, strict=True))
+    if isinstance(dynamic_shapes, tuple) and len(dynamic_shapes) <= len(bound):
+        dynamic_shapes = dict(zip(bound, dynamic_shapes, strict=False))
+    if isinstance(dynamic_shapes, dict) and set(dynamic_shapes) <= set(bound):
+        left = {name: value for name, value in bound.items() if name not in dynamic_shapes}
+        if not any(isinstance(leaf, torch.Tensor) for _, leaf in named_leaves(left)):
+            return {name: dynamic_shapes.get(name) for name in bound}
     raise InputError(
         "dynamic_shapes does not fit the example inputs",
         [

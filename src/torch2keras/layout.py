@@ -87,14 +87,18 @@ def kernel_groups(
     index = {label: i for i, label in enumerate(labels)}
     stars = len({label.slot for label, _ in labels if _star(label.slot, tokens)})
     groups: list[tuple[int, ...]] = []
+    units = (i for i, (label, _) in enumerate(labels) if label.slot.startswith("1@"))
     for token in spread(tokens, stars // max(1, sum(t.kind == "star" for t in tokens))):
         if token.kind == "ellipsis":
             groups += [(index[x],) for x in batch if x in index]
             continue
         names = token.members or (token.name,)
-        axes = []
+        axes = list[int]()
         for name in names:
-            own = [x for x in labels if x[0].slot == (name or x[0].slot) and (name or x[0].slot.startswith("1@"))]
+            if not name:
+                axes += itertools.islice(units, 1)
+                continue
+            own = [x for x in labels if x[0].slot == name]
             own.sort(
                 key=lambda x: (x[0].ordered or x not in seed, seed.index(x) if x in seed and not x[0].ordered else x[1])
             )

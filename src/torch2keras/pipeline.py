@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torch import nn
@@ -20,6 +20,7 @@ from torch2keras.importer import import_graph
 from torch2keras.layout import assign_layouts
 from torch2keras.loading import load_exporter
 from torch2keras.lower import Survey, lower
+from torch2keras.module_call import module_call
 from torch2keras.passes import decompose
 from torch2keras.passes.complex_pairs import split_complex
 from torch2keras.passes.dead_code import drop_dead_code
@@ -34,7 +35,7 @@ from torch2keras.support import require_lowerings
 
 def convert(
     module: nn.Module,
-    args: tuple[Any, ...] = (),
+    args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     *,
     dynamic_shapes: Any = None,
@@ -46,7 +47,8 @@ def convert(
 ) -> Converted:
     """Convert a PyTorch module to a Keras 3 Functional model of stock layers, channels last, and verify it.
 
-    `args` and `kwargs` are an example input in PyTorch's layout. The batch (dimension 0) is dynamic where
+    `args` and `kwargs` are an example input in PyTorch's layout; `args` may be one tensor, or a mapping of keywords as
+    a tokenizer gives it. The batch (dimension 0) is dynamic where
     torch.export can prove it and Keras can express it; other dimensions as `dynamic_shapes` says, in torch.export's
     own vocabulary.
     `layout` is "keras" (ports in the order that costs nothing), "torch" (exactly the module's order), or a mapping
@@ -55,9 +57,8 @@ def convert(
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
-    kwargs = dict(kwargs or {})
     with unchanged():
-        ask = Request(module, args, kwargs, dynamic_shapes, layout, name or type(module).__name__)
+        ask = request(module, args, kwargs, dynamic_shapes, layout, name)
         captured = captured_by(ask, capture, progress)
         try:
             converted = _converted(ask, captured, progress)
@@ -81,6 +82,20 @@ class Request:
     dynamic_shapes: Any
     layout: str | Mapping[str, str]
     name: str
+    notes: tuple[str, ...] = ()
+
+
+def request(
+    module: nn.Module,
+    args: Any,
+    kwargs: Mapping[str, Any] | None,
+    dynamic_shapes: Any,
+    layout: str | Mapping[str, str],
+    name: str | None,
+) -> Request:
+    """What the arguments of `convert` and `inspect` ask for."""
+    call = module_call(module, args, kwargs)
+    return Request(module, call.args, call.kwargs, dynamic_shapes, layout, name or type(module).__name__, call.notes)
 
 
 def captured_by(ask: Request, way: str, progress: Progress) -> Captured:
@@ -92,7 +107,7 @@ def captured_by(ask: Request, way: str, progress: Progress) -> Captured:
     if way == "trace" and ask.dynamic_shapes is not None:
         why = "tracing fixes every size to the example's"
         raise InputError('capture="trace" takes no dynamic_shapes', [("why", why), ("next", "leave one of them out")])
-    return capture_program(ask.module, ask.args, ask.kwargs, dynamic_shapes=ask.dynamic_shapes, trace=way == "trace")
+    return _captured(ask, dynamic_shapes=ask.dynamic_shapes, trace=way == "trace")
 
 
 def may_fix_batch(ask: Request, captured: Captured) -> bool:
@@ -102,7 +117,12 @@ def may_fix_batch(ask: Request, captured: Captured) -> bool:
 
 def with_fixed_batch(ask: Request, headline: str) -> Captured:
     """Captured once more with every size fixed, which the report says, and why: the headline of an error."""
-    return capture_program(ask.module, ask.args, ask.kwargs, fixed_because=headline)
+    return _captured(ask, fixed_because=headline)
+
+
+def _captured(ask: Request, **options: Any) -> Captured:
+    captured = capture_program(ask.module, ask.args, ask.kwargs, **options)
+    return replace(captured, notes=(*ask.notes, *captured.notes))
 
 
 def _converted(ask: Request, captured: Captured, progress: Progress) -> Converted:

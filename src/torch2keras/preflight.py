@@ -15,7 +15,7 @@ from torch2keras.converted import Conversion
 from torch2keras.global_state import unchanged
 from torch2keras.lower import Survey
 from torch2keras.memory import Memory, predicted_memory
-from torch2keras.pipeline import Request, captured_by, lowered, may_fix_batch, with_fixed_batch
+from torch2keras.pipeline import captured_by, lowered, may_fix_batch, request, with_fixed_batch
 from torch2keras.ports import Port
 from torch2keras.progress import Progress, silent
 from torch2keras.report import Parameters, Transpose, kind_of, notes_of, parameters_of, transposes_of
@@ -70,7 +70,7 @@ class Inspection:
 
 def inspect(
     module: nn.Module,
-    args: tuple[Any, ...] = (),
+    args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     *,
     dynamic_shapes: Any = None,
@@ -84,9 +84,8 @@ def inspect(
     Raises InputError for a module or inputs that cannot be used, CaptureError where torch.export cannot take the
     module, UnsupportedOpError for control flow. Refused ops are not raised: they stand in the result.
     """
-    kwargs = dict(kwargs or {})
     with unchanged():
-        ask = Request(module, args, kwargs, dynamic_shapes, layout, name or type(module).__name__)
+        ask = request(module, args, kwargs, dynamic_shapes, layout, name)
         captured, survey = captured_by(ask, capture, progress), Survey()
         conversion = lowered(ask, captured, progress, survey)
         if survey.refusals and may_fix_batch(ask, captured):

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 from torch2keras.axes import AxisSpace
-from torch2keras.errors import LoweringError
 from torch2keras.factor import product, simple
 from torch2keras.forms import Form, dynamic, order_of, pieces, shape_of
 from torch2keras.ir import Size, Value
 from torch2keras.keras_graph import Weight
 from torch2keras.recorder import Tensor, layers, ops
+from torch2keras.sizes import numbers
 
 
 def rearrange(space: AxisSpace, value: Value, tensor: Tensor, source: Form, target: Form) -> Tensor:
@@ -42,7 +42,8 @@ def arrange_weight(space: AxisSpace, value: Value, weight: Weight, target: Form)
 def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
     """A reshape between stored shapes, in the form that leaves dynamic sizes alone.
 
-    Raises LoweringError where more than one dynamic dimension would have to be computed.
+    Keras computes one dimension of a reshape; where more of them are dynamic, the elements are taken by their numbers.
+    Raises LoweringError where a size cannot be made in Keras.
     """
     have, want = tuple(map(simple, have)), tuple(map(simple, want))
     if have == want:
@@ -58,17 +59,17 @@ def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tenso
         return _reshape_units(tensor, have, want)
     if (around := _between(have, want)) is not None:
         return _reshape_around(tensor, want, *around)
-    raise LoweringError(
-        "a reshape of two dynamic dimensions",
-        [
-            ("from", str(list(have))),
-            ("to", str(list(want))),
-            (
-                "next",
-                "make one of the dimensions static: leave it out of dynamic_shapes, or give it a fixed size there",
-            ),
-        ],
-    )
+    return _taken(tensor, have, want)
+
+
+def _taken(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
+    """One dimension split into several by `take`; any other reshape by taking from the flat tensor."""
+    shorter = min(len(have), len(want))
+    before = next((i for i in range(shorter) if have[i] != want[i]), shorter)
+    after = next((i for i in range(shorter - before) if have[-1 - i] != want[-1 - i]), shorter - before)
+    if before + 1 + after == len(have):
+        return ops.take(tensor, numbers(want[before : len(want) - after]), axis=before)  # type: ignore[no-any-return]
+    return ops.take(ops.reshape(tensor, (-1,)), numbers(want), axis=0)  # type: ignore[no-any-return]
 
 
 def _reshape_units(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:

@@ -256,6 +256,8 @@ class Recorder:
 
 def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> Any:
     """Shape and dtype of a layer's result, without making its weights."""
+    if isinstance(layer, keras.layers.MultiHeadAttention):  # its shapes are arguments of their own
+        return layer.compute_output_spec(*inputs, **kwargs)
     shapes = [tuple(x.shape) for x in inputs if not isinstance(x, list)]
     try:
         shape = (
@@ -341,9 +343,15 @@ ops = _Ops()
 layers = _Layers()
 
 
-def call(layer: LayerCall, *inputs: Any, **weights: Weight | None) -> Recorded:
-    """Call a layer on inputs, with weights by the names of its attributes; None for one that it does not have."""
-    return recorder().layer(layer, inputs, {}, {k: w for k, w in weights.items() if w is not None})
+def call(layer: LayerCall, *inputs: Any, **given: Any) -> Recorded:
+    """Call a layer on inputs, with weights by the names of its attributes; None for one that it does not have.
+
+    What is no weight is an argument of the call.
+    """
+    weights = {k: v for k, v in given.items() if isinstance(v, Weight)}
+    return recorder().layer(
+        layer, inputs, {k: v for k, v in given.items() if v is not None and k not in weights}, weights
+    )
 
 
 def cast(x: Any, dtype: Any) -> Any:

@@ -140,7 +140,7 @@ def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:
     wanted = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
     expected = [("x" if i == 0 and a.name in ("self", "input") else a.name) for i, a in enumerate(schema)]
     got = [p.name for p in wanted]
-    if got != expected:
+    if got not in (expected, [a.name for a in schema]):
         message = f"{convert.__name__} takes {got}, but {op} has {expected}: {op._schema}"
         raise TypeError(message)
     for parameter, argument in zip(wanted, schema, strict=True):

@@ -169,6 +169,16 @@ def count(size: Size) -> Tensor:
     return positions
 
 
+def numbers(shape: Sequence[Size]) -> Tensor:
+    """The number of each element of this shape in the flat tensor, as int32."""
+    last = len(shape) - 1
+    total, stride = count(shape[last]), simple(shape[last])
+    for size in map(simple, shape[:last][::-1]):
+        rows = ops.reshape(count(size) * sizes().tensor(stride), (-1, *(1,) * total.ndim))
+        total, stride = ops.expand_dims(total, 0) + rows, simple(stride * size)
+    return total
+
+
 def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
     """Ones of a shape with dynamic sizes."""
     total: Any = None

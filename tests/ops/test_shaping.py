@@ -12,6 +12,7 @@ from conversion import Case, check, function
 W = torch.randn(6, 3, 3, generator=torch.Generator().manual_seed(0))
 V = torch.randn(5, 6, 3, generator=torch.Generator().manual_seed(1))
 BOTH = {"dynamic_shapes": (({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO},),)}
+ALL = {"dynamic_shapes": ((dict.fromkeys(range(4), torch.export.Dim.AUTO),),)}
 
 
 def conv(x: Tensor) -> Tensor:
@@ -75,6 +76,18 @@ CASES: dict[str, Case] = {
     ),
     "repeat, dynamic length": function(lambda x: x.repeat(1, 2, 3), (2, 3, 11), **BOTH),
     "tile": function(lambda x: torch.tile(x, (2, 1)), (2, 3, 11)),
+    "repeat as often as the batch is long": function(
+        lambda x, y: x.repeat(y.shape[0], 1, 2) + y.repeat_interleave(2, 0).repeat(1, 1, 2),
+        (2, 3, 11),
+        (5, 3, 11),
+        dynamic_shapes=({}, {0: torch.export.Dim.AUTO}),
+    ),
+    "split, three dynamic dims": function(
+        lambda x: x.unflatten(1, (-1, 3)).transpose(1, 2).softmax(1), (2, 15, 11, 7), **ALL, transposes=1
+    ),
+    "join and split, three dynamic dims": function(
+        lambda x: x.unflatten(1, (3, -1)).flatten(2, 3).cumsum(3).relu(), (2, 15, 6, 7), **ALL
+    ),
     "repeat_interleave": function(lambda x: conv(x).repeat_interleave(3, 2), (2, 3, 11)),
     "repeat_interleave channels": function(lambda x: conv(x).repeat_interleave(2, -2), (2, 3, 11)),
     "repeat_interleave flat": function(lambda x: x.repeat_interleave(3), (2, 3)),

@@ -55,8 +55,13 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
 
 
 def product_axes(args: Mapping[str, Any]) -> str:
-    """Vectors have no free dimension, matrices one each, and what is left of them is a batch that broadcasts."""
+    """Vectors have no free dimension, matrices one each, and what is left of them is a batch that broadcasts.
+
+    The rows that one matrix multiplies may lie in several stored dimensions.
+    """
     (_, a), (_, b) = list(args.items())[:2]
+    if a.type.rank > 1 and b.type.rank == 2:
+        return "... j, j k -> ... k"
     left, right = ("j" if a.type.rank == 1 else "... i j"), ("j" if b.type.rank == 1 else "... j k")
     batch = "... " if "..." in left + right else ""
     return f"{left}, {right} -> {batch}{'i ' if 'i' in left else ''}{'k' if 'k' in right else ''}"
@@ -86,12 +91,9 @@ def dot(x, tensor, *, letters):
     return contract([x, tensor], letters)
 
 
-ADDED = {0: "", 1: "k", 2: "i k"}
-
-
 def addmm_axes(args: Mapping[str, Any]) -> str:
-    """What is added may be a matrix, a row or a number."""
-    return f"{ADDED[args['self'].type.rank]}, i j, j k -> i k"
+    """What is added may be a matrix, a row or a number; rows may lie in several stored dimensions."""
+    return f"{('', 'k', '... k')[args['self'].type.rank]}, ... j, j k -> ... k"
 
 
 @lowering(aten.addmm.default, torch=addmm_axes, keras=addmm_axes)
@@ -105,7 +107,7 @@ def addmm(x, mat1, mat2, beta=1, alpha=1):
 
 def addbmm_axes(args: Mapping[str, Any]) -> str:
     """The products of all batches are summed."""
-    return f"{ADDED[args['self'].type.rank]}, b i j, b j k -> i k"
+    return f"{('', 'k', 'i k')[args['self'].type.rank]}, b i j, b j k -> i k"
 
 
 @lowering(aten.addbmm.default, torch=addbmm_axes, keras=addbmm_axes)

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from torch2keras.errors import LoweringError
+from torch2keras.factor import product
+from torch2keras.ir import Size
+from torch2keras.rearrange import reshape
 from torch2keras.recorder import Tensor, ops
 from torch2keras.registry import lowering, registry
 from torch2keras.sizes import count, grow, sizes, sizes_of
@@ -45,21 +47,26 @@ def repeat_axes(args: Mapping[str, Any]) -> str:
 
 @lowering(aten.repeat.default, axes=repeat_axes)
 def repeat(x, repeats, *, d, n, shapes):
-    """`keras.ops.tile`; a product with ones where a dimension of size one is repeated a dynamic number of times."""
-    have = list(sizes_of(x))
-    counts = dict(zip([*n, *_after(n, d)], repeats, strict=True))
+    """`keras.ops.tile`; a product with ones where a dimension is repeated a dynamic number of times."""
+    have, counts = list(sizes_of(x)), dict(zip([*n, *_after(n, d)], repeats, strict=True))
     for position in sorted(n):
         have.insert(position, 1)
     x = ops.expand_dims(x, axis=tuple(sorted(n))) if n else x
+    computed = [p for p, own in enumerate(have) if own != 1 and not isinstance(counts[p], int)]
+    for position in computed[::-1]:
+        x, have = _repeated(x, have, position, counts[position])
     want = [size if own == 1 else own for own, size in zip(have, shapes[0], strict=True)]
-    rest = tuple(counts[p] if own != 1 else 1 for p, own in enumerate(have))
-    if not all(isinstance(r, int) for r in rest):
-        raise LoweringError(
-            "a dimension is repeated a dynamic number of times",
-            [("next", "repeat it after unsqueeze, or make the number static")],
-        )
+    rest = tuple(counts[p] if own != 1 and p not in computed else 1 for p, own in enumerate(have))
     x = grow(x, want, have)
     return ops.tile(x, rest) if any(r != 1 for r in rest) else x
+
+
+def _repeated(x: Tensor, have: Sequence[Size], position: int, times: Size) -> tuple[Tensor, list[Size]]:
+    """`x` of the shape `have`, one of its dimensions behind itself so many times; and its shape."""
+    before, own, after = have[:position], have[position], have[position + 1 :]
+    rows: Any = grow(ops.expand_dims(x, axis=position), (*before, times, own, *after), (*before, 1, own, *after))
+    want = [*before, product((times, own)), *after]
+    return reshape(rows, (*before, times, own, *after), want), want
 
 
 def _after(inserted: tuple[int, ...], positions: tuple[int, ...]) -> list[int]:
