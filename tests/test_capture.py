@@ -164,7 +164,7 @@ def test_module_inputs_and_torch_are_as_before(fails):
 def test_fast_attention_kernels_stay_out():
     encoder = nn.TransformerEncoderLayer(14, 2, batch_first=True).requires_grad_(False)
     found = targets(capture(encoder, (torch.randn(N, 5, 14),)).graph_module)
-    assert "multi_head_attention.default" in found
+    assert "torch2keras.multi_head_attention.default" in found
     assert not [target for target in found if target.startswith("_")]
 
 

@@ -37,6 +37,7 @@ from torch2keras.module_state import eval_view, quiet
 from torch2keras.passes import drop_copies, functionalize, inline, writes_without_grad
 from torch2keras.passes.fake_values import static_size, symbolic_expression
 from torch2keras.tracing import FROZEN, Traced, with_module_stacks
+from torch2keras.value_checks import answered, answers, note
 from torch2keras.whole import whole_modules
 
 
@@ -125,17 +126,20 @@ def _export(
     bound: dict[str, Any],
     refusal: str,
 ) -> _Exported:
-    """The first attempt that succeeds: without dynamo, then with it; on each way the most dynamic example first."""
+    """The first attempt that succeeds: without dynamo, with it, without checks; the most dynamic example first."""
     given = Example(args, kwargs, None)
     if dynamic_shapes is None:
         attempts, notes = [given] if refusal else list(_default_attempts(given, bound)), list[str]()
     else:
         attempts, notes = _asked_attempts(given, by_parameter(dynamic_shapes, module, given, bound), bound)
     first: Exception | None = None
-    for strict in (False, True):
+    known: list[bool] | None = None
+    for strict, by_example in ((False, False), (True, False), (False, True)):
+        if by_example and (known := answers(lambda: _run(module, given, bound))) is None:
+            break
         for example in attempts:
             try:
-                program = _export_once(module, example, strict=strict)
+                program = _export_once(module, example, strict=strict, known=known)
             except Exception as error:  # noqa: BLE001 - torch.export lets through whatever the user's code raises
                 if first is None:
                     _run(module, given, bound)
@@ -149,6 +153,7 @@ def _export(
                 notes += _batch_notes(program, refusal)
             elif refusal:
                 notes.append(f"Not every dim that dynamic_shapes names could be made dynamic: {refusal}")
+            notes += note(known or ())
             return _Exported(program, strict, tuple(notes))
     raise capture_failure(module, named_leaves(bound), cast("Exception", first)) from first
 
@@ -164,9 +169,11 @@ def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -
     return _Exported(with_module_stacks(program), strict=False, notes=(FROZEN,))
 
 
-def _export_once(module: nn.Module, example: Example, *, strict: bool) -> ExportedProgram:
+def _export_once(
+    module: nn.Module, example: Example, *, strict: bool, known: list[bool] | None = None
+) -> ExportedProgram:
     args, kwargs = cloned(example.args, example.kwargs)
-    with quiet(), whole_modules(module):
+    with quiet(), whole_modules(module), answered(known):
         program = torch.export.export(module, args, kwargs, dynamic_shapes=example.shapes, strict=strict)
     check_constants(program)
     return program

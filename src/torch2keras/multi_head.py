@@ -7,7 +7,7 @@ differ: a query that may attend to nothing gives NaN in PyTorch, and a mean of a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -85,6 +85,10 @@ ABSENT = ("bias_k", "bias_v", "key_padding_mask", "attn_mask", "static_k", "stat
 class Whole(TorchFunctionMode):
     """Within, attention that is Keras's runs by `torch2keras::multi_head_attention`."""
 
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
@@ -93,16 +97,17 @@ class Whole(TorchFunctionMode):
             return func(*args, **kwargs)
         bound = SIGNATURE.bind(*args, **kwargs)
         bound.apply_defaults()
-        return whole(bound.arguments) if is_keras(bound.arguments) else func(*args, **kwargs)
+        own = {id(parameter) for parameter in self.module.parameters()}
+        return whole(bound.arguments) if is_keras(bound.arguments, own) else func(*args, **kwargs)
 
 
-def is_keras(given: Mapping[str, Any]) -> bool:
-    """Whether Keras's layer is exactly this attention, and can hold its weights."""
+def is_keras(given: Mapping[str, Any], parameters: Container[int]) -> bool:
+    """Whether Keras's layer is exactly this attention, and can hold its weights, which are no computed ones."""
     plain = given["query"].dim() == 3 and not given["add_zero_attn"] and not given["is_causal"]
     packed = [given["q_proj_weight"], given["k_proj_weight"], given["v_proj_weight"]]
     held = packed if given["use_separate_proj_weight"] else [given["in_proj_weight"]]
     biased = {given["in_proj_bias"] is None, given["out_proj_bias"] is None}
-    learnt = all(isinstance(weight, nn.Parameter) for weight in (*held, given["out_proj_weight"]))
+    learnt = all(id(weight) in parameters for weight in (*held, given["out_proj_weight"]))
     return plain and learnt and len(biased) == 1 and all(given[name] is None for name in ABSENT)
 
 
@@ -120,4 +125,4 @@ def whole(given: Mapping[str, Any]) -> tuple[Tensor, Tensor | None]:
 
 def whole_attention(module: nn.Module) -> AbstractContextManager[Any]:
     """What keeps a module's multi-head attention whole; nothing for a module that has none."""
-    return Whole() if any(isinstance(m, nn.MultiheadAttention) for m in module.modules()) else nullcontext()
+    return Whole(module) if any(isinstance(m, nn.MultiheadAttention) for m in module.modules()) else nullcontext()

@@ -27,6 +27,13 @@ def indices(*shape: int, below: int = 3) -> Tensor:
     return torch.randint(below, shape, generator=torch.Generator().manual_seed(1))
 
 
+def written(x: Tensor, mask: Tensor, values: Tensor) -> Tensor:
+    """Values in the second dimension where a mask is true."""
+    x = x.clone()
+    x[:, mask] = values
+    return x
+
+
 def write_masked(x: Tensor) -> Tensor:
     x = x.clone()
     x[x > 0] = -1.0
@@ -145,6 +152,25 @@ CASES: dict[str, Case] = {
     ),
     "write to channels": function(write_channels, (2, 3, 11), transposes=2),
     "write where masked": function(write_masked, (2, 3, 11)),
+    "values by a mask": function(
+        lambda x, y: x.index_put((x.argsort(1) > 2,), y.flatten()), (3, 7), (3, 4), transposes=1
+    ),
+    "values by a mask of the first dimensions": function(
+        lambda x, y: x.index_put((x[..., 0].argsort(1) > 0,), y.flatten(0, 1), accumulate=True), (2, 3, 5), (2, 2, 5)
+    ),
+    "values by a mask of the second dimension": function(
+        lambda x, y: written(x, x[0, :, 0].argsort() > 0, y), (2, 3, 5), (2, 2, 5), transposes=3
+    ),
+    "values by a mask of channels": function(
+        lambda x, w: F.relu(written(F.conv1d(x, w), w[:, 0, 0].argsort() > 1, x[:, :, 2:])),
+        (2, 3, 13),
+        (5, 3, 3),
+        transposes=5,
+    ),
+    "the same row wherever a mask is": function(lambda x, y: x.index_put((x[:, :, 0] > 0,), y), (2, 3, 5), (5,)),
+    "the same column wherever a mask is": function(
+        lambda x, y: written(x, x[0, :, 0] > 0, y), (2, 3, 5), (2, 1, 5), transposes=3
+    ),
     "index_add": function(lambda x: x.index_add(2, torch.tensor([0, 4, 4]), x[:, :, :3]), (2, 3, 11), transposes=3),
     "index_fill": function(lambda x: x.index_fill(2, torch.tensor([0, 4]), 3.0), (2, 3, 11), transposes=2),
     "index_copy": function(lambda x: x.index_copy(1, torch.tensor([2, 0]), x[:, 1:]), (2, 3, 11), transposes=3),
@@ -161,7 +187,7 @@ def test_indexing(name: str) -> None:
 REFUSED = {
     "nonzero": (torch.nonzero, "depends on the data"),
     "masked_select": (lambda x: x[x > 0], "depends on the data"),
-    "values by mask": (lambda x: x.index_put((x > 0,), x.flatten()[:2]), "depends on the data"),
+    "two masks": (lambda x: x.index_put((x[:, 0] > 0, x[0] > 0), x[0, 0]), "several masks"),
     "random": (lambda x: x + torch.rand(3), "random numbers"),
 }
 

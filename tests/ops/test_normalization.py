@@ -61,6 +61,14 @@ CASES = {
     "native batch, training": function(
         lambda x: torch.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)[0], (3, 5, 7)
     ),
+    "native batch, its statistics": function(
+        lambda x: torch.native_batch_norm(torch.conv1d(x, x[:, :, :3]), None, None, None, None, True, 0.1, 1e-5)[1:],
+        (5, 3, 13),
+        transposes=1,
+    ),
+    "native batch, one of its statistics": function(
+        lambda x: torch.ops.aten._native_batch_norm_legit.no_stats(x, None, None, True, 0.1, 1e-5)[::2], (3, 5, 7)
+    ),
     "batch without training": function(
         lambda x: torch.ops.aten._native_batch_norm_legit_no_training(
             x, None, None, torch.arange(5.0), torch.arange(5.0) + 1, 0.1, 1e-5
@@ -79,6 +87,14 @@ CASES = {
     "layer over length": between(lambda: nn.LayerNorm(17)),
     "layer, computed weight": function(of_channels, (2, 3, 7)),
     "native layer": function(lambda x: torch.native_layer_norm(x, (7,), None, None, 1e-5)[0], (2, 3, 7)),
+    "native layer, its statistics": function(
+        lambda x, w: torch.native_layer_norm(x, (5, 7), w, None, 1e-3), (2, 3, 5, 7), (5, 7)
+    ),
+    "native layer of channels, its statistics": function(
+        lambda x: torch.native_layer_norm(torch.conv1d(x, x[:, :, :3]), (5, 11), None, None, 1e-3)[:2],
+        (5, 3, 13),
+        transposes=1,
+    ),
     "group, 1d": norm(nn.GroupNorm, 3, 6, shape=(2, 6, 11)),
     "group, 2-D": norm(nn.GroupNorm, 2, 26, shape=(3, 26)),
     "group, 2d, one group": norm(nn.GroupNorm, 1, 6, shape=(2, 6, 5, 3)),

@@ -1,23 +1,58 @@
-"""Ops that read memory by strides, or write where a mask says."""
+"""Ops that read or write memory by strides, write where a mask says, or compute a loss in chunks."""
 
 from __future__ import annotations
 
 import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch.export import Dim
 
 import torch2keras as t2k
 from conversion import check, function
 
 STATIC = {"dynamic_shapes": ({0: Dim.STATIC},)}
+ONE_BATCH = {"dynamic_shapes": (({0: Dim.STATIC},) * 3,)}
+TARGET = torch.tensor([0, 6, 3, 1, 3])
 
 CASES = {
     "windows": function(lambda x: x.as_strided((5, 3), (2, 1)), (3, 7), **STATIC),
     "an offset": function(lambda x: x.as_strided((2, 5), (7, 1), 2), (3, 7), **STATIC),
     "of a value": function(lambda x: x.exp().as_strided((3, 7), (1, 3)), (3, 7), **STATIC),
+    "writing a window": function(
+        lambda x, y: x.as_strided_scatter(y, (2, 3), (7, 2), 1),
+        (3, 7),
+        (2, 3),
+        dynamic_shapes=(({0: None}, {0: None}),),
+    ),
     "masked_scatter": function(lambda x, y: x.masked_scatter(x > 0, y), (3, 7), (3, 7)),
     "masked_scatter, broadcast": function(lambda x, y: x.masked_scatter(y[:1] > 0, y), (3, 7), (3, 7)),
     "masked_scatter of nothing": function(lambda x, y: x.masked_scatter(x > 99, y), (3, 7), (3, 7)),
 }
+
+CHUNKED = (
+    {"options": torch.nn.LinearCrossEntropyOptions(batch_chunk_size=2)} if hasattr(F, "linear_cross_entropy") else {}
+)
+if CHUNKED:
+    CASES |= {
+        "linear_cross_entropy": function(
+            lambda x, w, b: (
+                F.linear_cross_entropy(x, w, TARGET, linear_bias=b, **CHUNKED),
+                F.linear_cross_entropy(x, w, TARGET, **CHUNKED, reduction="sum", ignore_index=3),
+                F.linear_cross_entropy(x, w, TARGET, linear_bias=b, **CHUNKED, reduction="none", weight=b.abs()),
+            ),
+            (5, 3),
+            (7, 3),
+            (7,),
+            **ONE_BATCH,
+        ),
+        "linear_cross_entropy of probabilities": function(
+            lambda x, w, p: F.linear_cross_entropy(x, w, torch.softmax(p, 1), **CHUNKED),
+            (5, 3),
+            (7, 3),
+            (5, 7),
+            **ONE_BATCH,
+        ),
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -28,6 +63,7 @@ def test_rewrites(name: str) -> None:
 REFUSED = {
     "memory in another order": lambda x: x.mT.as_strided((2, 2), (2, 1)),
     "memory before the value": lambda x: x[1:].as_strided((2, 2), (2, 1)),
+    "writing twice": lambda x: x.as_strided_scatter(x[:2, :2], (2, 2), (1, 1)),
 }
 
 

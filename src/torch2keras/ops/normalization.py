@@ -78,22 +78,35 @@ def native_axes(args: Mapping[str, Any]) -> str:
     return f"{CHANNELS}, c, c" if args.get("training") else f"{CHANNELS}, mean', deviation'"
 
 
+def statistics(
+    x: Tensor, axes: Sequence[int], eps: float, used: Sequence[bool], *, keepdims: bool = False
+) -> tuple[Tensor | None, Tensor | None]:
+    """The mean over stored dimensions and one over the deviation, each where the model reads it."""
+    mean, inverse = used[1:]
+    return (
+        ops.mean(x, axis=axes, keepdims=keepdims) if mean else None,
+        ops.rsqrt(ops.var(x, axis=axes, keepdims=keepdims) + eps) if inverse else None,
+    )
+
+
 @lowering(aten.native_batch_norm.default, axes=native_axes)
-def native_batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, *, c):
-    """`BatchNormalization`; the statistics, which only a backward pass needs, are left out."""
-    return batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, False, c=c), None, None
+def native_batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, *, c, used):
+    """`BatchNormalization`; in training with the statistics of the batch, otherwise without any."""
+    y = batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, False, c=c)
+    others = [d for d in range(x.ndim) if d != c]
+    return y, *(statistics(x, others, eps, used) if training else (None, None))
 
 
 @lowering(aten._native_batch_norm_legit_no_training.default, axes=native_axes)
-def batch_norm_no_training(x, weight, bias, running_mean, running_var, momentum, eps, *, c):
+def batch_norm_no_training(x, weight, bias, running_mean, running_var, momentum, eps, *, c, used):
     """`BatchNormalization`."""
-    return native_batch_norm(x, weight, bias, running_mean, running_var, False, momentum, eps, c=c)
+    return native_batch_norm(x, weight, bias, running_mean, running_var, False, momentum, eps, c=c, used=used)
 
 
 @lowering(aten._native_batch_norm_legit.no_stats, axes=NO_STATISTICS)
-def batch_norm_no_stats(x, weight, bias, training, momentum, eps, *, c):
+def batch_norm_no_stats(x, weight, bias, training, momentum, eps, *, c, used):
     """By the statistics of the batch, in training or not."""
-    return native_batch_norm(x, weight, bias, None, None, True, momentum, eps, c=c)
+    return native_batch_norm(x, weight, bias, None, None, True, momentum, eps, c=c, used=used)
 
 
 def trailing(args: Mapping[str, Any]) -> str:
@@ -126,9 +139,10 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enab
 
 
 @lowering(aten.native_layer_norm.default, axes=native_trailing)
-def native_layer_norm(x, normalized_shape, weight, bias, eps, *, n):
-    """`LayerNormalization`; the statistics, which only a backward pass needs, are left out."""
-    return layer_norm(x, normalized_shape, weight, bias, eps, n=n), None, None
+def native_layer_norm(x, normalized_shape, weight, bias, eps, *, n, used):
+    """`LayerNormalization`, and the statistics that it takes."""
+    y = layer_norm(x, normalized_shape, weight, bias, eps, n=n)
+    return y, *statistics(x, n, eps, used, keepdims=True)
 
 
 @lowering(aten.rms_norm.default, axes=trailing_scale)

@@ -1,4 +1,4 @@
-"""Orthogonal polynomials: by recurrences for a degree that is a number, else by a closed form where there is one."""
+"""Orthogonal polynomials: by recurrences, those of Chebyshev in a tensor of degrees by a closed form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from torch2keras.registry import pointwise
 aten = torch.ops.aten
 
 MOST = 64
-"""The largest degree whose recurrence is written out."""
+"""The largest degree that is a number, whose recurrence is written out."""
+MOST_OF_TENSOR = 128
+"""The largest degree in a tensor. Beyond it is NaN, as PyTorch has for Hermite in float32 (ATen/native/Math.h)."""
 
 Step = Callable[[int, Tensor, Tensor, Any], Tensor]
 
@@ -25,23 +27,61 @@ Step = Callable[[int, Tensor, Tensor, Any], Tensor]
 def recurrence(first: Callable[[Tensor], Tensor], step: Step, *, shifted: bool = False) -> Callable[[Any, Any], Tensor]:
     """The polynomial of a degree that is a number, from those of the degrees 0 and 1.
 
-    `step(k, x, q, p)` is the one of degree k from those of the degrees k - 1 and k - 2. Raises LoweringError for a
-    degree that is a tensor, and beyond `MOST`.
+    `step(k, x, q, p)` is the one of degree k from those of the degrees k - 1 and k - 2. Raises LoweringError beyond
+    `MOST`.
     """
 
     def of(x: Any, n: Any) -> Tensor:
-        if isinstance(n, Tensor | Weight) or n > MOST:
-            what = f"of the degree {n}" if isinstance(n, int | float) else "whose degree is a tensor"
-            raise LoweringError(f"a polynomial {what}", [("next", f"give the degree as a number up to {MOST}")])
+        if n > MOST:
+            raise LoweringError(f"a polynomial of the degree {n}", [("next", f"give a degree up to {MOST}")])
         x = 2.0 * x - 1.0 if shifted else x
-        before, now = ops.ones_like(x), first(x)
         if n < 1:
-            return before if n > -1 else ops.zeros_like(x)
-        for k in range(2, int(n) + 1):
-            before, now = now, step(k, x, now, before)
-        return now
+            return ops.ones_like(x) if n > -1 else ops.zeros_like(x)
+        return up_to(int(n), x, first, step)[-1]
 
     return of
+
+
+def up_to(most: int, x: Tensor, first: Callable[[Tensor], Tensor], step: Step) -> list[Tensor]:
+    """The polynomials of the degrees 0, 1 and so on up to `most`, at least 1."""
+    values = [ops.ones_like(x), first(x)]
+    for k in range(2, most + 1):
+        values.append(step(k, x, values[-1], values[-2]))
+    return values
+
+
+def chosen(first: Callable[[Tensor], Tensor], step: Step) -> Callable[[Any, Any], Tensor]:
+    """A polynomial whose degree may be a tensor: those of all degrees, of which each element takes its own.
+
+    Degrees are rounded towards zero; negative ones give 0, as do NaN and infinity, whose integer is negative in
+    PyTorch. Raises LoweringError for degrees beyond `MOST_OF_TENSOR` that are known; computed ones give NaN.
+    """
+
+    def of(x: Any, n: Any) -> Tensor:
+        if not isinstance(n, Tensor | Weight):
+            return recurrence(first, step)(x, n)
+        most = largest(n)
+        n = ops.trunc(as_tensor(n))
+        x = (as_tensor(x) if isinstance(x, Tensor | Weight) else float(x)) + ops.zeros_like(n)
+        there = ops.logical_and(ops.greater_equal(n, 0.0), ops.less_equal(n, float(most)))
+        at = cast(ops.where(there, n, 0.0), "int32") + ops.zeros_like(x, dtype="int32")
+        every = ops.stack(up_to(most, x, first, step), axis=-1)
+        value = ops.take_along_axis(every, ops.expand_dims(at, -1), axis=-1)[..., 0]
+        beyond = ops.logical_and(ops.greater(n, float(most)), ops.isfinite(n))
+        return ops.where(there, value, ops.where(beyond, math.nan, 0.0))
+
+    return of
+
+
+def largest(n: Tensor | Weight) -> int:
+    """The degree up to which to go, at least 1. Raises LoweringError where it is known and beyond `MOST_OF_TENSOR`."""
+    if isinstance(n, Tensor):
+        return MOST_OF_TENSOR
+    known = max((int(degree) for degree in n.tensor().flatten().tolist() if math.isfinite(degree)), default=1)
+    if known > MOST_OF_TENSOR:
+        most = f"give degrees up to {MOST_OF_TENSOR}"
+        raise LoweringError(f"a polynomial of the degree {known}", [("next", most)])
+    return max(known, 1)
 
 
 def twice(_k: int, x: Tensor, q: Tensor, p: Any) -> Tensor:
@@ -105,12 +145,12 @@ def closed(kind: str, *, shifted: bool) -> Callable[[Any, Any], Tensor]:
 
 
 POLYNOMIALS: dict[str, Callable[[Any, Any], Tensor]] = {
-    "hermite_polynomial_h": recurrence(lambda x: 2.0 * x, lambda k, x, q, p: 2.0 * x * q - 2.0 * (k - 1) * p),
-    "hermite_polynomial_he": recurrence(lambda x: x, lambda k, x, q, p: x * q - (k - 1.0) * p),
-    "laguerre_polynomial_l": recurrence(
+    "hermite_polynomial_h": chosen(lambda x: 2.0 * x, lambda k, x, q, p: 2.0 * x * q - 2.0 * (k - 1) * p),
+    "hermite_polynomial_he": chosen(lambda x: x, lambda k, x, q, p: x * q - (k - 1.0) * p),
+    "laguerre_polynomial_l": chosen(
         lambda x: 1.0 - x, lambda k, x, q, p: ((2.0 * k - 1.0 - x) * q - (k - 1.0) * p) / k
     ),
-    "legendre_polynomial_p": recurrence(lambda x: x, lambda k, x, q, p: ((2.0 * k - 1.0) * x * q - (k - 1.0) * p) / k),
+    "legendre_polynomial_p": chosen(lambda x: x, lambda k, x, q, p: ((2.0 * k - 1.0) * x * q - (k - 1.0) * p) / k),
     **{
         f"{before}chebyshev_polynomial_{kind}": closed(kind, shifted=bool(before))
         for before in ("", "shifted_")

@@ -142,7 +142,7 @@ def put_torch(args: Mapping[str, Any]) -> str | None:
 def put_keras(args: Mapping[str, Any]) -> str | None:
     """The indexed dimensions first."""
     if any(map(is_mask, args["indices"])):
-        return None
+        return _masked_rows(args)
     names, terms, result, broad = index_names(args)
     names = sorted(names, key=lambda name: name[0])
     present = result[len(result) - args["values"].type.rank :]
@@ -151,21 +151,52 @@ def put_keras(args: Mapping[str, Any]) -> str | None:
 
 
 def _masked(args: Mapping[str, Any]) -> str | None:
-    """A mask as the only index: `m` are its dimensions."""
-    x, values = args["self"], args["values"]
+    """A mask as the only index: `m` are its dimensions, and `c` counts the places that it names."""
+    found = _mask_names(args)
+    if found is None:
+        return None
+    names, mask, values = found
+    return f"{' '.join(names)}, {' '.join(mask)}, {' '.join(values)} -> {' '.join(names)}"
+
+
+def _masked_rows(args: Mapping[str, Any]) -> str | None:
+    """The dimensions of the mask first; one value alone goes into any order."""
+    found = _mask_names(args)
+    if found is None or _is_one(args["values"].type.shape):
+        return None
+    names, mask, values = found
+    rest = [n for n in names if n not in mask]
+    written = [n if n in values else "1" for n in ["c'", *rest]]
+    names = [*mask, *rest]
+    return f"{' '.join(names)}, {' '.join(mask)}, {' '.join(written)} -> {' '.join(names)}"
+
+
+def _mask_names(args: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]] | None:
+    """Names of the dimensions of the operand, of the one mask and of the values; None for several indices.
+
+    Where values differ from place to place, the order of the places matters.
+    """
+    x, values = args["self"].type, args["values"].type
     masks = [(at, v) for at, v in enumerate(args["indices"]) if v is not None]
     if len(masks) != 1:
         return None
     at, mask = masks[0]
-    own = range(at, at + mask.type.rank)
-    names = [f"m{d}" if d in own else f"d{d}" for d in range(x.type.rank)]
-    term = " ".join(names[at : at + mask.type.rank])
-    return f"{' '.join(names)}, {term}, {' '.join(f'v{k}' for k in range(values.type.rank))} -> {' '.join(names)}"
+    end = at + mask.type.rank
+    order = "" if _is_one(values.shape) else "'"
+    names = [f"m{d}{order}" if at <= d < end else f"d{d}" for d in range(x.rank)]
+    if not order:
+        return names, names[at:end], [f"v{k}" for k in range(values.rank)]
+    result = [*names[:at], "c'", *names[end:]]
+    return names, names[at:end], result[len(result) - values.rank :]
+
+
+def _is_one(shape: Sequence[Size]) -> bool:
+    return all(size == 1 for size in shape)
 
 
 @lowering(aten.index_put.default, torch=put_torch, keras=put_keras)
 def index_put(x, indices, values, accumulate=False, *, m):
-    """`keras.ops.scatter_update`; of a mask and one value, `keras.ops.where`."""
+    """`keras.ops.scatter_update`; of a mask, `keras.ops.where`."""
     tensors = [i for i in indices if i is not None]
     x = as_tensor(x)
     if any(t.dtype in ("bool", "uint8") for t in tensors):
@@ -206,16 +237,27 @@ def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
 
 
 def put_masked(x: Tensor, masks: Sequence[Any], values: Any, m: tuple[int, ...], *, accumulate: bool) -> Tensor:
-    """One value where a mask is true. Raises LoweringError for several values: which goes where depends on the data."""
-    if len(masks) > 1 or any(s != 1 for s in sizes_of(values)):
-        raise LoweringError(
-            "which value is written where depends on the data",
-            [("next", "write torch.where(mask, values, x) with values of the shape of x")],
-        )
+    """Values where a mask is true. Raises LoweringError for several masks."""
+    if len(masks) > 1:
+        raise LoweringError("several masks at once", [("next", "combine them into one mask with &")])
     others = tuple(d for d in range(x.ndim) if d not in m)
     mask = ops.expand_dims(masks[0], axis=others) if others else masks[0]
-    value = values.reshape(*(1,) * x.ndim) if isinstance(values, Weight) else ops.reshape(values, (1,) * x.ndim)
+    if _is_one(sizes_of(values)):
+        value = values.reshape(*(1,) * x.ndim) if isinstance(values, Weight) else ops.reshape(values, (1,) * x.ndim)
+    else:
+        value = rows_in_turn(as_tensor(masks[0]), as_tensor(values), sizes_of(x))
     return ops.where(mask, x + value if accumulate else value, x)
+
+
+def rows_in_turn(mask: Tensor, values: Tensor, shape: Sequence[Size]) -> Tensor:
+    """For each place of a mask the row of `values` that is written there: one for all, or the next one in turn."""
+    between = tuple(range(1, mask.ndim))
+    if sizes_of(values)[0] == 1:
+        return ops.expand_dims(values, axis=between) if between else values
+    numbers = ops.cumsum(cast(ops.reshape(mask, (-1,)), "int32")) - 1
+    rows = ops.take(values, ops.maximum(numbers, 0), axis=0)
+    rest = sizes_of(values)[1:]
+    return reshape(rows, (product(shape[: mask.ndim]), *rest), (*shape[: mask.ndim], *rest))
 
 
 def diagonal_put_torch(args: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from torch2keras.loading import load_exporter
 from torch2keras.passes.drop_copies import drop_copies
 from torch2keras.passes.fake_values import copied, fake_mode_of, leaves, origin_of, settled, value_of
 from torch2keras.passes.functionalize import functionalize
-from torch2keras.passes.rewrites import REWRITES
+from torch2keras.passes.rewrites import BY_NAME, REWRITES
 from torch2keras.recurrence import CELLS
 
 aten = torch.ops.aten
@@ -77,8 +77,8 @@ OWN = {**CELLS, **REWRITES}
 
 def decomposition(op: OpOverload) -> Callable[..., Any] | None:
     """The function that computes `op` by other ops, or None."""
-    if op in OWN:
-        return OWN[op]
+    if op in OWN or op._schema.name in BY_NAME:
+        return OWN.get(op) or BY_NAME[op._schema.name]
     if op._schema.name in WHOLE or torch.Tag.nondeterministic_seeded in op.tags:
         return None
     if op._can_decompose():  # noqa: SLF001 - the public `decompose` gives NotImplemented only when it is run

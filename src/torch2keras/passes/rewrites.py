@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 
 aten = torch.ops.aten
 
@@ -17,12 +19,37 @@ def as_strided(
 
     Raises NotImplementedError where memory is not in the order of the dimensions, or begins before `x`.
     """
+    return x.reshape(-1)[_places(x, size, stride, storage_offset)]
+
+
+def as_strided_scatter(
+    x: torch.Tensor,
+    src: torch.Tensor,
+    size: Sequence[int],
+    stride: Sequence[int],
+    storage_offset: int | None = None,
+) -> torch.Tensor:
+    """`x` with `src` written to elements that are named by their number in memory.
+
+    Raises NotImplementedError as `as_strided` does, and where an element could be written twice.
+    """
+    reached = 0
+    for step, count in sorted(zip(stride, size, strict=True)):
+        if count > 1 and step <= reached:
+            raise NotImplementedError
+        reached += step * (count - 1)
+    places = _places(x, size, stride, storage_offset).reshape(-1)
+    return x.reshape(-1).index_put((places,), src.reshape(-1)).reshape(x.shape)
+
+
+def _places(x: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None) -> torch.Tensor:
+    """The numbers in memory of strided elements of a tensor that lies there in the order of its dimensions."""
     if not x.is_contiguous() or x.storage_offset() != 0:
         raise NotImplementedError
     places = torch.tensor(storage_offset or 0)
     for count, step in zip(size, stride, strict=True):
         places = places.unsqueeze(-1) + step * torch.arange(count)
-    return x.reshape(-1)[places]
+    return places
 
 
 def masked_scatter(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
@@ -32,7 +59,46 @@ def masked_scatter(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) ->
     return torch.where(mask, source.reshape(-1)[numbers].reshape(x.shape), x)
 
 
+def linear_cross_entropy(
+    x: torch.Tensor,
+    linear_weight: torch.Tensor,
+    target: torch.Tensor,
+    linear_bias: torch.Tensor | None,
+    weight: torch.Tensor | None,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+    *_: Any,
+) -> tuple[torch.Tensor, ...]:
+    """The loss, without regard to chunks; what the op keeps for its backward pass is NaN."""
+    scores = F.linear(x, linear_weight, linear_bias)
+    loss = F.cross_entropy(
+        scores, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+    )
+    kept = (x, linear_weight, linear_weight[:, 0])
+    return loss, *(torch.full_like(like, math.nan) for like in kept)
+
+
+def linear_cross_entropy_each(
+    x: torch.Tensor,
+    linear_weight: torch.Tensor,
+    target: torch.Tensor,
+    linear_bias: torch.Tensor | None,
+    weight: torch.Tensor | None,
+    ignore_index: int,
+    *_: Any,
+) -> torch.Tensor:
+    """The loss of each sample."""
+    return linear_cross_entropy(x, linear_weight, target, linear_bias, weight, "none", ignore_index, 0.0)[0]
+
+
 REWRITES: Mapping[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.as_strided.default: as_strided,
+    aten.as_strided_scatter.default: as_strided_scatter,
     aten.masked_scatter.default: masked_scatter,
 }
+BY_NAME: Mapping[str, Callable[..., Any]] = {
+    "torch_nn::_linear_cross_entropy_batch_chunked": linear_cross_entropy,
+    "torch_nn::_linear_cross_entropy_batch_chunked_no_reduction": linear_cross_entropy_each,
+}
+"""Those of ops that PyTorch defines when they are first used."""

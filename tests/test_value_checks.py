@@ -1,0 +1,90 @@
+"""Modules that check the values of a tensor, and those for which values decide more than whether they raise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
+from torch import Tensor
+from torch._C import TensorBase
+
+import torch2keras as t2k
+from conversion import Case, Function, check, function
+
+
+def raising(x: Tensor) -> Tensor:
+    if torch.isnan(x).any():
+        raise ValueError(f"not a number: {x}")
+    assert (x.abs() >= 0).all()
+    return F.relu(x)
+
+
+def otherwise(x: Tensor) -> Tensor:
+    return x + 1 if x.sum() > 0 else x
+
+
+def later(x: Tensor) -> Tensor:
+    if x.sum() > 1e9:
+        x = x.reshape(1)
+    return x * 2
+
+
+def caught(x: Tensor) -> Tensor:
+    try:
+        return raising(x)
+    except ValueError:
+        return x
+
+
+def whole(*shape: int):
+    return lambda: torch.randint(0, 5, shape)
+
+
+CHECKED: dict[str, Case] = {
+    "raise and assert": function(raising, (2, 3, 7)),
+    "between layers": function(lambda x, w: raising(F.conv1d(x, w)).mean(1), (2, 3, 13), (5, 3, 3)),
+    "gaussian_nll_loss": function(
+        lambda x, y, v: F.gaussian_nll_loss(x, y, v.exp(), full=True), (3, 5), (3, 5), (3, 5)
+    ),
+}
+RESTATED: dict[str, Case] = {
+    "cov": function(lambda x: (torch.cov(x), torch.cov(x, correction=0), x.cov(correction=9)), (3, 7)),
+    "cov of one variable": function(torch.cov, (7,)),
+    "cov, weighted": function(
+        lambda x, f, a: (
+            torch.cov(x, fweights=f % 5),
+            torch.cov(x, aweights=a.abs()),
+            torch.cov(x, fweights=f % 5, aweights=a.abs(), correction=2),
+            torch.cov(x, fweights=f % 5, aweights=a.abs(), correction=0),
+        ),
+        (3, 7),
+        whole(7),
+        (7,),
+    ),
+    "corrcoef": function(lambda x: torch.corrcoef(x), (3, 7)),
+    "corrcoef of one variable": function(lambda x: x.corrcoef(), (7,)),
+    "narrow": function(lambda x, i: torch.narrow(x, 1, i.abs() % 3, 2), (2, 5, 7), lambda: torch.tensor(1)),
+    "narrow from the end": function(lambda x, i: x.narrow(2, -3 - i.abs() % 3, 2), (2, 5, 7), lambda: torch.tensor(4)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:cov")
+@pytest.mark.parametrize("name", {**CHECKED, **RESTATED})
+def test_converts(name: str) -> None:
+    converted = check({**CHECKED, **RESTATED}[name])
+    assert ("of values" in str(converted.report)) == (name in CHECKED)
+    assert "__bool__" not in vars(Tensor)
+    assert torch.Tensor.__bool__ is TensorBase.__bool__
+
+
+@pytest.mark.parametrize("call", [otherwise, later, caught])
+def test_what_values_decide_is_refused(call) -> None:
+    with pytest.raises(t2k.CaptureError, match="depends on the values"):
+        t2k.convert(Function(call), (torch.randn(2, 3, 7),))
+
+
+def test_the_batch_stays_dynamic() -> None:
+    converted = t2k.convert(Function(raising), (torch.randn(2, 3, 7),))
+    assert converted.model.input_shape[0] is None
+    x = torch.randn(5, 3, 7)
+    assert abs(converted(x) - F.relu(x).numpy()).max() == 0
