@@ -99,7 +99,7 @@ def test_every_error_has_an_exit_code(error, monkeypatch):
     def fails(*_, **__):
         raise error("it does not work", [("next", "try [something] else")])
 
-    monkeypatch.setattr(cli, "_convert", fails)
+    monkeypatch.setattr(cli, "_example", fails)
     ran = command(*SMALL, "2,3,11", "-q")
     assert ran.code == cli.EXIT_CODES[error]
     assert ran.err == f"{error.__name__}: it does not work\n\n  next     try [something] else\n"
@@ -112,7 +112,7 @@ def test_a_bug_is_not_dressed_up(monkeypatch):
     def fails(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_convert", fails)
+    monkeypatch.setattr(cli, "_example", fails)
     with pytest.raises(ZeroDivisionError):
         command(*SMALL, "2,3,11")
 

@@ -7,7 +7,7 @@ import torch
 from torch.export import Dim
 
 from torch2keras.errors import InputError
-from torch2keras.shapes import InputShape, dynamic_shapes, example_tensors, parse_plain_shape, parse_shape
+from torch2keras.shapes import InputShape, dynamic_shapes, example_call, parse_plain_shape, parse_shape
 
 PARSED = [
     ("2,3,17", InputShape((2, 3, 17), (None, None, None))),
@@ -18,9 +18,28 @@ PARSED = [
     ("scalar", InputShape((), ())),
     ("scalar:int32", InputShape((), (), "int32")),
     ("0,3", InputShape((0, 3), (None, None))),
+    ("mask:2,3:int64", InputShape((2, 3), (None, None), "int64", "mask")),
+    ("x:n=2,3", InputShape((2, 3), ("n", None), "float32", "x")),
 ]
 
-REFUSED = ["", ",", "2,,3", "2x3", "-1,3", "2,3.5", "2,3:float33", "2,3:", "2,=3", "2,a b=3", "2,3,", "(2,3)", "2,٣"]
+REFUSED = [
+    "",
+    ",",
+    "2,,3",
+    "2x3",
+    "-1,3",
+    "2,3.5",
+    "2,3:float33",
+    "x:",
+    "x:y",
+    "x:2,3:float33",
+    "2,3:",
+    "2,=3",
+    "2,a b=3",
+    "2,3,",
+    "(2,3)",
+    "2,٣",
+]
 
 
 @pytest.mark.parametrize(("text", "shape"), PARSED, ids=[text for text, _ in PARSED])
@@ -43,7 +62,7 @@ def test_plain_shapes_have_sizes_alone(text):
 
 def test_examples_have_the_shapes_and_dtypes_and_are_the_same_each_time():
     shapes = [parse_shape(t) for t in ("2,3,5", "2,7:int64", "11:bool", "3:bfloat16", "scalar:float64")]
-    first, second = example_tensors(shapes), example_tensors(shapes)
+    (first, _), (second, _) = example_call(shapes), example_call(shapes)
     assert [(tuple(t.shape), str(t.dtype)) for t in first] == [
         ((2, 3, 5), "torch.float32"),
         ((2, 7), "torch.int64"),
@@ -64,3 +83,13 @@ def test_a_name_makes_a_size_dynamic_and_the_batch_stays_automatic():
         {0: Dim.AUTO, 2: Dim.DYNAMIC},
         {0: Dim.AUTO},
     )
+
+
+def test_named_inputs_are_keywords():
+    shapes = [parse_shape("y:2,l=3"), parse_shape("x:2,5:int64")]
+    args, kwargs = example_call(shapes)
+    assert args == ()
+    assert [tuple(t.shape) for t in kwargs.values()] == [(2, 3), (2, 5)]
+    assert dynamic_shapes(shapes) == {"y": {0: Dim.AUTO, 1: Dim.DYNAMIC}, "x": {0: Dim.AUTO}}
+    with pytest.raises(InputError, match="name them all"):
+        example_call([parse_shape("2,3"), parse_shape("x:2,3")])

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from torch2keras import errors
 from torch2keras.output_path import require_writable
-from torch2keras.shapes import InputShape, dynamic_shapes, example_tensors, parse_plain_shape, parse_shape
+from torch2keras.shapes import InputShape, dynamic_shapes, example_call, parse_plain_shape, parse_shape
 from torch2keras.terminal import (
     error_document,
     print_error,
@@ -31,9 +31,6 @@ from torch2keras.terminal import (
     stages,
     stderr_on_failure,
 )
-
-if TYPE_CHECKING:
-    from torch2keras.converted import Converted
 
 EXIT_CODES: dict[type[errors.Torch2KerasError], int] = {
     errors.InputError: 2,
@@ -67,7 +64,7 @@ class Layout(StrEnum):
 
 
 Source = Annotated[
-    str, typer.Argument(help="package.module:factory, torchvision:NAME or timm:NAME.", show_default=False)
+    str, typer.Argument(help="package.module:factory, torchvision:NAME, timm:NAME or hf:FOLDER.", show_default=False)
 ]
 LayoutOption = Annotated[Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")]
 Trace = Annotated[
@@ -78,8 +75,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
-        "--input", "-i", metavar="SHAPE[:DTYPE]",
-        help="An example input in PyTorch's order, once an input: 2,1,1024 or 2,77:int64. "
+        "--input", "-i", metavar="[PARAMETER:]SHAPE[:DTYPE]",
+        help="An example input in PyTorch's order, once an input: 2,1,1024 or mask:2,77:int64. "
         "A name makes a size dynamic: 2,1,length=1024. The batch is dynamic by itself.",
     ),
 ]  # fmt: skip
@@ -133,15 +130,17 @@ def convert_command(
 ) -> None:
     """Convert SOURCE to a Keras model, verify it, save it, and print what became of what.
 
-    SOURCE is package.module:factory (called without arguments), torchvision:NAME or timm:NAME.
+    SOURCE is package.module:factory (called without arguments), torchvision:NAME, timm:NAME, or hf:PATH, a folder of
+    a transformers model or its config.json. For these a text, an image or a second of audio is the example by default.
     """
     with _reported(as_json=as_json), stages(shown=not quiet) as tell:
-        shapes = _required([parse_shape(text) for text in inputs or ()], source)
+        shapes = [parse_shape(text) for text in inputs or ()]
         require_writable(output)
-        tell("load")
-        converted = _convert(
-            source, shapes, tell, layout=layout.value, capture=WAYS[trace], name=name, verify=not no_verify
-        )
+        call = _example(source, shapes, tell)
+        from torch2keras import convert
+
+        options: dict[str, Any] = {"layout": layout.value, "capture": WAYS[trace], "progress": tell}
+        converted = convert(**call, **options, name=name, verify=not no_verify)
         tell("save")
         saved = converted.save(output)
     if as_json:
@@ -150,11 +149,21 @@ def convert_command(
         print_text(f"{converted.report}\n\nsaved {saved}")
 
 
-def _convert(source: str, shapes: Sequence[InputShape], tell: Any, **options: Any) -> Converted:
+def _example(source: str, shapes: Sequence[InputShape], tell: Any) -> dict[str, Any]:
+    """What convert and inspect take of a SOURCE: the module, an example call of it and its dynamic sizes."""
+    known = source.partition(":")[0] == "hf"
+    if not shapes and not known:
+        raise _no_example(source)
+    tell("load")
     module = _load(source)
-    from torch2keras import convert
+    if not shapes:
+        from torch2keras.hugging_face import example_shapes
 
-    return convert(module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), progress=tell, **options)
+        shapes = example_shapes(module)
+    if not shapes:
+        raise _no_example(source)
+    args, kwargs = example_call(shapes)
+    return {"module": module, "args": args, "kwargs": kwargs, "dynamic_shapes": dynamic_shapes(shapes)}
 
 
 def _load(source: str) -> Any:
@@ -166,16 +175,14 @@ def _load(source: str) -> Any:
     return module
 
 
-def _required(shapes: list[InputShape], source: str) -> list[InputShape]:
-    if not shapes:
-        raise errors.InputError(
-            f"no example input for {source}",
-            [
-                ("why", "sizes are read off an example; it is drawn from N(0, 1), integers are 0 or 1"),
-                ("next", "give its shape in PyTorch's order, once an input: -i 2,3,224,224 or -i 2,77:int64"),
-            ],
-        )
-    return shapes
+def _no_example(source: str) -> errors.InputError:
+    return errors.InputError(
+        f"no example input for {source}",
+        [
+            ("why", "sizes are read off an example; it is drawn from N(0, 1), integers are 0 or 1"),
+            ("next", "give its shape in PyTorch's order, once an input: -i 2,3,224,224 or -i 2,77:int64"),
+        ],
+    )
 
 
 @app.command("inspect")
@@ -193,13 +200,10 @@ def inspect_command(
     Exits with 4 where an op is refused.
     """
     with _reported(as_json=as_json), stages(shown=not quiet) as tell:
-        shapes = _required([parse_shape(text) for text in inputs or ()], source)
-        tell("load")
-        module = _load(source)
+        call = _example(source, [parse_shape(text) for text in inputs or ()], tell)
         from torch2keras import inspect
 
-        options: dict[str, Any] = {"layout": layout.value, "capture": WAYS[trace], "progress": tell}
-        found = inspect(module, example_tensors(shapes), dynamic_shapes=dynamic_shapes(shapes), **options)
+        found = inspect(**call, layout=layout.value, capture=WAYS[trace], progress=tell)
     if as_json:
         print_json(found.as_dict())
     else:

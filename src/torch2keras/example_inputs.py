@@ -88,7 +88,7 @@ def doubled(example: Example, positions: tuple[int, ...]) -> Example:
 
 def batch_first(bound: dict[str, Any]) -> dict[str, Any] | None:
     """`dynamic_shapes` with dim 0 of every tensor left to torch.export; None where no tensor has a dim."""
-    shapes = {name: pytree.tree_map(_batch_of, value) for name, value in bound.items()}
+    shapes = {name: _batches(value) for name, value in bound.items()}
     has_dims = any(isinstance(leaf, torch.Tensor) and leaf.ndim for _, leaf in named_leaves(bound))
     return shapes if has_dims else None
 
@@ -135,8 +135,18 @@ def _nested(shapes: tuple[Any, ...], module: nn.Module, bound: dict[str, Any]) -
     return shapes
 
 
-def _batch_of(leaf: Any) -> Any:
-    return {0: Dim.AUTO} if isinstance(leaf, torch.Tensor) and leaf.ndim else None
+def _batches(value: Any) -> Any:
+    """Dim 0 of each tensor in a nest; an object that PyTorch knows as a nest is a list of its parts, as it wants."""
+    if isinstance(value, torch.Tensor):
+        return {0: Dim.AUTO} if value.ndim else None
+    if isinstance(value, dict):
+        return {key: _batches(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [_batches(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if type(value) in pytree.SUPPORTED_NODES:
+        return [_batches(part) for part in pytree.SUPPORTED_NODES[type(value)].flatten_fn(value)[0]]
+    return None
 
 
 def _requested(name: str, shapes: Any, value: Any) -> Iterator[tuple[str, torch.Tensor, int, Any]]:

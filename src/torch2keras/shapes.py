@@ -1,14 +1,14 @@
-"""Example inputs as they are written on the command line: `2,1,1024`, `2,77:int64`, `2,1,length=1024`.
+"""Example inputs as they are written on the command line: `2,1,1024`, `2,1,length=1024`, `mask:2,77:int64`.
 
 Sizes stand in PyTorch's order. A name before a size makes that dimension dynamic; which dynamic sizes must be equal,
-torch.export finds out.
+torch.export finds out. A name before the shape is that of the parameter of forward; else inputs go by position.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch2keras.errors import InputError
@@ -23,15 +23,19 @@ SCALAR = "scalar"
 
 @dataclass(frozen=True)
 class InputShape:
-    """One example input: sizes in PyTorch's order, the names of the dynamic ones, and a dtype."""
+    """One example input: sizes in PyTorch's order, the names of the dynamic ones, a dtype, forward's parameter."""
 
     sizes: tuple[int, ...]
     names: tuple[str | None, ...]
     dtype: str = "float32"
+    parameter: str = ""
 
 
 def parse_shape(text: str) -> InputShape:
     """An input as written. Raises InputError where the text has another form."""
+    first, colon, rest = text.partition(":")
+    if first.isidentifier() and first != SCALAR and colon:
+        return replace(parse_shape(rest), parameter=first)
     shape, colon, dtype = text.partition(":")
     if colon and dtype not in DTYPES:
         raise InputError(
@@ -46,7 +50,7 @@ def parse_shape(text: str) -> InputShape:
         raise InputError(
             f"the input {text!r} is no shape",
             [
-                ("form", "SIZE,SIZE,...[:DTYPE], in PyTorch's order; NAME=SIZE for a dynamic dimension"),
+                ("form", "[PARAMETER:]SIZE,SIZE,...[:DTYPE], in PyTorch's order; NAME=SIZE for a dynamic dimension"),
                 ("next", "for example 2,1,1024 or 2,77:int64 or 2,1,length=1024"),
             ],
         )
@@ -63,8 +67,11 @@ def parse_plain_shape(text: str) -> tuple[int, ...]:
     return shape.sizes
 
 
-def example_tensors(shapes: Sequence[InputShape]) -> tuple[torch.Tensor, ...]:
-    """Floats are drawn from N(0, 1); integers are 0 or 1, which every embedding has."""
+def example_call(shapes: Sequence[InputShape]) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
+    """Positional and keyword arguments. Floats are drawn from N(0, 1); integers are 0 or 1, which every embedding has.
+
+    Raises InputError where some inputs have a name and others none.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -75,10 +82,14 @@ def example_tensors(shapes: Sequence[InputShape]) -> tuple[torch.Tensor, ...]:
             return torch.randn(shape.sizes, generator=generator).to(dtype)
         return torch.randint(0, 2, shape.sizes, generator=generator).to(dtype)
 
-    return tuple(draw(shape) for shape in shapes)
+    named = [shape.parameter for shape in shapes if shape.parameter]
+    if named and len(named) < len(shapes):
+        raise InputError("some inputs have a name and others none", [("next", "name them all, or none of them")])
+    tensors = tuple(map(draw, shapes))
+    return ((), dict(zip(named, tensors, strict=True))) if named else (tensors, {})
 
 
-def dynamic_shapes(shapes: Sequence[InputShape]) -> tuple[dict[int, Any], ...] | None:
+def dynamic_shapes(shapes: Sequence[InputShape]) -> Any:
     """torch.export's `dynamic_shapes` for the named sizes; None where there are none, so that the batch alone is."""
     from torch.export import Dim
 
@@ -90,4 +101,6 @@ def dynamic_shapes(shapes: Sequence[InputShape]) -> tuple[dict[int, Any], ...] |
         # Not Dim(name): that one fails where a length of 1 would be special, as behind a stride it always is.
         return batch | {d: Dim.DYNAMIC for d, name in enumerate(shape.names) if name}
 
+    if any(shape.parameter for shape in shapes):
+        return {shape.parameter: dims(shape) for shape in shapes}
     return tuple(dims(shape) for shape in shapes)

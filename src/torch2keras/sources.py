@@ -3,6 +3,7 @@
     package.module:factory    a function or class that is called without arguments, or a module that stands there
     torchvision:NAME          torchvision.models.get_model(NAME, weights=None)
     timm:NAME                 timm.create_model(NAME, pretrained=False)
+    hf:PATH                   a folder of a transformers model, or its config.json with random weights
 
 A SOURCE is split at its colon and looked up; it is never evaluated.
 """
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch2keras.errors import SourceError
+from torch2keras.hugging_face import load_hugging_face
 from torch2keras.loading import load_exporter
 
 if TYPE_CHECKING:
     from torch import nn
 
-FORMS = "package.module:factory, torchvision:NAME or timm:NAME"
+FORMS = "package.module:factory, torchvision:NAME, timm:NAME or hf:FOLDER"
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 CHECKPOINTS = (".pt", ".pt2", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx")
 
@@ -59,21 +61,22 @@ def _first_step(source: str) -> str:
 
 
 def _torchvision(name: str) -> Any:
-    models = _package("torchvision.models", "torchvision", f"torchvision:{name}")
+    models = package("torchvision.models", "torchvision", f"torchvision:{name}")
     _require_known(name, models.list_models(), "torchvision")
     return models.get_model(name, weights=None)
 
 
 def _timm(name: str) -> Any:
-    timm = _package("timm", "timm", f"timm:{name}")
+    timm = package("timm", "timm", f"timm:{name}")
     _require_known(name.partition(".")[0], timm.list_models(), "timm")
     return timm.create_model(name, pretrained=False)
 
 
-ZOOS: dict[str, Callable[[str], Any]] = {"torchvision": _torchvision, "timm": _timm}
+ZOOS: dict[str, Callable[[str], Any]] = {"torchvision": _torchvision, "timm": _timm, "hf": load_hugging_face}
 
 
-def _package(module: str, distribution: str, source: str) -> Any:
+def package(module: str, distribution: str, source: str) -> Any:
+    """A module of another package. Raises SourceError where it is not installed."""
     load_exporter()
     try:
         return importlib.import_module(module)
