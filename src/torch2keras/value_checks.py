@@ -34,8 +34,7 @@ def cov(x: torch.Tensor, *, correction: Any = 1, fweights: Any = None, aweights:
     less = correction * (weight * aweights).sum() / total if aweights is not None and correction else correction
     x = x - (weighted.sum(1) / total).unsqueeze(1)
     weighted = x if weight is None else x * weight
-    product: torch.Tensor = x @ weighted.mT
-    result: torch.Tensor = (product / (total - less).clamp(min=0)).squeeze()
+    result: torch.Tensor = (x @ weighted.mT / (total - less).clamp(min=0)).squeeze()
     return result
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch import nn
 from torch.export import Dim
 
@@ -48,9 +49,26 @@ CASES = {
         "network": module(lambda kind=kind: network(kind), (2, 3, 37)),
     }.items()
 } | {
+    "max, indices": function(
+        lambda x: (
+            F.adaptive_max_pool2d(x, (5, 7), return_indices=True),
+            F.adaptive_max_pool2d(x, (15, 14), return_indices=True),
+            F.adaptive_max_pool2d(x.round(), (5, 1), return_indices=True),
+        ),
+        (2, 3, 15, 14),
+        transposes=6,
+    ),
+    "max, indices of volumes": function(
+        lambda x: F.adaptive_max_pool3d(x, (2, 3, 5), return_indices=True), (2, 3, 4, 9, 5), transposes=3
+    ),
     "aten._adaptive_avg_pool2d": function(lambda x: torch.ops.aten._adaptive_avg_pool2d(x, [3, 5]), (2, 3, 17, 15)),
     "aten._adaptive_avg_pool3d": function(lambda x: torch.ops.aten._adaptive_avg_pool3d(x, [3, 5, 2]), (2, 3, 7, 5, 4)),
 }
+
+
+def test_indices_of_unequal_windows_are_refused() -> None:
+    with pytest.raises(t2k.LoweringError, match="adaptive_max_pool"):
+        check(function(lambda x: F.adaptive_max_pool1d(x, 5, return_indices=True), (2, 3, 17)))
 
 
 @pytest.mark.parametrize("name", CASES)

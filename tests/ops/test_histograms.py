@@ -20,6 +20,16 @@ CASES: dict[str, Case] = {
     "histogram, weighted": function(
         lambda x, w: torch.histogram(x, 5, range=(-3.0, 3.0), weight=w.abs(), density=True), (3, 11), (3, 11)
     ),
+    "histogram of points": function(
+        lambda x: torch.ops.aten._histogramdd_from_bin_tensors(x, [EDGES, EDGES[1:4], EDGES[::2]]), (5, 7, 3)
+    ),
+    "histogram of points, weighted": function(
+        lambda x, w: torch.ops.aten._histogramdd_from_bin_tensors(
+            x.round(), [EDGES, EDGES[1:4]], weight=w.abs(), density=True
+        ),
+        (31, 2),
+        (31,),
+    ),
     "histogram of edges": function(lambda x: torch.histogram(x, EDGES), (3, 11)),
     "histogram of edges, weighted": function(
         lambda x, w: torch.histogram(x, EDGES, weight=w.abs(), density=True)[0], (3, 11), (3, 11)

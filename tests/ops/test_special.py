@@ -37,6 +37,9 @@ FUNCTIONS = {
 EDGES = torch.tensor(
     [*(0.0, -0.0, 1.0, -1.0, 2.0, 5.0, 8.0, -3.0, 0.5, 1e-3, 1e-30, 50.0, math.nan), *(0.1353, 0.8647, 1 - 2**-20)]
 )
+ZETA_EDGES = torch.tensor(
+    [*(0.0, 1.0, -1.0, 2.0, -2.0, 3.0, 0.5, -0.5, -7.5, 1.5, 1e-3, 40.0, 1e4, math.nan), *(1e30, math.inf, -math.inf)]
+)
 POLYNOMIALS = (
     special.hermite_polynomial_h,
     special.hermite_polynomial_he,
@@ -63,6 +66,10 @@ CASES: dict[str, Case] = {
         )
         for name, calls in FUNCTIONS.items()
     },
+    "zeta": function(lambda x, q: special.zeta(1.0 + x.abs(), q.abs()), (5, 1), (1, 29)),
+    "zeta of negative numbers": function(lambda x, q: special.zeta(x.round(), q), (13, 1), (1, 29)),
+    "zeta by number": function(lambda x: (special.zeta(x, 0.75), special.zeta(3, x), special.zeta(2.5, x)), (5, 7)),
+    "zeta at edges": function(lambda x: special.zeta(x * ZETA_EDGES[:14, None], ZETA_EDGES), lambda: torch.ones(1)),
     "gamma of whole numbers": function(
         lambda x: (torch.lgamma(x), torch.digamma(x), torch.polygamma(2, x)), lambda: torch.arange(-3, 8)
     ),

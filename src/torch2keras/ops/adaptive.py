@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from torch2keras.errors import LoweringError
 from torch2keras.ops.pad_modes import along
-from torch2keras.ops.pooling import Windows, pooling
+from torch2keras.ops.pooling import MOST_TAPS, Windows, places_of_max, pooling
 from torch2keras.ops.resample import Taps, pick, resample
 from torch2keras.recorder import Tensor, layers, ops
 from torch2keras.registry import lowering
@@ -63,9 +64,21 @@ def adaptive_avg_pool(x, output_size, *, s):
     aten.adaptive_max_pool1d.default, aten.adaptive_max_pool2d.default, aten.adaptive_max_pool3d.default,
     torch=adaptive_max_torch, keras=adaptive_keras,
 )  # fmt: skip
-def adaptive_max_pool(x, output_size, *, s):
-    """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices."""
-    return adaptive(x, s, output_size, "Max", uneven_max), None
+def adaptive_max_pool(x, output_size, *, s, used):
+    """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices; indices of equal."""
+    known = used[1] and s == tuple(range(1, x.ndim - 1))
+    equal = equal_windows([x.shape[axis] for axis in s], output_size) if known else None
+    few = equal if equal is not None and math.prod(equal.kernel) <= MOST_TAPS else None
+    indices = None if few is None else places_of_max(x, few, output_size)
+    return adaptive(x, s, output_size, "Max", uneven_max), indices
+
+
+def equal_windows(lengths: Sequence[int | None], sizes: Sequence[Any]) -> Windows | None:
+    """The windows where they are equally long and stand side by side."""
+    if not all(n and isinstance(size, int) and n % size == 0 for n, size in zip(lengths, sizes, strict=True)):
+        return None
+    kernel = tuple(n // size for n, size in zip(lengths, sizes, strict=True) if n)
+    return Windows(kernel, kernel, (0,) * len(kernel), (1,) * len(kernel), ceil=False)
 
 
 def adaptive(x: Tensor, axes: Sequence[int], sizes: Sequence[Any], kind: str, uneven: Callable[..., Tensor]) -> Tensor:
@@ -79,9 +92,8 @@ def adaptive(x: Tensor, axes: Sequence[int], sizes: Sequence[Any], kind: str, un
     lengths = [x.shape[axis] for axis in axes]
     if lengths == list(sizes):
         return x
-    if last and all(n and isinstance(size, int) and n % size == 0 for n, size in zip(lengths, sizes, strict=True)):
-        kernel = tuple(n // size for n, size in zip(lengths, sizes, strict=True) if n)
-        return pooling(kind, x, Windows(kernel, kernel, (0,) * len(kernel), (1,) * len(kernel), ceil=False))
+    if last and (equal := equal_windows(lengths, sizes)) is not None:
+        return pooling(kind, x, equal)
     for axis, length, size in zip(axes, lengths, sizes, strict=True):
         if (length is None and size != 1) or not isinstance(size, int):
             raise LoweringError(

@@ -14,7 +14,7 @@ RANDOM = "random numbers are not supported in forward, except by dropout layers;
 NOT_UNIQUE = "the order of its values and the factors of its vectors are not unique, and other libraries choose others"
 NO_SUCH_FACTORS = "stock Keras has no such factorization; use cholesky, qr, lu or solve"
 ENDLESS = "it is a series with as many terms as the numbers ask for, which stock Keras cannot express"
-CORNERS = "stock Keras has no histogram of several dimensions; count each combination of bins"
+CORNERS = "its edges depend on the data; give them as tensors"
 BITS = "it mixes the bits of the numbers"
 DRAWN = "its regions are drawn at random, also in eval mode"
 
@@ -35,10 +35,9 @@ OPS: dict[str, tuple[torch._ops.OpOverload, ...]] = {
         aten.geqrf.default, aten.linalg_ldl_factor_ex.default, aten.linalg_ldl_solve.default,
     ),
     ENDLESS: (
-        aten.igamma.default, aten.igammac.default, aten.special_zeta.default, aten.special_zeta.other_scalar,
-        aten.special_zeta.self_scalar,
+        aten.igamma.default, aten.igammac.default,
     ),
-    CORNERS: (aten._histogramdd_from_bin_tensors.default, aten._histogramdd_bin_edges.default),
+    CORNERS: (aten._histogramdd_bin_edges.default,),
     BITS: (aten.hash_tensor.default,),
     DRAWN: (aten.fractional_max_pool2d.default, aten.fractional_max_pool3d.default),
 }  # fmt: skip

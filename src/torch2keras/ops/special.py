@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from torch2keras.keras_graph import Weight
 from torch2keras.ops import series
+from torch2keras.ops.parts import as_tensor
 from torch2keras.ops.series import Series
 from torch2keras.recorder import Tensor, ops
 from torch2keras.registry import lowering, pointwise
@@ -76,17 +78,32 @@ BERNOULLI = (
 """(2 k)! / B(2 k), k = 1, 2, ..."""
 
 
-def zeta(s: int, q: Tensor) -> Tensor:
+def zeta(s: Any, q: Tensor) -> Tensor:
     """The sum of (q + k)^-s for a positive q: nine terms, and the rest by the formula of Euler and Maclaurin."""
     total = sum((ops.power(q + float(k), -s) for k in range(1, 9)), ops.power(q, -s))
     last = q + 9.0
-    power, factor = ops.power(last, -s), 1.0
-    total = total + power * (last / (s - 1) + 0.5)
+    term = ops.power(last, -s)
+    total = total + term * (last / (s - 1.0) + 0.5)
     for k, number in enumerate(BERNOULLI):
-        factor, power = factor * (s + 2 * k), power / last
-        total = total + power * (factor / number)
-        factor, power = factor * (s + 2 * k + 1), power / last
+        term = term * ((s + 2.0 * k) / last)
+        total = total + term / number
+        term = term * ((s + (2.0 * k + 1.0)) / last)
     return total
+
+
+def hurwitz(x: Any, q: Any) -> Tensor:
+    """The sum of (q + k)^-x; those of the terms whose q + k is negative are such a sum, of finite length, too."""
+    q = as_tensor(q) if isinstance(q, Tensor | Weight) else float(q) * ops.ones_like(as_tensor(x))
+    x = as_tensor(x) if isinstance(x, Tensor | Weight) else float(x) * ops.ones_like(q)
+    s, size, negative = ops.where(ops.less_equal(x, 1.0), 2.0, x), ops.abs(q), ops.less_equal(q, 0.0)
+    pole = ops.logical_and(negative, ops.equal(size, ops.floor(size)))
+    part = ops.where(ops.logical_and(negative, ops.logical_not(pole)), size - ops.floor(size), 0.5)
+    above = zeta(s, ops.where(negative, 1.0 - part, q))
+    below = (zeta(s, part) - zeta(s, size + 1.0)) * ops.where(ops.equal(ops.mod(s, 2.0), 0.0), 1.0, -1.0)
+    value = ops.where(negative, ops.where(ops.isinf(below), below, below + above), above)
+    value = ops.where(ops.logical_and(negative, ops.not_equal(s, ops.floor(s))), NAN, value)
+    value = ops.where(ops.less(x, 1.0), NAN, ops.where(pole, INF, value))
+    return ops.where(ops.equal(x, 1.0), INF, value)
 
 
 def cotangent_slope(n: int, x: Tensor) -> Tensor:
@@ -208,5 +225,8 @@ pointwise(
         aten.special_spherical_bessel_j0.default: spherical_j0,
         aten.special_erfcx.default: erfcx,
         aten.special_ndtri.default: ndtri,
+        aten.special_zeta.default: hurwitz,
+        aten.special_zeta.self_scalar: hurwitz,
+        aten.special_zeta.other_scalar: hurwitz,
     }
 )
