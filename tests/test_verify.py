@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 import torch2keras as t2k
 from conversion import Function
 from exported import assert_golden
-from torch2keras.recorder import call, layers
+from torch2keras.recorder import call, layers, ops
 from torch2keras.registry import registry
 
 aten = torch.ops.aten
@@ -59,6 +60,8 @@ WRONG: dict[str, tuple[Any, Any]] = {
 
 
 def wrong(monkeypatch, op, convert) -> None:
+    import torch2keras.ops  # noqa: F401 - fills the registry
+
     monkeypatch.setitem(registry.lowerings, op, replace(registry.lowerings[op], convert=convert, axis_names=()))
 
 
@@ -69,8 +72,6 @@ def steady(message: str) -> str:
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_converter_is_named(monkeypatch, name) -> None:
-    import torch2keras.ops  # noqa: F401 - fills the registry
-
     wrong(monkeypatch, *WRONG[name])
     torch.manual_seed(0)
     with pytest.raises(t2k.VerificationError) as raised:
@@ -143,13 +144,41 @@ def test_no_other_size_is_a_note() -> None:
     assert [n for n in result.verification.notes if "no other size" in n] or result.inputs[0].torch_shape[0] == 2
 
 
-def test_rounding_noise_is_no_error() -> None:
-    """A constant less its mean is nothing but noise, and PyTorch's own noise says how much of it is right."""
-    result = converted(
-        Function(lambda x: (lambda y: y - y.mean(-1, keepdim=True))(x.sum(-1, keepdim=True).expand(-1, -1, 7)))
-    )
+def centred(x: torch.Tensor, dim: int) -> torch.Tensor:
+    return x - x.mean(dim, keepdim=True)
+
+
+def repeated(x: torch.Tensor) -> torch.Tensor:
+    return x.sum(-1, keepdim=True).expand(-1, -1, 7)
+
+
+# What is nothing but rounding noise, in PyTorch or in Keras: of the one it says nothing about the noise of the other.
+NOISE = {
+    "a constant less its mean": lambda x: centred(repeated(x), -1),
+    "a sum of what has no mean": lambda x: centred(x, 0).sum((0, 1)),
+    "layer norm of a constant": lambda x: F.layer_norm(repeated(x), (7,), torch.arange(7.0)),
+    "layer norm of one number": lambda x: F.layer_norm(repeated(x)[..., :1], (1,)),
+    "group norm of a constant": lambda x: F.group_norm(repeated(x), 1),
+}
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_rounding_noise_is_no_error(name: str) -> None:
+    result = converted(Function(NOISE[name]))
     assert result.verification is not None
     assert result.verification.ok
+
+
+def one_pass(x, dim=None, correction=None, keepdim=False):
+    kept = {"axis": dim, "keepdims": keepdim}
+    return ops.mean(x * x, **kept) - ops.square(ops.mean(x, **kept))
+
+
+def test_a_formula_that_loses_digits_is_an_error(monkeypatch) -> None:
+    """The same number in exact arithmetic; the mean's square is 10^6 times what is left of it."""
+    wrong(monkeypatch, aten.var.correction, one_pass)
+    with pytest.raises(t2k.VerificationError, match="tier     N"):
+        converted(Function(lambda x: (x + 1000).var(-1, correction=0)))
 
 
 class Loss(nn.Module):

@@ -53,7 +53,13 @@ def quotient(size: Size, by: Size) -> Size | None:
 
 
 def refine(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...] | None:
-    """The coarsest common refinement of two factorisations of one number; None where they do not nest (3*4, 2*6)."""
+    """The coarsest common refinement of two factorisations of one number; None where they do not nest (3*4, 2*6).
+
+    None too where the numbers are equal by a fact that only torch.export knows of, as two dynamic sizes whose product
+    has to be 72.
+    """
+    if product(a) != product(b):
+        return None
     cuts: list[Size] = [1]
     suffixes = {product(f[i:]) for f in (a, b) for i in range(len(f))}
     for cut in sorted(suffixes - {1}, key=hint):
@@ -65,7 +71,10 @@ def refine(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...]
 
 
 def view_groups(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> list[tuple[list[int], list[int]]]:
-    """Minimal runs of dimensions of two shapes with equal products; a dimension of size one is a run of its own."""
+    """Minimal runs of dimensions of two shapes with equal products; a dimension of size one is a run of its own.
+
+    What one shape has left belongs to the last run: dynamic sizes that are one in the example, and have to be.
+    """
     groups: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(a) or j < len(b):
@@ -76,6 +85,11 @@ def view_groups(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> list[tuple[
         if j < len(b) and b[j] == 1:
             groups.append(([], [j]))
             j += 1
+            continue
+        if i == len(a) or j == len(b):
+            left, right = groups[-1] if groups else ([], [])
+            groups[-1:] = [([*left, i], right) if i < len(a) else (left, [*right, j])]
+            i, j = (i + 1, j) if i < len(a) else (i, j + 1)
             continue
         i, j = _close_run(a, b, i, j, hint, groups)
     return groups

@@ -3,7 +3,7 @@
 A tensor that exists in a narrower type is *data*: it is read through a float64 shadow, cast up exactly. Every
 computation, and every factory such as `torch.hann_window`, is done in float64, whatever `dtype=` it asks for.
 
-Two interception points are needed. `_Shadowing` sits below autograd and sees every kernel, those of TorchScript and
+Two interception points are needed. `Shadowing` sits below autograd and sees every kernel, those of TorchScript and
 of composite operators too. `_Naming` sits above and sees what no kernel sees: the question `x.dtype`, which is
 answered with the type that the code was written for, so that `torch.finfo(x.dtype).eps` is the same number as in the
 run that is judged.
@@ -141,7 +141,7 @@ def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage, 0, (count,), (1,))
 
 
-class _Shadowing(Journal):  # type: ignore[no-untyped-call]
+class Shadowing(Journal):  # type: ignore[no-untyped-call]
     """Runs each kernel on float64 shadows of its narrower arguments, and widens each type that it asks for.
 
     Tensors that share memory share a shadow, so that a write through one view is seen through the others, within
@@ -193,7 +193,7 @@ class _Shadowing(Journal):  # type: ignore[no-untyped-call]
 class _Naming(TorchFunctionMode):
     """Answers `x.dtype` with `nominal` for a float64 tensor, and fills in the defaults that depend on the type."""
 
-    def __init__(self, nominal: torch.dtype, shadowing: _Shadowing) -> None:
+    def __init__(self, nominal: torch.dtype, shadowing: Shadowing) -> None:
         super().__init__()
         self._shadowing = shadowing
         self._nominal = nominal
@@ -239,15 +239,18 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 @contextmanager
-def float64_arithmetic(nominal: torch.dtype = torch.float32) -> Iterator[Callable[[Any], Any]]:
+def float64_arithmetic(
+    nominal: torch.dtype = torch.float32, shadowing: Shadowing | None = None
+) -> Iterator[Callable[[Any], Any]]:
     """Within it, PyTorch computes in float64 what is written in `nominal`; yields the function that widens a tensor.
 
     `nominal` is what `x.dtype` answers for a float64 tensor. Tensors from outside are left as they are, also when
     the code writes to them: read such a tensor through the yielded function to see what was written.
-    Results are float64 (complex128) tensors; integers and bools are as ever.
+    Results are float64 (complex128) tensors; integers and bools are as ever. `shadowing` is how each kernel runs,
+    when not plainly in float64; it serves once.
     """
     load_exporter()  # the first tree of tensors that is walked loads it in any case
-    shadowing = _Shadowing()
+    shadowing = shadowing or Shadowing()
     try:
         with shadowing, _Naming(nominal, shadowing):
             yield shadowing.widen

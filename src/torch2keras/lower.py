@@ -14,7 +14,7 @@ from torch2keras.axes import Terms
 from torch2keras.equation import letters
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.factor import static
-from torch2keras.forms import Form, NodeForms, natural, node_forms, order_of, shape_of
+from torch2keras.forms import Form, NodeForms, dynamic, natural, node_forms, order_of, shape_of
 from torch2keras.ir import Constant, Graph, Node, Value, keras_dtype, leaves
 from torch2keras.keras_graph import Call, Input, KerasGraph, Weight
 from torch2keras.layout import LayoutPlan, Order
@@ -137,7 +137,7 @@ class Lowerer:
         except Exception as error:
             raise LoweringError(
                 f"{node.op} cannot be expressed in Keras with these arguments: {error}",
-                [*node.origin.rows(), *_inputs(node), ("next", "register a lowering of your own: docs/add-an-op.md")],
+                [*node.origin.rows(), *_inputs(node), ("next", _next_step(node))],
             ) from error
 
     def survey_node(self, node: Node, survey: Survey) -> None:
@@ -192,10 +192,10 @@ class Lowerer:
 
     def _convert(self, node: Node, lowering: Lowering) -> None:
         terms, signature = self.space.terms[node], self.plan.signatures[node]
-        if terms is None and (lowering.patterns(node) or (None, None))[1] is not None:
+        if terms is None and (found := lowering.patterns(node)) and (found[1] is not None or found[0].groups):
             raise LoweringError(
-                "the axes of these operands cannot be matched with the op's declaration, and its kernel wants an order",
-                [("next", "give the dimensions of the weights fixed sizes, or report this as a bug of torch2keras")],
+                "the axes of these operands cannot be matched with the op's declaration, on which its lowering relies",
+                [("next", "leave dimensions that it divides, or that are a weight's too, out of dynamic_shapes")],
             )
         stored = [None if isinstance(v, Constant) else self.stored[v].form for v in node.operands]
         forms = self._unary(node, terms, signature.orders) or node_forms(self.space, node, signature, stored)
@@ -350,6 +350,13 @@ def result_dtype(arguments: Sequence[Any]) -> torch.dtype:
         lambda a, b: torch.empty((1,), dtype=torch.result_type(a, b), device="meta"), [*probes, *numbers]
     )
     return found.dtype
+
+
+def _next_step(node: Node) -> str:
+    own = "register a lowering of your own: docs/add-an-op.md"
+    if any(dynamic(value.type.shape) for value in node.operands):
+        return f"leave a dimension of its inputs out of dynamic_shapes, or {own}"
+    return own
 
 
 def _inputs(node: Node) -> list[tuple[str, str]]:

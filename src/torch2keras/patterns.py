@@ -51,6 +51,11 @@ class Pattern:
         return self.operands + self.results
 
     @property
+    def groups(self) -> bool:
+        """One dimension is made of two somewhere."""
+        return any(token.kind == "group" for term in self.terms for token in term)
+
+    @property
     def pointwise(self) -> bool:
         """Every position stands alone: `...` in all terms."""
         return all(term == (Token("ellipsis"),) for term in self.terms)

@@ -56,7 +56,7 @@ def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tenso
     if dynamic(want) <= 1:
         return ops.reshape(tensor, tuple(s if isinstance(s, int) else -1 for s in want))  # type: ignore[no-any-return]
     if [s for s in have if s != 1] == [s for s in want if s != 1]:
-        return _reshape_units(tensor, have, want)
+        return reshape_units(tensor, have, want)
     if (around := _between(have, want)) is not None:
         return _reshape_around(tensor, want, *around)
     return _taken(tensor, have, want)
@@ -72,7 +72,7 @@ def _taken(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor
     return ops.take(ops.reshape(tensor, (-1,)), numbers(want), axis=0)  # type: ignore[no-any-return]
 
 
-def _reshape_units(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor:
+def reshape_units(tensor: Tensor, have: Sequence[Size | None], want: Sequence[Size]) -> Tensor:
     """Only dimensions of size one come and go."""
     gone = [i for i, s in enumerate(have) if s == 1]
     if gone:

@@ -20,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.errors import InputError
-from torch2keras.float64 import Journal, float64_arithmetic
+from torch2keras.float64 import Journal, Shadowing, float64_arithmetic
 from torch2keras.loading import load_exporter
 
 _RESTORED = (dict, OrderedDict, defaultdict, list, set, deque)
@@ -46,16 +46,23 @@ def run(
 
 
 def run64(
-    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, *, seed: int = 0
+    module: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    shadowing: Shadowing | None = None,
 ) -> list[np.ndarray]:
     """As `run`, computed in float64: weights and inputs are cast up exactly, and nothing in between is rounded.
+
+    But as `shadowing` has it, where that is given.
 
     A type that the module asks for (`x.float()`, `softmax(..., dtype=torch.float32)`, autocast) is widened as well.
     Floating outputs are float64 arrays.
     """
     nominal = nominal_dtype(module, args, kwargs)
     # The fused CPU kernel for attention has approximations of its own; the plain formula has none.
-    with _undisturbed(module, seed), sdpa_kernel(SDPBackend.MATH), float64_arithmetic(nominal) as widen:
+    with _undisturbed(module, seed), sdpa_kernel(SDPBackend.MATH), float64_arithmetic(nominal, shadowing) as widen:
         # Real float64 inputs, not shadows: they may be asked for gradients or be written to.
         inputs, named = _cloned(tree_map(widen, (tuple(args), dict(kwargs or {}))))
         outputs = module(*inputs, **named)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch import nn
+from torch.export import Dim
 
 from conversion import Case, check, function, module
 
@@ -62,6 +63,9 @@ CASES: dict[str, Case] = {
     "prelu of images": module(lambda: nn.Sequential(nn.Conv2d(3, 5, 3), nn.PReLU(5)), (2, 3, 7, 11)),
     "glu between convolutions": module(
         lambda: nn.Sequential(nn.Conv1d(3, 10, 3), nn.GLU(1), nn.Conv1d(5, 7, 3)), (2, 3, 13)
+    ),
+    "glu along a dynamic length": module(
+        lambda: nn.GLU(2), (2, 5, 14), dynamic_shapes=({0: Dim.AUTO, 2: Dim.DYNAMIC},)
     ),
     "of integers": function(
         lambda x: (F.relu(x), F.relu6(x), F.hardtanh(x, -2, 3), F.threshold(x, 1, 5)), lambda: torch.arange(-5, 8)

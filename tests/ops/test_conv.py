@@ -132,6 +132,11 @@ TRANSPOSED = {
     "transposed, 2-D": conv(3, 5, (3, 2), cls=T2, stride=2, padding=1, output_padding=1),
     "transposed, 2-D, groups": conv(6, 4, 3, cls=T2, stride=2, padding=1, groups=2),
     "transposed, 2-D, depthwise": conv(6, 6, (3, 2), cls=T2, stride=(2, 1), padding=1, groups=6),
+    "transposed, 2-D, depthwise, both lengths dynamic": module(
+        lambda: T2(6, 6, (3, 2), stride=(2, 3), padding=1, groups=6),
+        (2, 6, 7, 5),
+        dynamic_shapes=(dict.fromkeys((0, 2, 3), Dim.AUTO),),
+    ),
     "transposed, 3-D": conv(3, 5, 3, cls=T3, stride=2, padding=1, output_padding=1, length=5),
     "transposed, 3-D, depthwise": conv(6, 6, (3, 2, 3), cls=T3, stride=(2, 1, 2), padding=1, groups=6, length=5),
 }

@@ -24,6 +24,12 @@ CASES = {
     "pixel, between convolutions": module(lambda: within(nn.PixelShuffle(3), 18, 2), (2, 3, 5, 7), transposes=1),
     "pixel, dynamic height": module(lambda: within(nn.PixelShuffle(3), 18, 2), (2, 3, 5, 7), transposes=1, **DYNAMIC),
     "pixel, two batches": function(lambda x: torch.pixel_shuffle(x, 2), (2, 3, 12, 5, 7), transposes=1),
+    "pixel, into one channel": module(lambda: nn.PixelShuffle(2), (2, 4, 5, 7), transposes=1),
+    "pixel, into one channel, between convolutions": module(
+        lambda: within(nn.PixelShuffle(2), 4, 1), (2, 3, 5, 7), transposes=1
+    ),
+    "pixel, one channel into one": module(lambda: nn.PixelShuffle(1), (2, 1, 5, 7)),
+    "unshuffle, of one channel": module(lambda: nn.PixelUnshuffle(2), (2, 1, 10, 14), transposes=1),
     "unshuffle": module(lambda: nn.PixelUnshuffle(2), (2, 3, 10, 14), transposes=1),
     "unshuffle, between convolutions": module(
         lambda: within(nn.PixelUnshuffle(2), 5, 20), (2, 3, 10, 14), transposes=1
@@ -38,6 +44,12 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_shuffle(name: str) -> None:
     check(CASES[name])
+
+
+@pytest.mark.parametrize("shuffle", [nn.PixelShuffle(2), nn.PixelUnshuffle(2)])
+def test_a_dynamic_size_that_is_divided_is_refused(shuffle: nn.Module) -> None:
+    with pytest.raises(t2k.LoweringError, match="out of dynamic_shapes"):
+        t2k.convert(shuffle.eval(), (torch.randn(2, 4, 6, 6),), dynamic_shapes=(dict.fromkeys(range(4), Dim.AUTO),))
 
 
 def test_no_elements() -> None:

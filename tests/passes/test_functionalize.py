@@ -54,6 +54,14 @@ def transpose_then_mul(x):
     return y, t, y.view(-1)
 
 
+def shuffle_of_single_channels(x):
+    """A copy in PyTorch, while its decomposition is a view."""
+    y = x * 2
+    shuffled = torch.channel_shuffle(y, C)
+    y.mul_(3)
+    return shuffled, y
+
+
 def chunks_written(x):
     y = x * 2
     with torch.no_grad():
@@ -249,7 +257,7 @@ CASES = [
     splits_written, unbind_written, alias_used_after_write, masked_fill_in_place, copy_broadcast_and_cast,
     copy_to_integers, index_put_mask, index_put_list, nested_views, augmented, clamped, input_written, under_no_grad,
     reshaped_in_place, flattened_copy, contiguous_alias, dropout_alias, bool_in_place, diagonal_filled, narrow_written,
-    movedim_and_flatten, scatter_in_place, lower_dtype, fresh_constant, output_is_old_view,
+    movedim_and_flatten, scatter_in_place, lower_dtype, fresh_constant, output_is_old_view, shuffle_of_single_channels,
 ]  # fmt: skip
 
 

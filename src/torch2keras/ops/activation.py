@@ -102,8 +102,11 @@ pointwise(
 
 @lowering(aten.glu.default, axes="... [dim'] -> ... [dim']")
 def glu(x, dim=-1):
-    """`keras.ops.glu`."""
-    return ops.glu(x, axis=dim)
+    """`keras.ops.glu`; along a dynamic dimension, of which it asks the size, its formula."""
+    if x.shape[dim] is not None:
+        return ops.glu(x, axis=dim)
+    value, gate = ops.split(x, 2, axis=dim)
+    return value * ops.sigmoid(gate)
 
 
 def prelu_axes(args: Mapping[str, Any]) -> str:

@@ -249,6 +249,10 @@ def zeros_behind(x: Tensor, axis: int, count: int) -> Tensor:
     """Zeros behind each element of one dimension."""
     if not count:
         return x
+    if None in (*x.shape[1:axis], *x.shape[axis + 1 :]):  # a reshape computes one dynamic dimension, not two
+        copies = ops.repeat(x, count + 1, axis=axis)
+        places = ops.cumsum(ops.ones_like(copies, dtype="int32"), axis=axis)
+        return ops.where(ops.equal(ops.mod(places, count + 1), 1), copies, ops.zeros_like(copies))
     wide = ops.pad(ops.expand_dims(x, axis + 1), [(0, count * (d == axis + 1)) for d in range(x.ndim + 1)])
     length = x.shape[axis]
     merged = [size if d != axis else -1 if length is None else length * (count + 1) for d, size in enumerate(x.shape)]

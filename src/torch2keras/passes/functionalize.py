@@ -7,7 +7,7 @@ read afterwards is taken anew from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -22,6 +22,8 @@ from torch2keras.passes.inplace_ops import RESHAPING, new_value, written_operand
 from torch2keras.passes.source_lines import origin_rows
 
 aten = torch.ops.aten
+
+_has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key  # noqa: SLF001 - as torch._ops asks it
 
 _STATE = {InputKind.PARAMETER: "parameter", InputKind.BUFFER: "buffer", InputKind.CONSTANT_TENSOR: "tensor attribute"}
 
@@ -64,10 +66,14 @@ def functionalize(
 def with_alias_info(graph_module: fx.GraphModule) -> fx.GraphModule:
     """A graph whose fake values share storage as the real values would; the given graph where they already do.
 
-    Values lose that information when a program is copied or loaded from a file.
+    Values lose that information when a program is copied or loaded from a file. And a fake value is made by another
+    kernel than the real one, which may be a view where that is not.
     """
-    views = (node for node in graph_module.graph.nodes if _is_plain_view(node))
-    if all(storage_key(node.meta["val"]) == storage_key(node.args[0].meta["val"]) for node in views):
+    nodes = list(graph_module.graph.nodes)
+    views = (node for node in nodes if _is_plain_view(node))
+    known = all(storage_key(node.meta["val"]) == storage_key(node.args[0].meta["val"]) for node in views)
+    values = {node: node.meta.get("val") for node in nodes}
+    if known and not any(_shares_by_mistake(node, values) for node in nodes):
         return graph_module
     graph = fx.Graph()
     env: dict[fx.Node, fx.Node] = {}
@@ -82,6 +88,8 @@ def with_alias_info(graph_module: fx.GraphModule) -> fx.GraphModule:
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), live.__getitem__)
             with mode, torch.no_grad():
                 live[node] = node.target(*args, **kwargs)
+                if _shares_by_mistake(node, live):
+                    live[node] = live[node].clone()
             node.meta["val"] = _seen_now(live[node])
         else:
             live[node] = _seen_now(node.meta.get("val"))
@@ -135,6 +143,18 @@ def _is_plain_view(node: fx.Node) -> bool:
     plain = (aten.view.default, aten.transpose.int, aten.slice.Tensor, aten.select.int, aten.permute.default,
              aten.unsqueeze.default, aten.detach.default)  # fmt: skip
     return node.target in plain
+
+
+def _shares_by_mistake(node: fx.Node, values: Mapping[fx.Node, Any]) -> bool:
+    """Whether a fake value shares memory with an operand though the op's CPU kernel, as its schema says, has its own.
+
+    Ops without such a kernel are made of others, and keep to their schema less strictly: dropout gives its operand.
+    """
+    if not isinstance(node.target, OpOverload) or any(out.alias_info for out in node.target._schema.returns):
+        return False
+    key = storage_key(values[node])
+    shares = key is not None and key in (storage_key(values[operand]) for operand in node.all_input_nodes)
+    return shares and _has_kernel(node.target.name(), "CPU")  # type: ignore[no-untyped-call]
 
 
 def _seen_now(value: Any) -> Any:

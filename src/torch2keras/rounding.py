@@ -1,0 +1,109 @@
+"""How well a result can be known: the module in float64, its kernels rounding at random as those of a narrower type do.
+
+Monte Carlo arithmetic (D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997). PyTorch's own error is one draw
+of what rounding does, and may be nothing by luck: all terms of a sum cancel, or the rows of a layer norm are constant.
+Other orders of the same operations round otherwise. How far random rounding moves the result is what any right
+implementation of these operations may be off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch._C import DisableTorchFunction
+from torch._decomp import get_decompositions
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
+
+from torch2keras.float64 import Shadowing
+from torch2keras.reference import run64
+
+_aten = torch.ops.aten
+
+_FUSED = get_decompositions([_aten.native_layer_norm, _aten.native_group_norm, _aten.native_batch_norm])
+"""Kernels with an intermediate result that may be far larger than what they give: they round step by step."""
+
+_MEANS = (_aten.mean, _aten.var_mean)
+"""A mean of equal numbers is one of them, but a quotient all the same."""
+
+_MOVES_IN_PLACE = (_aten.copy_.default,)
+
+
+class Rounding(Shadowing):  # type: ignore[no-untyped-call]
+    """Float64 arithmetic in which each kernel rounds to a relative precision of `eps`, another way for each seed.
+
+    A pointwise kernel rounds its result. Others are sums of products, of which each term is rounded (Higham, Accuracy
+    and Stability of Numerical Algorithms, section 3.1). A kernel that only moves numbers rounds nothing.
+    """
+
+    def __init__(self, eps: float, seed: int) -> None:
+        super().__init__()
+        self.eps = eps
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def rounded(self, value: Any) -> Any:
+        """A floating tensor with a relative error of at most `eps` in each number; anything else as it is."""
+        if not isinstance(value, torch.Tensor) or not (value.is_floating_point() or value.is_complex()):
+            return value
+        with DisableTorchFunction(), _disable_current_modes():
+            return value * (1 + self.eps * self._noise(value))
+
+    def _noise(self, like: torch.Tensor) -> torch.Tensor:
+        return 2 * torch.rand(like.shape, generator=self.generator, dtype=torch.float64) - 1
+
+    def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func in _FUSED:
+            with self:
+                return _FUSED[func](*args, **kwargs)
+        result = super()._call(func, args, kwargs)
+        if isinstance(func, torch._ops.HigherOrderOperator) or torch.Tag.nondeterministic_seeded in func.tags:
+            return result
+        pointwise = torch.Tag.pointwise in func.tags
+        if func._schema.is_mutable:
+            if pointwise and func not in _MOVES_IN_PLACE:
+                self._round_in_place(result)
+            return result
+        if any(returned.alias_info for returned in func._schema.returns):
+            return result
+        if func.overloadpacket not in _MEANS and self._moves((args, kwargs), result):
+            return result
+        if not pointwise:
+            args, kwargs = tree_map(lambda value: self.rounded(self.widen(value)), (args, kwargs))
+            result = super()._call(func, args, kwargs)
+        return tree_map(self.rounded, result)
+
+    def _round_in_place(self, result: Any) -> None:
+        with _disable_current_modes():
+            for leaf in tree_leaves(result):
+                if isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
+                    leaf.mul_(1 + self.eps * self._noise(leaf))
+
+    def _moves(self, operands: Any, result: Any) -> bool:
+        """Whether each number of the result is one of the operands', or a small whole number: 0 of a padding, say."""
+        with _disable_current_modes():
+            known = [leaf.flatten() for leaf in map(self.widen, tree_leaves(operands)) if _floating(leaf)]
+            known.append(torch.arange(-2, 3, dtype=torch.float64))
+            found = [leaf for leaf in tree_leaves(result) if _floating(leaf)]
+            return all(bool(torch.isin(leaf, torch.cat(known)).all()) for leaf in found)
+
+    def at_once(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A recurrent layer rounds its inputs, weights and results."""
+        args, kwargs = tree_map(self.rounded, (args, kwargs))
+        return tree_map(self.rounded, super().at_once(func, args, kwargs))
+
+
+def _floating(leaf: object) -> bool:
+    return isinstance(leaf, torch.Tensor) and leaf.dtype == torch.float64
+
+
+def outputs(
+    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], eps: float, seed: int
+) -> list[np.ndarray]:
+    """The module's tensors in float64, flat, as arrays: its inputs and what its kernels compute rounded by `eps`."""
+    shadowing = Rounding(eps, seed)
+    given, named = tree_map(lambda leaf: shadowing.rounded(shadowing.widen(leaf)), (tuple(args), dict(kwargs)))
+    return run64(module, given, named, shadowing=shadowing)
