@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import pytest
 import torch
@@ -42,3 +46,11 @@ def test_a_cache_goes_in_and_out() -> None:
     assert len(converted.outputs) == 5
     assert converted.outputs[-1].torch_shape[2] is None
     assert keras.Model.from_config(converted.model.get_config())
+
+
+@pytest.mark.slow
+def test_greedy_decoding_gives_pytorchs_tokens() -> None:
+    example = Path(__file__).parent.parent / "examples" / "generate.py"
+    ran = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=False)  # noqa: S603
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("64 of 64 tokens are PyTorch's") == 2

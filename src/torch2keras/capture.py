@@ -56,14 +56,19 @@ class Captured:
     notes: tuple[str, ...]
 
     @property
+    def user_values(self) -> list[torch.Tensor]:
+        """The fake values of the tensors that the caller gives, in their order, with torch.export's own sizes."""
+        return _user_values(self.program)
+
+    @property
     def is_dynamic(self) -> bool:
         """Whether a size of the inputs is."""
-        return any(static_size(size) is None for value in _user_values(self.program) for size in value.shape)
+        return any(static_size(size) is None for value in self.user_values for size in value.shape)
 
     @property
     def complex_inputs(self) -> tuple[bool, ...]:
         """Which of the tensors that the caller gives are complex."""
-        return tuple(value.is_complex() for value in _user_values(self.program))
+        return tuple(value.is_complex() for value in self.user_values)
 
     @property
     def complex_outputs(self) -> tuple[bool, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from torch2keras.build import single, to_numpy
+from torch2keras.call_check import check_call
 from torch2keras.capture import Captured
 from torch2keras.ir import Graph, Value
 from torch2keras.layout import LayoutPlan
@@ -84,8 +85,12 @@ class Converted:
         return make_report(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the Keras model on arrays or tensors in PyTorch's order; NumPy arrays in the module's own structure."""
+        """Run the Keras model on arrays or tensors in PyTorch's order; NumPy arrays in the module's own structure.
+
+        Raises InputError for sizes that the module was not captured for.
+        """
         leaves = [x for x in torch.utils._pytree.tree_leaves((args, kwargs)) if hasattr(x, "shape")]
+        check_call(self.conversion.graph, self.conversion.captured, [tuple(x.shape) for x in leaves])
         arrays = self.run(leaves)
         results = iter(arrays)
         flat = [next(results) if isinstance(v, Value) else v for v in self.conversion.graph.outputs]
