@@ -48,6 +48,31 @@ def test_a_cache_goes_in_and_out() -> None:
     assert keras.Model.from_config(converted.model.get_config())
 
 
+def test_the_caches_of_two_stacks() -> None:
+    tiny = TINY["t5"]()
+    with torch.no_grad():
+        read = tiny.module(**tiny.inputs, use_cache=True)
+    auto = torch.export.Dim.AUTO
+    step = {
+        "decoder_input_ids": tiny.inputs["decoder_input_ids"][:, :1],
+        "encoder_outputs": (read.encoder_last_hidden_state,),
+        "past_key_values": read.past_key_values,
+        "attention_mask": tiny.inputs["attention_mask"],
+        "use_cache": True,
+    }
+    shapes = {
+        "decoder_input_ids": {0: auto},
+        "encoder_outputs": ({0: auto, 1: auto},),
+        "past_key_values": [[[{0: auto, 2: auto}] * 2] * 2] * 2,
+        "attention_mask": {0: auto, 1: auto},
+    }
+    converted = t2k.convert(tiny.module, step, dynamic_shapes=shapes)
+    assert [p.name for p in converted.inputs][2:4] == [
+        f"past_key_values_self_attention_cache_key_cache_{layer}" for layer in range(2)
+    ]
+    assert len(converted.outputs) == 10
+
+
 @pytest.mark.slow
 def test_greedy_decoding_gives_pytorchs_tokens() -> None:
     example = Path(__file__).parent.parent / "examples" / "generate.py"

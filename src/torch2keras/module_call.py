@@ -10,9 +10,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 CACHE = "use_cache"
 PAST = "past_key_values"
+DECODER_AND_ENCODER = ("self_attention_cache", "cross_attention_cache")
+"""The two parts of an EncoderDecoderCache."""
 WITHOUT_CACHE = (
     "use_cache=False is set: the model takes and gives no keys and values of earlier steps; "
     "ask for them with use_cache=True."
@@ -57,5 +60,17 @@ def _may_cache(module: nn.Module) -> bool:
 
 
 def _open_caches() -> None:
-    """Let the tensors of transformers' DynamicCache be inputs and outputs, as its own exporter does."""
+    """Let the tensors of transformers' caches be inputs and outputs; a DynamicCache's as its own exporter does."""
     importlib.import_module("transformers.integrations.executorch").register_dynamic_cache_export_support()
+    both = importlib.import_module("transformers").EncoderDecoderCache
+    if both not in pytree.SUPPORTED_NODES:
+        pytree.register_pytree_node(
+            both,
+            lambda cache: ([getattr(cache, name) for name in DECODER_AND_ENCODER], None),
+            lambda parts, _: both(*parts),
+            serialized_type_name=f"{both.__module__}.{both.__name__}",
+            flatten_with_keys_fn=lambda cache: (
+                [(pytree.GetAttrKey(name), getattr(cache, name)) for name in DECODER_AND_ENCODER],
+                None,
+            ),
+        )
