@@ -73,6 +73,9 @@ CASES = (
         "max, 3-D": pool(nn.MaxPool3d, 3, 2, 1, shape=(2, 3, 7, 11, 13)),
         "max, 3-D, dilated": pool(nn.MaxPool3d, 3, 2, 1, dilation=(1, 2, 1), shape=(2, 3, 7, 11, 13)),
         "max of integers": function(lambda x: F.max_pool1d(x, 3, 2, 1), lambda: torch.randint(-9, 9, (2, 3, 17))),
+        "max of integers behind a reshape": function(
+            lambda x: F.max_pool2d(x.reshape(7, 1, 5, 3), 2, 1, 1), lambda: torch.randint(-9, 9, (7, 15))
+        ),
         "max, indices unused": function(lambda x: F.max_pool1d(x, 3, return_indices=True)[0], (2, 3, 17)),
         "max, 2-D, indices unused": function(lambda x: F.max_pool2d(x, 3, return_indices=True)[0], (2, 3, 7, 11)),
         "max, 3-D, indices unused": function(lambda x: F.max_pool3d(x, 3, return_indices=True)[0], (2, 3, 7, 11, 5)),
