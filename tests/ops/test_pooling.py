@@ -137,3 +137,8 @@ def test_indices(name: str) -> None:
 def test_indices_of_large_windows_are_refused() -> None:
     with pytest.raises(t2k.LoweringError, match="the model uses"):
         check(function(lambda x: F.max_pool2d(x, 9, return_indices=True), (2, 3, 17, 19)))
+
+
+def test_averages_of_integers_are_refused() -> None:
+    with pytest.raises(t2k.LoweringError, match="make floats of the input"):
+        t2k.convert(nn.AvgPool1d(3), (torch.arange(42).reshape(2, 3, 7),))

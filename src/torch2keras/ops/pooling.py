@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from torch2keras.errors import LoweringError
 from torch2keras.ir import Size
 from torch2keras.ops.cumulative import place
 from torch2keras.ops.pad_modes import along, replicate_pad
@@ -129,10 +130,13 @@ def lowest(dtype: str) -> float:
 
 
 def pooling(kind: str, x: Tensor, w: Windows, padding: str = "valid") -> Tensor:
-    """One of Keras's layers of pooling; of integers, which layers take for floats, the op."""
+    """One of Keras's layers of pooling."""
     rank = x.ndim - 2
     if "float" not in x.dtype:
-        return getattr(ops, f"{kind.lower()}_pool")(x, w.kernel, w.stride, padding)
+        raise LoweringError(
+            f"pooling of {x.dtype}: PyTorch cuts the means off to whole numbers, stock Keras has none of integers",
+            [("next", "make floats of the input before it is pooled")],
+        )
     size, strides = (w.kernel[0], w.stride[0]) if rank == 1 else (w.kernel, w.stride)
     return getattr(layers, f"{kind}Pooling{rank}D")(pool_size=size, strides=strides, padding=padding)(x)
 
