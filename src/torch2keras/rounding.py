@@ -47,13 +47,13 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
 
     A pointwise kernel rounds its result. Others are sums of products, of which each term is rounded (Higham, Accuracy
     and Stability of Numerical Algorithms, section 3.1). A kernel that only moves numbers rounds nothing.
-    `flush` makes zeros of what is smaller than normal numbers.
+    What is smaller than `flush` becomes zero.
     """
 
-    def __init__(self, eps: float, seed: int, *, flush: bool = False) -> None:
+    def __init__(self, eps: float, seed: int, *, flush: float = 0.0) -> None:
         super().__init__()
         self.eps = eps
-        self.flushed = TINY.get(eps, 2.0**-126) if flush else 0.0
+        self.flush = flush
         self.generator = torch.Generator().manual_seed(seed)
 
     def rounded(self, value: Any) -> Any:
@@ -61,7 +61,7 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
         if not isinstance(value, torch.Tensor) or not (value.is_floating_point() or value.is_complex()):
             return value
         with DisableTorchFunction(), _disable_current_modes():
-            kept = value * (value.abs() >= self.flushed)
+            kept = value * (value.abs() >= self.flush)
             return kept * (1 + self.eps * self._noise(value))
 
     def _noise(self, like: torch.Tensor) -> torch.Tensor:
@@ -130,11 +130,12 @@ class Rounded:
         made = self._made.setdefault(eps, [])
         for seed in range(ROUNDINGS):
             if len(made) == seed:
-                # Of numbers, what is too small is within every bound; not so its logarithm, which must stay as it is.
-                shadowing = Rounding(eps, seed, flush=seed % 2 == 1 and self.exact.dtype.kind not in "fc")
-                given, named = tree_map(lambda x: shadowing.rounded(shadowing.widen(x)), (self.args, dict(self.kwargs)))  # noqa: B023
-                made.append(run64(self.module, given, named, shadowing=shadowing)[self.number])
+                made.append(self._run(Rounding(eps, seed)))
             yield made[seed]
+
+    def _run(self, shadowing: Rounding) -> np.ndarray:
+        args, kwargs = tree_map(lambda x: shadowing.rounded(shadowing.widen(x)), (self.args, dict(self.kwargs)))
+        return run64(self.module, args, kwargs, shadowing=shadowing)[self.number]
 
     def meaning(self, found: Difference, k64: np.ndarray, eps: float) -> Difference:
         """`found` of tier S, or what is found where PyTorch's error is as large as a random rounding makes it.
@@ -152,17 +153,35 @@ class Rounded:
                 found = replace(known, compared=known.compared - int(unknown.sum()))
         return found
 
-    def numerics(self, found: Difference, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
-        """The same of tier N, where the scale of numbers is that of the rounding, and of the others their places."""
+    def numerics(self, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
+        """The same of tier N, where the scale of numbers is that of the rounding, and of the others their places.
+
+        A place may also have what comes of numbers smaller than normal ones being flushed to zero.
+        """
+        found = self._near(y_k, y_t, eps)
+        if found.ok or y_k.shape != self.exact.shape:
+            return found
+        unknown = self._unknown(eps, np.inf) | self._flushed(y_k, y_t, eps, found.bound_max)
+        if not unknown.any():
+            return found
+        known = self._near(np.where(unknown, y_t, y_k), y_t, eps)
+        return replace(known, compared=known.compared - int(unknown.sum()))
+
+    def _near(self, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
+        """Tier N by PyTorch's own error, or that of a random rounding."""
+        found = metric.numerics(y_k, y_t, self.exact, eps)
         for noisy in self.draws(eps):
             if _off(found):
                 found = metric.numerics(y_k, noisy, self.exact, eps)
-        if not found.ok and y_k.shape == self.exact.shape:
-            unknown = self._unknown(eps, np.inf)
-            if unknown.any():
-                known = metric.numerics(np.where(unknown, y_t, y_k), y_t, self.exact, eps)
-                found = replace(known, compared=known.compared - int(unknown.sum()))
         return found
+
+    def _flushed(self, y_k: np.ndarray, y_t: np.ndarray, eps: float, bound: float) -> np.ndarray:
+        """The places where `y_k` is what a machine gives that flushes, and that is another number."""
+        flushed = self._run(Rounding(0.0, 0, flush=TINY.get(eps, 2.0**-126)))
+        with np.errstate(invalid="ignore"):
+            alike = y_k == flushed if y_k.dtype.kind in "biu" else np.abs(y_k - flushed) <= bound
+        finite = np.isfinite(y_t) & np.isfinite(self.exact) & np.isfinite(flushed)
+        return np.asarray(alike & finite & (flushed != self.exact))
 
     def _unknown(self, eps: float, rtol: float) -> np.ndarray:
         """The places that hang on how kernels round."""

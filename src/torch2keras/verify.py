@@ -97,7 +97,7 @@ def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Chec
         same, near = meaning(kk, exact, y_t=t), numerics(k, t, exact, eps)
         if not (same.ok and near.ok):
             rounded = Rounded(module, args, kwargs, number, exact)
-            same, near = rounded.meaning(same, kk, eps), rounded.numerics(near, k, t, eps)
+            same, near = rounded.meaning(same, kk, eps), near if near.ok else rounded.numerics(k, t, eps)
         yield Check(given.probe, shapes, out.name, same)
         yield Check(given.probe, shapes, out.name, near)
 
