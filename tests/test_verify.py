@@ -131,7 +131,9 @@ def test_all_tiers_and_probes_are_checked() -> None:
 def test_what_cannot_be_compared_is_said() -> None:
     nowhere = converted(Function(lambda x: (x, torch.log(-x.abs() - 1))))
     assert nowhere.verification is not None
-    assert nowhere.verification.notes == ("output_1 was not compared: under no probe does it hold a finite number.",)
+    assert nowhere.verification.notes == (
+        "output_1 was not compared: under no probe does it hold a finite number that is more than rounding.",
+    )
 
 
 def test_no_other_size_is_a_note() -> None:
@@ -158,6 +160,11 @@ NOISE = {
     "a sum of what has no mean": lambda x: centred(x, 0).sum((0, 1)),
     "layer norm of a constant": lambda x: F.layer_norm(repeated(x), (7,), torch.arange(7.0)),
     "layer norm of one number": lambda x: F.layer_norm(repeated(x)[..., :1], (1,)),
+    "the largest of equal sums": lambda x: x.softmax(1).sum(1).argmax(-1),
+    "the sign of a sum of what has no mean": lambda x: centred(x, 0).sum(0) > 0,
+    "a root of what has no sign": lambda x: centred(x, 0).sum(0).sqrt(),
+    "the sign of numbers smaller than normal ones": lambda x: (50 * x).softmax(-1) > 0,
+    "what hangs on numbers smaller than normal ones": lambda x: x.masked_fill((50 * x).softmax(-1) > 0, 3.0),
     "group norm of a constant": lambda x: F.group_norm(repeated(x), 1),
 }
 

@@ -254,6 +254,10 @@ class Recorder:
         return self._one if self._one.dtype == dtype else ops.cast(self._one, dtype)
 
 
+MOVES = ("Reshape", "Flatten", "Permute", "RepeatVector", "Cropping", "ZeroPadding", "UpSampling")
+"""Layers that only move numbers: integers stay integers, as layers cast nothing but floats."""
+
+
 def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> Any:
     """Shape and dtype of a layer's result, without making its weights."""
     if isinstance(layer, keras.layers.MultiHeadAttention):  # its shapes are arguments of their own
@@ -265,9 +269,10 @@ def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> 
         )
     except NotImplementedError:
         return layer(*inputs, **kwargs)
+    dtype = inputs[0].dtype if type(layer).__name__.startswith(MOVES) else layer.compute_dtype
     if shape and isinstance(shape[0], list | tuple):
-        return [keras.KerasTensor(s, layer.compute_dtype) for s in shape]
-    return keras.KerasTensor(shape, layer.compute_dtype)
+        return [keras.KerasTensor(s, dtype) for s in shape]
+    return keras.KerasTensor(shape, dtype)
 
 
 def _has_tensor(argument: Any) -> bool:

@@ -21,6 +21,15 @@ CASES: dict[str, Case] = {
     "argmax of ties": function(
         lambda x: (x.argmax(1), x.argmin(1), x.max(2), x.min(0)), lambda: torch.randint(0, 3, (3, 5, 7))
     ),
+    "argmax of zeros of both signs": function(
+        lambda x: (
+            x.mul(0).argmax(1),
+            x.mul(0).argmin(1),
+            x.mul(0).max(2),
+            F.max_pool1d(x.mul(0), 2, return_indices=True),
+        ),
+        (3, 5, 7),
+    ),
     "argmax of bools": function(
         lambda x: ((x > 0).to(torch.uint8).argmax(1), (x > 0).max(1), (x > 0).min(-1)), (3, 5, 7)
     ),

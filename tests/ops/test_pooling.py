@@ -73,6 +73,9 @@ CASES = (
         "max, 3-D": pool(nn.MaxPool3d, 3, 2, 1, shape=(2, 3, 7, 11, 13)),
         "max, 3-D, dilated": pool(nn.MaxPool3d, 3, 2, 1, dilation=(1, 2, 1), shape=(2, 3, 7, 11, 13)),
         "max of integers": function(lambda x: F.max_pool1d(x, 3, 2, 1), lambda: torch.randint(-9, 9, (2, 3, 17))),
+        "max of integers behind a reshape": function(
+            lambda x: F.max_pool2d(x.reshape(7, 1, 5, 3), 2, 1, 1), lambda: torch.randint(-9, 9, (7, 15))
+        ),
         "max, indices unused": function(lambda x: F.max_pool1d(x, 3, return_indices=True)[0], (2, 3, 17)),
         "max, 2-D, indices unused": function(lambda x: F.max_pool2d(x, 3, return_indices=True)[0], (2, 3, 7, 11)),
         "max, 3-D, indices unused": function(lambda x: F.max_pool3d(x, 3, return_indices=True)[0], (2, 3, 7, 11, 5)),
@@ -134,3 +137,8 @@ def test_indices(name: str) -> None:
 def test_indices_of_large_windows_are_refused() -> None:
     with pytest.raises(t2k.LoweringError, match="the model uses"):
         check(function(lambda x: F.max_pool2d(x, 9, return_indices=True), (2, 3, 17, 19)))
+
+
+def test_averages_of_integers_are_refused() -> None:
+    with pytest.raises(t2k.LoweringError, match="make floats of the input"):
+        t2k.convert(nn.AvgPool1d(3), (torch.arange(42).reshape(2, 3, 7),))

@@ -25,8 +25,11 @@ def place_axes(args: Mapping[str, Any]) -> str | None:
 
 
 def place(op: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
-    """The first place of an extreme."""
-    return ops.zeros_like(x, dtype="int64") if not x.ndim else op(ranked(x), axis=dim, keepdims=keepdim)
+    """The first place of an extreme. Keras counts -0.0 below 0.0, which are equal, so both become 0.0."""
+    if not x.ndim:
+        return ops.zeros_like(x, dtype="int64")
+    x = ops.where(ops.equal(x, 0.0), 0.0, x) if "float" in x.dtype else ranked(x)
+    return op(x, axis=dim, keepdims=keepdim)
 
 
 @lowering(aten.argmax.default, axes=place_axes)

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from torch2keras.errors import LoweringError
 from torch2keras.ir import Size
+from torch2keras.ops.cumulative import place
 from torch2keras.ops.pad_modes import along, replicate_pad
 from torch2keras.ops.padding import Pads, tuple_of, zero_pad
 from torch2keras.recorder import Tensor, cast, layers, ops
@@ -112,7 +114,7 @@ def places_of_max(x: Tensor, w: Windows, counts: Sequence[Size]) -> Tensor:
     for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
         last = d * (k - 1)
         taps = [t[along(axis, slice(j, j - last or None, s))] for t in taps for j in range(0, last + 1, d)]
-    best, rank = cast(ops.argmax(ops.stack(taps, axis=-1), axis=-1), "int32"), len(counts)
+    best, rank = cast(place(ops.argmax, ops.stack(taps, axis=-1), -1, keepdim=False), "int32"), len(counts)
     flat: Any = None
     for axis, (windows_there, size) in enumerate(zip(counts, sizes_of(x)[1:-1], strict=True)):
         starts = count(windows_there) * w.stride[axis] - w.padding[axis]
@@ -128,10 +130,13 @@ def lowest(dtype: str) -> float:
 
 
 def pooling(kind: str, x: Tensor, w: Windows, padding: str = "valid") -> Tensor:
-    """One of Keras's layers of pooling; of integers, which layers take for floats, the op."""
+    """One of Keras's layers of pooling."""
     rank = x.ndim - 2
     if "float" not in x.dtype:
-        return getattr(ops, f"{kind.lower()}_pool")(x, w.kernel, w.stride, padding)
+        raise LoweringError(
+            f"pooling of {x.dtype}: PyTorch cuts the means off to whole numbers, stock Keras has none of integers",
+            [("next", "make floats of the input before it is pooled")],
+        )
     size, strides = (w.kernel[0], w.stride[0]) if rank == 1 else (w.kernel, w.stride)
     return getattr(layers, f"{kind}Pooling{rank}D")(pool_size=size, strides=strides, padding=padding)(x)
 
