@@ -62,6 +62,13 @@ def shuffle_of_single_channels(x):
     return shuffled, y
 
 
+def crop_beside_a_shuffle(x):
+    y = x * 2
+    shuffled = torch.channel_shuffle(y, 1)
+    y.mul_(3)
+    return torch.nn.functional.pad(y.permute(1, 2, 0), (1, -1)), shuffled
+
+
 def chunks_written(x):
     y = x * 2
     with torch.no_grad():
@@ -258,6 +265,7 @@ CASES = [
     copy_to_integers, index_put_mask, index_put_list, nested_views, augmented, clamped, input_written, under_no_grad,
     reshaped_in_place, flattened_copy, contiguous_alias, dropout_alias, bool_in_place, diagonal_filled, narrow_written,
     movedim_and_flatten, scatter_in_place, lower_dtype, fresh_constant, output_is_old_view, shuffle_of_single_channels,
+    crop_beside_a_shuffle,
 ]  # fmt: skip
 
 

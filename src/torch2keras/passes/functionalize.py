@@ -87,7 +87,7 @@ def with_alias_info(graph_module: fx.GraphModule) -> fx.GraphModule:
         if node.op == "call_function" and not isinstance(node.target, torch._ops.HigherOrderOperator):
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), live.__getitem__)
             with mode, torch.no_grad():
-                live[node] = node.target(*args, **kwargs)
+                live[node] = _called(node, args, kwargs)
                 if _shares_by_mistake(node, live):
                     live[node] = live[node].clone()
             node.meta["val"] = _seen_now(live[node])
@@ -143,6 +143,19 @@ def _is_plain_view(node: fx.Node) -> bool:
     plain = (aten.view.default, aten.transpose.int, aten.slice.Tensor, aten.select.int, aten.permute.default,
              aten.unsqueeze.default, aten.detach.default)  # fmt: skip
     return node.target in plain
+
+
+def _called(node: fx.Node, args: Any, kwargs: Any) -> Any:
+    """The node's fake value, made anew.
+
+    Where PyTorch cannot make it, as of a crop by a symbolic size, the value that it had, if the op gives no view.
+    """
+    try:
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+    except RuntimeError:
+        if not isinstance(node.target, OpOverload) or any(out.alias_info for out in node.target._schema.returns):
+            raise
+        return _seen_now(node.meta.get("val"))
 
 
 def _shares_by_mistake(node: fx.Node, values: Mapping[fx.Node, Any]) -> bool:
