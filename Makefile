@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow random conformance clean distclean
+.PHONY: help demo test lint slow random conformance bench clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make slow       the slow tests"
 	@echo "make random     thousands of random networks, others each time: hours"
 	@echo "make conformance  PyTorch's own samples, all of them, into docs/conformance.md: hours"
+	@echo "make bench      compare with the other converters that are installed in .venv, and draw it"
 	@echo "make lint       ruff, mypy and the size budget"
 	@echo "make clean      remove caches and build results"
 	@echo "make distclean  the same, and .venv"
@@ -42,6 +43,9 @@ random: $(VENV)/dev.stamp
 conformance: $(VENV)/dev.stamp
 	-$(BIN)/python tools/conformance.py run --shard 1/2 & $(BIN)/python tools/conformance.py run --shard 2/2; wait
 	$(BIN)/python tools/conformance.py table
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/compare.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,23 +1,20 @@
-"""The nets of the speed benchmark, each with the Keras twin that a person writes by hand."""
+"""The nets of the benchmarks. This file needs PyTorch alone, so that any converter's environment can import it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import keras
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class Net:
-    """A PyTorch module, the shape of its input, and a Keras model of the same architecture (channels last)."""
+    """A PyTorch module and the shape of its input."""
 
     module: Callable[[], nn.Module]
     shape: tuple[int, ...]
-    twin: Callable[[], Any] | None = None
 
 
 class Residual(nn.Module):
@@ -29,27 +26,43 @@ class Residual(nn.Module):
         self.first = nn.Conv1d(channels, channels, 3, padding=self.cut, dilation=dilation)
         self.second = nn.Conv1d(channels, channels, 3, padding=self.cut, dilation=dilation)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         y = torch.relu(self.first(x)[..., : -self.cut])
         return torch.relu(x + torch.relu(self.second(y)[..., : -self.cut]))
 
 
-def tcn_twin(channels: int, blocks: int, length: int) -> keras.Model:
-    """The same in Keras, by hand."""
-    inputs = x = keras.Input((length, channels))
-    for block in range(blocks):
-        y = x
-        for _ in range(2):
-            y = keras.layers.Conv1D(channels, 3, padding="causal", dilation_rate=2**block)(y)
-            y = keras.layers.ReLU()(y)
-        x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
-    return keras.Model(inputs, x)
+class UNet(nn.Module):
+    """Two levels down and up again along time, with skip connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Conv1d(i, o, 8, stride=4, padding=2) for i, o in ((2, 32), (32, 64)))
+        self.up = nn.ModuleList(nn.ConvTranspose1d(i, o, 8, stride=4, padding=2) for i, o in ((64, 32), (64, 2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        low = torch.relu(self.down[0](x))
+        y = torch.relu(self.up[0](torch.relu(self.down[1](low))))
+        y = self.up[1](torch.cat([y, low], 1))
+        return torch.tanh(y)
 
 
-def one_layer(layer: keras.Layer, length: int, channels: int) -> keras.Model:
-    """A model of one layer."""
-    inputs = keras.Input((length, channels))
-    return keras.Model(inputs, layer(inputs))
+class Recurrent(nn.Module):
+    """A convolution and a bidirectional LSTM of two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(16, 64, 5, padding=2)
+        self.lstm = nn.LSTM(64, 64, 2, bidirectional=True, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.lstm(torch.relu(self.conv(x)).transpose(1, 2))[0]
+        return y
+
+
+def encoder() -> nn.Module:
+    """Four layers of attention."""
+    layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
+    return nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
 
 
 def torchvision_net(name: str) -> nn.Module:
@@ -62,21 +75,16 @@ def torchvision_net(name: str) -> nn.Module:
 
 IMAGE = (2, 3, 224, 224)
 NETS = {
-    "ResNet50": Net(lambda: torchvision_net("resnet50"), IMAGE, lambda: keras.applications.ResNet50(weights=None)),
-    "MobileNetV2": Net(
-        lambda: torchvision_net("mobilenet_v2"), IMAGE, lambda: keras.applications.MobileNetV2(weights=None)
-    ),
-    "TCN 8 x 64, L 4000": Net(
-        lambda: nn.Sequential(*[Residual(64, 2**i) for i in range(8)]), (2, 64, 4000), lambda: tcn_twin(64, 8, 4000)
-    ),
-    "depthwise k7 x 256": Net(
-        lambda: nn.Conv1d(256, 256, 7, padding=3, groups=256),
-        (2, 256, 2000),
-        lambda: one_layer(keras.layers.DepthwiseConv1D(7, padding="same"), 2000, 256),
-    ),
-    "Conv1d 256, k7, groups 8": Net(
-        lambda: nn.Conv1d(256, 256, 7, padding=3, groups=8),
-        (2, 256, 2000),
-        lambda: one_layer(keras.layers.Conv1D(256, 7, padding="same", groups=8), 2000, 256),
-    ),
+    "Conv1d": Net(lambda: nn.Conv1d(16, 32, 5, stride=2, padding=2), (2, 16, 1000)),
+    "TCN 8 x 64, L 4000": Net(lambda: nn.Sequential(*[Residual(64, 2**i) for i in range(8)]), (2, 64, 4000)),
+    "depthwise k7 x 256": Net(lambda: nn.Conv1d(256, 256, 7, padding=3, groups=256), (2, 256, 2000)),
+    "Conv1d 256, k7, groups 8": Net(lambda: nn.Conv1d(256, 256, 7, padding=3, groups=8), (2, 256, 2000)),
+    "1-D U-Net": Net(UNet, (2, 2, 4096)),
+    "Conv1d, BiLSTM x 2": Net(Recurrent, (2, 16, 100)),
+    "TransformerEncoder x 4": Net(encoder, (2, 100, 64)),
+    "resnet18": Net(lambda: torchvision_net("resnet18"), IMAGE),
+    "ResNet50": Net(lambda: torchvision_net("resnet50"), IMAGE),
+    "MobileNetV2": Net(lambda: torchvision_net("mobilenet_v2"), IMAGE),
+    "DenseNet121": Net(lambda: torchvision_net("densenet121"), IMAGE),
+    "VGG16": Net(lambda: torchvision_net("vgg16"), IMAGE),
 }

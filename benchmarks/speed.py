@@ -18,9 +18,10 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import torch
-from nets import NETS, Net
+from nets import NETS
 
 import torch2keras as t2k
+from twins import TWINS
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, fl
     return {name: statistics.median(values) for name, values in samples.items()}
 
 
-def timing(net: Net, seconds: float) -> Timing:
+def timing(name: str, seconds: float) -> Timing:
     """Measure one net."""
     import tensorflow as tf
 
+    net = NETS[name]
     torch.manual_seed(0)
     module, example = net.module().eval(), torch.randn(net.shape)
     converted = t2k.convert(module, (example,), verify=False)
@@ -65,8 +67,8 @@ def timing(net: Net, seconds: float) -> Timing:
             return module(example)
 
     calls: dict[str, Callable[[], Any]] = {"ours": graph(converted.model), "torch": eager}
-    if net.twin:
-        calls["twin"] = graph(net.twin())
+    if name in TWINS:
+        calls["twin"] = graph(TWINS[name]())
     found = measure(calls, seconds)
     return Timing(found["ours"], found.get("twin"), found["torch"])
 
@@ -85,7 +87,7 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     print(f"{'net':<28} {'ours ms':>9} {'ours/twin':>10} {'ours/torch':>11}")
     for name in options.names or NETS:
-        found = timing(NETS[name], options.seconds)
+        found = timing(name, options.seconds)
         twin = f"{found.ours / found.twin:10.2f}" if found.twin else f"{'':>10}"
         print(f"{name:<28} {1e3 * found.ours:9.2f} {twin} {found.ours / found.torch:11.2f}", flush=True)
 

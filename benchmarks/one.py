@@ -1,0 +1,86 @@
+"""One net by one converter, in a process of its own: `python benchmarks/one.py TOOL NET SECONDS` prints a JSON line."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import numpy as np
+import torch
+from nets import NETS, Net
+from tools import TOOLS, Made
+
+LOOSE = 1e-3
+"""Of the largest number of a result: what other converters are judged by, not this one's own measure."""
+
+
+def measured(tool: str, net: Net, seconds: float) -> dict[str, Any]:
+    """Convert, compare with PyTorch on two inputs and another batch, and time both in turn."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    module, example = net.module().eval(), torch.randn(net.shape)
+    start = time.perf_counter()
+    made = TOOLS[tool](module, example)
+    row: dict[str, Any] = {"convert_s": time.perf_counter() - start, "transposes": made.transposes}
+    row["error"] = max(error(module, made, x) for x in (example, torch.randn(net.shape)))
+    row["status"] = "ok" if row["error"] <= LOOSE else "wrong"
+    row["other_batch"] = follows(module, made, torch.randn(3, *net.shape[1:]))
+    ours, theirs = made.prepared(example.numpy()), eager(module, example)
+    row["latency"] = ratio(ours, theirs, seconds)
+    row["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return row
+
+
+def eager(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
+    """A call of the PyTorch module."""
+
+    def run() -> Any:
+        with torch.no_grad():
+            return module(x)
+
+    return run
+
+
+def error(module: torch.nn.Module, made: Made, x: torch.Tensor) -> float:
+    """The largest difference, relative to the largest number."""
+    expected = eager(module, x)()
+    wanted = [y.numpy() for y in (expected if isinstance(expected, list | tuple) else [expected])]
+    found = made.arrays(made.prepared(x.numpy())())
+    pairs = list(zip(found, wanted, strict=True))
+    if any(a.shape != b.shape for a, b in pairs):
+        return float("inf")
+    return max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b in pairs)
+
+
+def follows(module: torch.nn.Module, made: Made, x: torch.Tensor) -> bool:
+    """Whether the converted net takes another batch."""
+    try:
+        return error(module, made, x) <= LOOSE
+    except Exception:  # noqa: BLE001 - each converter has errors of its own
+        return False
+
+
+def ratio(ours: Callable[[], Any], theirs: Callable[[], Any], seconds: float) -> float:
+    """The median time of a call, by that of PyTorch; the two are run in turn, for so many seconds."""
+    times: tuple[list[float], list[float]] = ([], [])
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[0]) < 5:
+        for call, kept in zip((ours, theirs), times, strict=True):
+            start = time.perf_counter()
+            call()
+            kept.append(time.perf_counter() - start)
+    return statistics.median(times[0][2:]) / statistics.median(times[1][2:])
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(sys.argv[1], NETS[sys.argv[2]], float(sys.argv[3]))))

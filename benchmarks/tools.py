@@ -1,0 +1,143 @@
+"""The converters that are compared, each as it is called by default; those that are not installed are left out.
+
+Each answers with a function on arrays in PyTorch's order, and with the number of transposes in what it made: TensorFlow
+nodes of this kind in the model's graph, or operators in a LiteRT file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Made:
+    """A converted net."""
+
+    prepared: Callable[[np.ndarray], Callable[[], Any]]
+    """Takes an input; what it gives runs the net on it."""
+    arrays: Callable[[Any], list[np.ndarray]]
+    """The results of a run, in PyTorch's order."""
+    transposes: int
+
+
+def by_torch2keras(module: nn.Module, example: torch.Tensor) -> Made:
+    """This package, with its verification."""
+    import torch2keras as t2k
+
+    converted = t2k.convert(module, example)
+    port_in, ports_out = converted.inputs[0], converted.outputs
+
+    def arrays(results: Any) -> list[np.ndarray]:
+        flat = results if isinstance(results, list | tuple) else [results]
+        return [port.to_torch(y) for port, y in zip(ports_out, flat, strict=True)]
+
+    return _in_a_graph(converted.model, port_in.from_torch, arrays, example)
+
+
+def by_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
+    """nobuco, which traces; inputs and outputs in PyTorch's order."""
+    import nobuco
+    from nobuco import ChannelOrder
+
+    model = nobuco.pytorch_to_keras(
+        module, args=[example],
+        inputs_channel_order=ChannelOrder.PYTORCH, outputs_channel_order=ChannelOrder.PYTORCH,
+    )  # fmt: skip
+    return _in_a_graph(model, lambda x: x, _flat, example)
+
+
+def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
+    """onnx2tf, behind torch.onnx; its inputs and outputs stand channels last wherever it puts them so."""
+    import onnx2tf
+
+    folder = Path(tempfile.mkdtemp())
+    file = folder / "net.onnx"
+    torch.onnx.export(module, (example,), str(file), dynamo=False)
+    model = onnx2tf.convert(
+        input_onnx_file_path=str(file), output_folder_path=str(folder), non_verbose=True, not_use_onnxsim=True
+    )
+    with torch.no_grad():
+        shapes = [tuple(y.shape) for y in _tensors(module(example))]
+
+    def stored(x: np.ndarray) -> np.ndarray:
+        return x if tuple(model.inputs[0].shape[1:]) == x.shape[1:] else np.moveaxis(x, 1, -1)
+
+    def arrays(results: Any) -> list[np.ndarray]:
+        found = _flat(results)
+        return [y if y.shape[1:] == s[1:] else np.moveaxis(y, -1, 1) for y, s in zip(found, shapes, strict=True)]
+
+    return _in_a_graph(model, stored, arrays, example)
+
+
+def by_litert_torch(module: nn.Module, example: torch.Tensor) -> Made:
+    """litert-torch: a LiteRT file."""
+    import litert_torch
+
+    made = litert_torch.convert(module, (example,))
+    file = Path(tempfile.mkdtemp()) / "net.tflite"
+    made.export(str(file))
+    return Made(lambda x: lambda: made(x), _flat, _litert_transposes(file))
+
+
+def _litert_transposes(file: Path) -> int:
+    from ai_edge_litert.interpreter import Interpreter
+
+    details = Interpreter(model_path=str(file))._get_ops_details()  # noqa: SLF001 - there is no public list
+    return sum(op["op_name"] == "TRANSPOSE" for op in details)
+
+
+def _in_a_graph(
+    model: Any, stored: Callable[[np.ndarray], np.ndarray], arrays: Callable[[Any], list[np.ndarray]], example: Any
+) -> Made:
+    """A Keras model as a TensorFlow graph."""
+    import tensorflow as tf
+
+    function = tf.function(lambda x: model(x, training=False))
+
+    def prepared(x: np.ndarray) -> Callable[[], Any]:
+        tensor = tf.constant(np.ascontiguousarray(stored(x)))
+        return lambda: function(tensor)
+
+    graph = function.get_concrete_function(tf.constant(np.ascontiguousarray(stored(example.numpy())))).graph
+    return Made(prepared, arrays, sum(op == "Transpose" for op in _operations(graph.as_graph_def())))
+
+
+def _operations(graph: Any) -> Iterator[str]:
+    yield from (node.op for node in graph.node)
+    yield from (node.op for function in graph.library.function for node in function.node_def)
+
+
+def _flat(results: Any) -> list[np.ndarray]:
+    return [np.asarray(y) for y in (results if isinstance(results, list | tuple) else [results])]
+
+
+def _tensors(results: Any) -> Sequence[torch.Tensor]:
+    return results if isinstance(results, list | tuple) else [results]
+
+
+TOOLS: dict[str, Callable[[nn.Module, torch.Tensor], Made]] = {
+    "torch2keras": by_torch2keras,
+    "nobuco": by_nobuco,
+    "onnx2tf": by_onnx2tf,
+    "litert-torch": by_litert_torch,
+}
+
+
+def installed() -> dict[str, str]:
+    """The tools that are here, with their versions."""
+    found = {}
+    for name in TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

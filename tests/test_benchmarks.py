@@ -1,0 +1,59 @@
+"""The comparison of converters: its child process, its picture."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Imports the scripts, which lie in no package."""
+    monkeypatch.setattr(sys, "path", [str(FOLDER), *sys.path])
+    known = set(sys.modules)
+
+    def named(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    yield named
+    for name in set(sys.modules) - known:
+        if getattr(sys.modules[name], "__file__", None) and Path(str(sys.modules[name].__file__)).parent == FOLDER:
+            del sys.modules[name]
+
+
+def test_a_child_measures_one_net(benchmarks: Any) -> None:
+    row = benchmarks("compare").row_of("torch2keras", "Conv1d", 0.01, 300)
+    assert (row["status"], row["other_batch"], row["transposes"]) == ("ok", True, 0), row
+    assert row["error"] < 1e-5
+    assert min(row["convert_s"], row["peak_mib"], row["latency"]) > 0
+
+
+def test_what_fails_is_a_result(benchmarks: Any) -> None:
+    compare = benchmarks("compare")
+    assert compare.row_of("torch2keras", "no such net", 0.01, 300)["said"] == "KeyError: 'no such net'"
+    assert compare.row_of("torch2keras", "Conv1d", 0.01, 0.01)["status"] == "timeout"
+
+
+def test_the_table_and_the_picture_hold_every_row(benchmarks: Any, tmp_path: Path) -> None:
+    compare, drawing = benchmarks("compare"), benchmarks("drawing")
+    good = {"status": "ok", "other_batch": False, "transposes": 3, "convert_s": 1.5, "peak_mib": 700.0, "latency": 0.5}
+    rows = [{"net": "a", "tool": "x", **good}, {"net": "a", "tool": "y", "status": "error", "said": "no"}]
+    assert compare.table(rows, {"x": "1.0", "y": "2.0"}).row_count == 2
+    titles = dict(zip(compare.COLUMNS, compare.TITLES, strict=True))
+    picture = drawing.draw(rows, ["x", "y"], titles, tmp_path / "results.png")
+    assert picture.stat().st_size > 10_000
+
+
+def test_only_what_is_installed_is_compared(benchmarks: Any) -> None:
+    tools = benchmarks("tools")
+    assert "torch2keras" in tools.installed()
+    assert set(tools.installed()) <= set(tools.TOOLS)
+    assert set(benchmarks("twins").TWINS) <= set(benchmarks("nets").NETS)
