@@ -116,7 +116,7 @@ OUTPUTS = [
 
 @pytest.mark.parametrize(("output", "words"), OUTPUTS)
 def test_bad_outputs_are_refused_before_the_work(output, words, folder, monkeypatch):
-    monkeypatch.setattr("torch2keras.cli._convert", lambda *_, **__: pytest.fail("the long work has begun"))
+    monkeypatch.setattr("torch2keras.cli._example", lambda *_, **__: pytest.fail("the long work has begun"))
     if output == "folder.keras":
         (folder / output).mkdir()
     ran = command("convert", "t2k_nets:Small", "-o", output, "-i", "2,3,11", "-q")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch2keras.factor import product, quotient, refine, simple, view_groups
 
 B, T = sympy.symbols("B T", integer=True, positive=True)
-SIZES = {B: 2, T: 7}
+U = sympy.Symbol("u", integer=True, positive=True)  # measured 1
+SIZES = {B: 2, T: 7, U: 1}
 
 
 def hint(size) -> int:
@@ -52,6 +53,8 @@ REFINED = [
     ((B, 2 * T), (2 * B, T), (B, 2, T)),
     ((B, 6 * T), (3 * B, 2 * T), (B, 3, 2 * T)),
     ((6,), (6,), (6,)),
+    ((4 * U,), (U, 2, 2), (U, 2, 2)),
+    ((U, 4), (4 * U,), (U, 4)),
     ((T,), (7,), None),
     ((2, T), (14,), None),
     ((2, T), (2,), None),

@@ -90,7 +90,8 @@ class Converted:
         Raises InputError for sizes that the module was not captured for.
         """
         leaves = [x for x in torch.utils._pytree.tree_leaves((args, kwargs)) if hasattr(x, "shape")]
-        check_call(self.conversion.graph, self.conversion.captured, [tuple(x.shape) for x in leaves])
+        shapes = [(*x.shape, 2) if "complex" in str(x.dtype) else tuple(x.shape) for x in leaves]
+        check_call(self.conversion.graph, self.conversion.captured, shapes)
         arrays = self.run(leaves)
         results = iter(arrays)
         flat = [next(results) if isinstance(v, Value) else v for v in self.conversion.graph.outputs]

@@ -62,7 +62,8 @@ def refine(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...]
         return None
     cuts: list[Size] = [1]
     suffixes = {product(f[i:]) for f in (a, b) for i in range(len(f))}
-    for cut in sorted(suffixes - {1}, key=hint):
+    # Sizes that are equal in the example are told apart by their symbols: 4 divides 4*n, also where n is 1 there.
+    for cut in sorted(suffixes - {1}, key=lambda cut: (hint(cut), len(sympy.sympify(cut).free_symbols), str(cut))):
         if quotient(cut, cuts[-1]) is None:
             return None
         cuts.append(cut)
