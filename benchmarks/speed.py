@@ -18,10 +18,10 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import torch
+from by_hand import TWINS
 from nets import NETS
 
 import torch2keras as t2k
-from twins import TWINS
 
 
 @dataclass(frozen=True)

@@ -56,4 +56,4 @@ def test_only_what_is_installed_is_compared(benchmarks: Any) -> None:
     tools = benchmarks("tools")
     assert "torch2keras" in tools.installed()
     assert set(tools.installed()) <= set(tools.TOOLS)
-    assert set(benchmarks("twins").TWINS) <= set(benchmarks("nets").NETS)
+    assert set(benchmarks("by_hand").TWINS) <= set(benchmarks("nets").NETS)
