@@ -92,3 +92,21 @@ def test_gelu_is_exact_in_float64(approximate: str) -> None:
         inputs = [keras.ops.convert_to_tensor(x)]
         found = to_numpy(run(graph, inputs, Layers(graph, "float64").loaded, "float64")[graph.outputs[0]])
     np.testing.assert_allclose(found, module(torch.from_numpy(x)).numpy(), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Conv1d(3, 5, 7), (2, 3, 17)),
+        (nn.Linear(3, 5), (2, 3)),
+        (nn.LSTM(3, 5, bidirectional=True, batch_first=True), (2, 11, 3)),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_layers_keep_their_initializers(module: nn.Module, shape: tuple[int, ...]) -> None:
+    """They begin as zeros only until the weights are copied: a model made anew from the configuration draws."""
+    model = t2k.convert(module.eval(), torch.randn(shape)).model
+    anew = keras.models.clone_model(model)
+    kernels = [w for w in anew.weights if w.name.endswith("kernel")]
+    assert kernels
+    assert all(np.abs(to_numpy(w.value)).min() > 0 for w in kernels)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from torch2keras.blank import Blank
 from torch2keras.double import OPS_IN_FULL, exchanged, in_full, widen_scale
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
@@ -98,12 +99,14 @@ class Layers:
         self.graph, self.swap = graph, exchanged(graph.float_dtype, dtype)
         self.made: dict[str, keras.Layer] = {}
         self.running: dict[str, Callable[..., Any]] = {}
+        self.blank = Blank()
         self.filled: set[str] = set()
 
     def __call__(self, call: Call) -> keras.Layer:
         if call.name not in self.made:
             dtype = self.swap.get(call.dtype, call.dtype)
             layer = LayerCall(call.target.removeprefix("layers."), call.config).made(dtype, name=call.name)
+            self.blank.add(layer)
             if not call.trainable:
                 layer.trainable = False
             if dtype == "float64":
@@ -139,6 +142,7 @@ class Layers:
         """Copy the weights into all layers that are built."""
         for call, attribute, weight in self.graph.weights():
             assign(variable(self.made[call.name], attribute), weight)
+        self.blank.restore()
 
 
 def variable(layer: keras.Layer, attribute: str) -> keras.Variable:

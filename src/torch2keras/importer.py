@@ -38,6 +38,10 @@ class Importer:
         self.program = program
         self.specs = iter(program.graph_signature.input_specs)
         self.trainable = {name for name, p in program.named_parameters() if p.requires_grad}
+        self.stored: dict[tuple[int, torch.Size], list[str]] = {}
+        """The names in the state_dict of the tensor at an address, of a shape."""
+        for name, held in program.state_dict.items():
+            self.stored.setdefault((held.data_ptr(), held.shape), []).append(name)
         self.constants: dict[tuple[Any, ...], Constant] = {}
         self.known: dict[torch.fx.Node, Any] = {}
         self.inputs: list[Value] = []
@@ -81,11 +85,7 @@ class Importer:
         """One Constant for one tensor, however many names it has."""
         key = (tensor.data_ptr() or id(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype)
         if key not in self.constants:
-            named = tuple(
-                n
-                for n, t in self.program.state_dict.items()
-                if paths and t.data_ptr() == tensor.data_ptr() and t.shape == tensor.shape
-            )
+            named = tuple(self.stored.get((tensor.data_ptr(), tensor.shape), ())) if paths else ()
             shape = tuple(int(s) for s in tensor.shape)
             self.constants[key] = Constant(
                 name, TensorType(shape, tensor.dtype), tensor.detach(), named or paths, trainable
