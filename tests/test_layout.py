@@ -59,6 +59,34 @@ class TwoReaders(nn.Module):
         return self.a(y.transpose(1, 2)), self.b(y.transpose(1, 2)), self.conv(y.flip(1)[:, :3])
 
 
+class Mixer(nn.Module):
+    """A perceptron over the tokens between layers that want the channels last."""
+
+    def __init__(self, tokens: int, channels: int, *, bias: bool = True, frozen: bool = False) -> None:
+        super().__init__()
+        self.inside = nn.Linear(channels, channels)
+        self.first, self.second = nn.Linear(tokens, 11, bias=bias), nn.Linear(11, tokens, bias=bias)
+        self.norm = nn.LayerNorm(channels)
+        if frozen:
+            self.first.bias.requires_grad_(False)
+            self.second.bias.requires_grad_(False)
+
+    def forward(self, x):
+        x = self.inside(x).relu()
+        return self.norm(x + self.second(self.first(x.transpose(1, 2)).relu()).transpose(1, 2))
+
+
+class Shared(nn.Module):
+    """One layer over the tokens and over the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.norm = nn.Linear(7, 7), nn.LayerNorm(7)
+
+    def forward(self, x):
+        return self.norm(self.both(x.relu()) + self.both(x.relu().transpose(1, 2)).transpose(1, 2))
+
+
 def stack(*layers: Any) -> nn.Sequential:
     return nn.Sequential(*(x if isinstance(x, nn.Module) else Function(x) for x in layers))
 
@@ -90,6 +118,12 @@ CASES: dict[str, Case] = {
     "channel shuffle before a dense convolution": module(
         lambda: stack(nn.Conv1d(6, 12, 3, groups=3), lambda x: shuffle(x, 3), nn.Conv1d(12, 5, 1)), (2, 6, 19)
     ),
+    "dense over another axis": module(lambda: Mixer(7, 5), (2, 7, 5)),
+    "dense over another axis without a bias": module(lambda: Mixer(7, 5, bias=False), (2, 7, 5)),
+    "dense over another axis with a frozen bias": module(lambda: Mixer(7, 5, frozen=True), (2, 7, 5)),
+    "dense over another axis as long as the last": module(lambda: Mixer(7, 7), (2, 7, 7)),
+    "dense over another axis by one number": module(lambda: Mixer(1, 5), (2, 1, 5)),
+    "one layer over two axes": module(Shared, (2, 7, 7), transposes=2),
     "one copy for two readers": module(TwoReaders, (2, 3, 9), transposes=1),
     "factors that do not nest": module(
         lambda: stack(

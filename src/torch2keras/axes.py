@@ -31,6 +31,7 @@ class AxisMap:
     dims: tuple[tuple[Dim, ...], ...]
     kernel: Pattern | None = None
     pointwise: bool = False
+    moved: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Terms:
     kernel: Pattern | None = None
     pointwise: bool = False
     view: bool = False
+    moved: float | None = None
+    """The price of each operand or result that is not in the kernel's order; None where all have to be."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def axis_map(node: Node) -> AxisMap | None:
     dims = bind(pattern, ranks, node.args)
     if not dims:
         return None
-    known = AxisMap(tuple(dims), kernel, pattern.pointwise)
+    known = AxisMap(tuple(dims), kernel, pattern.pointwise, registry.lowerings[node.op].moved)
     sizes = label_sizes(node, known)
     return known if all(label in sizes for term in dims for dim in term for label in dim) else None
 
@@ -242,7 +245,7 @@ def _terms(
                 return None
             labels += parts
         all_labels.append(tuple(labels))
-    return Terms(tuple(all_labels), known.kernel, known.pointwise)
+    return Terms(tuple(all_labels), known.kernel, known.pointwise, moved=known.moved)
 
 
 def _view_terms(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors, ...]]) -> Terms:

@@ -8,7 +8,7 @@ left out, a reshape brings them back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch2keras.axes import AxisLabel, AxisSpace, Terms, term_values
 from torch2keras.factor import product, simple
@@ -88,6 +88,8 @@ def node_forms(space: AxisSpace, node: Node, signature: Signature, stored: Seque
     values, terms = term_values(node), space.terms[node]
     if terms is None:
         return NodeForms(tuple(_by_dim(space, v) for v in values), tuple({} for _ in values))
+    if signature.cost:
+        terms = replace(terms, kernel=None)
     seed, number = _seed(space, values, signature, stored)
     labels = terms.labels[number]
     frame = _frame(space, values, terms, signature, [tuple(labels[i] for i in g) for g in seed])

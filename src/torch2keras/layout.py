@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Signature:
     orders: tuple[Order, ...]
     total: tuple[AxisLabel, ...]
     """The common order of all labels that the term orders are taken from."""
+    cost: float = 0.0
+    """In transposes; above 0 where a kernel does not run in its own order."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,32 @@ def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
         solid = space.solid(value)
         orders.append(tuple(i for i in wanted if i in solid))
     return Signature(tuple(orders), tuple(batch))
+
+
+def moved(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order, price: float) -> Iterator[Signature]:
+    """The signatures of a kernel that runs in other orders too, when term `slot` is stored in `order`.
+
+    Each operand or result that is not in the kernel's order has the price.
+    Labels that the term lacks come last, which leaves the other terms in the kernel's order where that is possible, or
+    in the place of their partners. The first dimension stays first: stock layers take it for the batch. None where a
+    named dimension is of size one, which has no place in an order.
+    """
+    values, free = term_values(node), replace(terms, kernel=None)
+    if any(
+        size == 1 and not label[0].free
+        for value, labels in zip(values, terms.labels, strict=True)
+        for size, label in zip(space.sizes(value), labels, strict=True)
+    ):
+        return
+    seed = [terms.labels[slot][i] for i in order]
+    last = [*seed, *dict.fromkeys(x for labels in reversed(terms.labels) for x in labels if x not in seed)]
+    for total in (_gathered(last), _gathered(_total(space, values, free, seed))):
+        orders = _orders(space, values, free, total)
+        data = [k for k, v in enumerate(values) if not isinstance(v, Constant)]
+        first = {terms.labels[k][orders[k][0]] if orders[k] else None for k in data}
+        out = sum(complete(space, node, terms, k, orders[k]).orders[k] != orders[k] for k in data)
+        if out and len(first) == 1:
+            yield Signature(orders, tuple(total), price * out)
 
 
 def kernel_order(
@@ -160,6 +188,16 @@ def whole_dims(space: AxisSpace, value: Value, order: Order) -> bool:
     return list(order) == [i for d in dict.fromkeys(runs) for i in space.solid(value) if dims[i] == d]
 
 
+def sharing(graph: Graph) -> frozenset[Node]:
+    """The nodes that read a constant which another node reads too."""
+    readers: dict[int, set[Node]] = {}
+    for node in graph.nodes:
+        for value in node.operands:
+            if isinstance(value, Constant):
+                readers.setdefault(id(value.tensor), set()).add(node)
+    return frozenset(node for nodes in readers.values() if len(nodes) > 1 for node in nodes)
+
+
 class Assignment:
     """The growing candidates, and the problem that they make."""
 
@@ -167,6 +205,8 @@ class Assignment:
         self.graph, self.space = graph, space
         self.candidates: dict[Value, dict[Order, None]] = {v: {space.solid(v): None} for v in space.factors}
         self.options: dict[Node, dict[tuple[Order, ...], Signature]] = {n: {} for n in graph.nodes}
+        self.sharing = sharing(graph)
+        """Nodes that must agree on a layer, so keep to the kernel's order."""
 
     def grow(self) -> None:
         """Let candidates spread through the ops, forwards and backwards, until none is new."""
@@ -192,14 +232,20 @@ class Assignment:
                     continue
                 tried.add((node, slot, order))
                 signature = complete(self.space, node, terms, slot, order)
-                if signature.orders in self.options[node]:
-                    continue
-                self.options[node][signature.orders] = signature
-                changed = True
+                changed |= self._offer(node, signature)
                 for v, o in zip(values, signature.orders, strict=True):
                     if len(self.candidates[v]) < CANDIDATES:
                         self.candidates[v].setdefault(o)
+                if terms.moved is not None and node not in self.sharing:
+                    for other in moved(self.space, node, terms, slot, order, terms.moved):
+                        self._offer(node, other)
         return changed
+
+    def _offer(self, node: Node, signature: Signature) -> bool:
+        """Add a signature to a node's options; whether it is new."""
+        new = signature.orders not in self.options[node]
+        self.options[node].setdefault(signature.orders, signature)
+        return new
 
     def cost(self, value: Value, written: Order, read: Order) -> float:
         """Of reading a value in another order than it is written in."""
@@ -236,7 +282,7 @@ def assign_layouts(graph: Graph, space: AxisSpace, layout: Mapping[Value | int, 
     labels: dict[Hashable, list[tuple[Order, ...]]] = {}
     for node in graph.nodes:
         labels[node] = list(work.options[node])
-        costs[node] = np.zeros(len(labels[node]))
+        costs[node] = np.array([s.cost for s in work.options[node].values()])
     ports: list[tuple[Hashable, Value, Order | None]] = [(v, v, layout.get(v)) for v in graph.inputs]
     ports += [(("out", i), v, layout.get(i)) for i, v in enumerate(graph.outputs) if isinstance(v, Value)]
     for key, value, wanted in ports:

@@ -194,8 +194,8 @@ class Recorder:
             )
         changed = {key: value for a in taken for key, value in WITHOUT[a].items() if key in layer.config}
         y = self.layer(LayerCall(layer.cls, {**layer.config, **changed}), inputs, kwargs, rest)
-        axes = -1 if "bias" in taken else layer.config.get("axis", -1)
-        places = [d % y.ndim for d in (axes if isinstance(axes, list | tuple) else (axes,))]
+        axes = range(-weights["bias"].ndim, 0) if "bias" in taken else layer.config.get("axis", -1)
+        places = [d % y.ndim for d in (axes if isinstance(axes, list | tuple | range) else (axes,))]
         for attribute in taken:
             sizes = iter(weights[attribute].shape)
             along = weights[attribute].reshape(*(next(sizes) if d in places else 1 for d in range(y.ndim)))

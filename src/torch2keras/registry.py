@@ -31,6 +31,8 @@ class Lowering:
     convert: Converter
     torch: Declaration | None = None
     keras: Declaration | None = None
+    moved: float | None = None
+    """Of a kernel that can also run in other orders: the price of each operand or result out of the kernel's."""
     promote: bool = False
     """Operands are cast to their common type first, as PyTorch's type promotion does."""
     axis_names: tuple[str, ...] = ()
@@ -99,17 +101,19 @@ def lowering(
     axes: Declaration | None = None,
     torch: Declaration | None = None,
     keras: Declaration | None = None,
+    moved: float | None = None,
     promote: bool = False,
 ) -> Callable[[Converter], Converter]:
     """Register a converter for ATen ops.
 
     `axes` declares which axes are the same, for ops that work in any order; `torch` and `keras` declare it for a
-    kernel that wants an order. With neither, operands and result are pinned to PyTorch's order. A declaration may be
-    a function of the node's arguments. The converter's parameters are the schema's, in its order and with its
-    defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the stored
-    positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes, `letters`
-    for each operand and result a string of one letter a stored dimension (`equation.letters`), and `used` for each
-    result whether the model reads it.
+    kernel that wants an order. With `moved` that kernel can also run in other orders, at this price, in transposes,
+    for each operand or result that is not in its own. With neither, operands and result are pinned to PyTorch's order.
+    A declaration may be a function of the node's arguments. The converter's parameters are the schema's, in its order
+    and with its defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the
+    stored positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes,
+    `letters` for each operand and result a string of one letter a stored dimension (`equation.letters`), and `used`
+    for each result whether the model reads it.
 
     Raises TypeError where the converter does not fit the schema, ValueError where a pattern is malformed.
     """
@@ -120,7 +124,7 @@ def lowering(
             check_terms(op, axes or torch)
             check_terms(op, keras)
             summary = (inspect.getdoc(convert) or "").partition("\n")[0]
-            registry.lowerings[op] = Lowering(op, convert, axes or torch, keras, promote, names, summary)
+            registry.lowerings[op] = Lowering(op, convert, axes or torch, keras, moved, promote, names, summary)
         return convert
 
     return register
@@ -130,7 +134,7 @@ def pointwise(table: Mapping[OpOverload, Converter], *, promote: bool = True) ->
     """Register ops that act on each position alone: `table` maps each to a function of its operands."""
     for op, convert in table.items():
         summary = f"`keras.ops.{getattr(convert, 'op_name', getattr(convert, '__name__', ''))}`"
-        registry.lowerings[op] = Lowering(op, convert, "...", None, promote, (), summary)
+        registry.lowerings[op] = Lowering(op, convert, "...", promote=promote, summary=summary)
 
 
 def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:

@@ -30,13 +30,44 @@ def linear_keras(args: Mapping[str, Any]) -> str:
     return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
 
 
-@lowering(aten.linear.default, torch=linear_torch, keras=linear_keras)
-def linear(x, weight, bias=None):
-    """`Dense`."""
+MOVED = 0.6
+"""In transposes. `EinsumDense` over another axis takes as long as a transpose and `Dense`, or longer; two of them take
+longer than one transpose that they share."""
+
+
+@lowering(aten.linear.default, torch=linear_torch, keras=linear_keras, moved=MOVED)
+def linear(x, weight, bias=None, *, letters):
+    """`Dense`, or `EinsumDense` where that saves a transpose."""
+    if letters and not is_dense(letters[0], letters[1], letters[-1]):
+        return over_another_axis(x, weight, bias, letters)
     if weight.ndim == 1:
         y = ops.squeeze(dense(x, weight.reshape(-1, 1), None), -1)
         return y if bias is None else y + bias
     return dense(x, weight, bias)
+
+
+def is_dense(word: str, kernel: str, result: str) -> bool:
+    """Whether an equation is `...i,io->...o` or `...i,i->...`."""
+    return word[-1:] == kernel[:1] and result == word[:-1] + kernel[1:]
+
+
+def over_another_axis(x: Operand, weight: Operand, bias: Operand | None, letters: Sequence[str]) -> Tensor:
+    """`EinsumDense`, with its bias along the axis that it makes.
+
+    Keras 3.15 on TensorFlow adds a bias of shape (t, 1) along the last axis where that is t long too, so such a bias
+    stands before the sum, where it doesn't take it for one.
+    """
+    equation, result = (*letters[:2], letters[-1]), letters[-1]
+    if bias is None:
+        return contract([x, weight], equation)
+    place = result.index(letters[2])
+    if isinstance(bias, Weight) and place == len(result) - 1:
+        return contract([x, weight], equation, bias)
+    sizes = dict(zip("".join(letters[:2]), (*x.shape, *weight.shape), strict=True))
+    inner = [sizes[letter] for letter in result[1:]]
+    if isinstance(bias, Weight) and None not in inner and inner.count(bias.shape[0]) == 1:
+        return contract([x, weight], equation, bias.reshape(*bias.shape, *(1,) * (len(inner) - place)))
+    return ops.add(along(bias, [place], len(result)), contract([x, weight], equation))
 
 
 def dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
@@ -147,7 +178,7 @@ def einsum(equation, tensors, path=None, *, letters):
 
 
 def contract(operands: Sequence[Operand], letters: Sequence[str], bias: Weight | None = None) -> Tensor:
-    """The product of operands by an equation, whose letters are their stored dimensions; a bias along the last one."""
+    """The product of operands by an equation, whose letters are their stored dimensions; a bias broadcasts to it."""
     *words, result = (word.replace(UNIT, "") for word in letters)
     solid = [without_units(x, word) for x, word in zip(operands, letters, strict=False)]
     y = product(solid, words, result, bias)
@@ -196,7 +227,7 @@ def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias
     layer = layers.EinsumDense(
         equation=f"{word},{other}->{result}",
         output_shape=tuple(sizes[letter] for letter in result[1:]),
-        bias_axes=None if bias is None else result[-1],
+        bias_axes=None if bias is None else result[-bias.ndim],
     )
     return call(layer, x, kernel=kernel, bias=bias)
 
