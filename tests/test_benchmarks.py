@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from torch import nn
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -57,3 +58,16 @@ def test_only_what_is_installed_is_compared(benchmarks: Any) -> None:
     assert "torch2keras" in tools.installed()
     assert set(tools.installed()) <= set(tools.TOOLS)
     assert set(benchmarks("by_hand").TWINS) <= set(benchmarks("nets").NETS)
+
+
+def test_the_costs_of_a_net_by_module(benchmarks: Any) -> None:
+    by_op, nets = benchmarks("by_op"), benchmarks("nets")
+
+    def two() -> nn.Module:
+        return nn.Sequential(nn.Conv1d(3, 5, 7, padding=3, padding_mode="reflect"), nn.ReLU())
+
+    costs = by_op.costs_of(nets.Net(two, (2, 3, 1999)), 0.01)
+    assert {path: cost.ops for path, cost in costs.items()} == {"0": ["pad", "conv1d"], "1": ["relu"]}
+    assert {path: cost.calls[-1] for path, cost in costs.items()} == {"0": "Conv1D", "1": "ReLU"}
+    assert all(cost.torch > 0 for cost in costs.values())
+    assert by_op.table("two", costs, 1).row_count == 1

@@ -1,0 +1,149 @@
+"""Where a converted net takes longer than PyTorch: each module's calls timed alone, the worst first.
+
+    python benchmarks/by_op.py NET [--rows 12] [--seconds 0.05] [--threads 1]
+
+A row is a module of the net: the ATen ops that it runs, eagerly, and the Keras calls that these became, each in a
+TensorFlow graph of its own, less what an empty graph takes. Gradients are off on both sides. What TensorFlow fuses or
+overlaps in the whole graph is not seen here, so the sums say less than `speed.py`; the order of the rows is the point.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import sympy
+import torch
+from nets import NETS, Net
+from rich.console import Console
+from rich.table import Table
+from torch.utils._pytree import tree_map
+
+import torch2keras as t2k
+from torch2keras.build import Layers, run_call
+from torch2keras.interpret import input_symbols
+from torch2keras.ir import Constant, Value
+from torch2keras.keras_graph import Call
+
+
+@dataclass
+class Cost:
+    """Seconds of one module, and what ran in them."""
+
+    ours: float = 0.0
+    torch: float = 0.0
+    calls: list[str] = field(default_factory=list)
+    ops: list[str] = field(default_factory=list)
+
+
+def median_of(call: Callable[[], Any], seconds: float) -> float:
+    """Median seconds of a call, of at least five."""
+    call()
+    samples: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(samples) < 5:
+        start = time.perf_counter()
+        call()
+        samples.append(time.perf_counter() - start)
+    return statistics.median(samples)
+
+
+def result_of(call: Call, given: dict[int, Any], layers: Layers) -> list[Any]:
+    """What one call makes of the values before it."""
+    values = dict(given)
+    run_call(call, values, layers.loaded, {})
+    return [values[number] for number in call.outputs]
+
+
+def time_ours(converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]) -> None:
+    """Time every call of the Keras graph."""
+    import tensorflow as tf
+
+    graph = converted.conversion.lowered.graph
+    layers = Layers(graph)
+    values: dict[int, Any] = {0: tf.constant(converted.inputs[0].from_torch(example))}
+    empty = tf.function(lambda x: x)
+    overhead = median_of(lambda: empty(values[0]), seconds)
+    for call in graph.calls:
+        given = dict(values)
+        run_call(call, values, layers.loaded, {})
+        cost = costs[call.origin.path]
+        cost.ours += max(median_of(tf.function(partial(result_of, call, given, layers)), seconds) - overhead, 0.0)
+        cost.calls.append(call.target.rpartition(".")[2])
+
+
+def time_torch(converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]) -> None:
+    """Time every op of the captured graph."""
+    graph = converted.conversion.graph
+    known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, [example], strict=True))
+    symbols = input_symbols(graph, [example])
+
+    def plain(argument: Any) -> Any:
+        if isinstance(argument, Value):
+            return argument.data if isinstance(argument, Constant) else known[argument]
+        return int(argument.xreplace(symbols)) if isinstance(argument, sympy.Expr) else argument
+
+    for node in graph.nodes:
+        args = tree_map(plain, dict(node.args), is_leaf=lambda a: isinstance(a, Value))
+        result = node.op(**args)
+        results: Sequence[torch.Tensor] = result if isinstance(result, list | tuple) else [result]
+        known.update(zip(node.outputs, results, strict=True))
+        cost = costs[node.origin.path]
+        cost.torch += median_of(partial(node.op, **args), seconds)
+        cost.ops.append(str(node.op).removeprefix("aten.").partition(".")[0])
+
+
+def costs_of(net: Net, seconds: float) -> dict[str, Cost]:
+    """What each module of a net costs on both sides, by its path."""
+    torch.manual_seed(0)
+    example = torch.randn(net.shape)
+    converted = t2k.convert(net.module().eval(), example, verify=False)
+    costs: dict[str, Cost] = defaultdict(Cost)
+    with torch.no_grad():
+        time_torch(converted, example, seconds, costs)
+    time_ours(converted, example, seconds, costs)
+    return costs
+
+
+def table(net: str, costs: dict[str, Cost], rows: int) -> Table:
+    """The modules that lose most, in milliseconds."""
+    ours, theirs = sum(c.ours for c in costs.values()), sum(c.torch for c in costs.values())
+    shown = Table(title=f"{net}: {1e3 * ours:.1f} ms by op, PyTorch {1e3 * theirs:.1f} ms")
+    for title in ("module", "Keras", "PyTorch"):
+        shown.add_column(title, overflow="fold")
+    for title in ("ours ms", "PyTorch ms", "lost ms"):
+        shown.add_column(title, justify="right")
+    for path, cost in sorted(costs.items(), key=lambda item: item[1].torch - item[1].ours)[:rows]:
+        said = (", ".join(dict.fromkeys(names)) for names in (cost.calls, cost.ops))
+        numbers = (f"{1e3 * number:.2f}" for number in (cost.ours, cost.torch, cost.ours - cost.torch))
+        shown.add_row(path or "(the net itself)", *said, *numbers)
+    return shown
+
+
+def main() -> None:
+    """Print the modules that lose most."""
+    import tensorflow as tf
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("net", choices=list(NETS), help="the net to take apart")
+    parser.add_argument("--rows", type=int, default=12, help="how many modules to show")
+    parser.add_argument("--seconds", type=float, default=0.05, help="how long to time each op")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    Console().print(table(options.net, costs_of(NETS[options.net], options.seconds), options.rows))
+
+
+if __name__ == "__main__":
+    main()
