@@ -112,11 +112,13 @@ def test_layers_keep_their_initializers(module: nn.Module, shape: tuple[int, ...
     assert all(np.abs(to_numpy(w.value)).min() > 0 for w in kernels)
 
 
-def test_a_fixed_first_dimension_is_checked() -> None:
+@pytest.mark.parametrize("shape", [(5, 3), (5,), (1,), (5, 1)])
+def test_a_fixed_first_dimension_is_checked(shape: tuple[int, ...]) -> None:
     """`cumsum` along it takes any size in Keras; what was captured does not."""
-    model = t2k.convert(Function(lambda x: x.flip(0).cumsum(0)), torch.randn(5, 3), dynamic_shapes=({0: None},)).model
-    assert model(np.ones((5, 3), "float32")).shape == (5, 3)
-    with pytest.raises(ValueError, match=r"expected shape=.*5, 3.*found shape=.*7, 3"):
-        model(np.ones((7, 3), "float32"))
-    with pytest.raises(ValueError, match=r"7, 3"):
-        model.predict(np.ones((7, 3), "float32"), verbose=0)
+    module, other = Function(lambda x: x.flip(0).cumsum(0)), np.ones((7, *shape[1:]), "float32")
+    model = t2k.convert(module, torch.randn(shape), dynamic_shapes=({0: None},)).model
+    assert model(np.ones(shape, "float32")).shape == shape
+    with pytest.raises(ValueError, match=r"expected shape=.*found shape="):
+        model(other)
+    with pytest.raises(ValueError, match=r"expected shape=.*found shape="):
+        model.predict(other, verbose=0)

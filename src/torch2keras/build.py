@@ -37,7 +37,7 @@ def build(graph: KerasGraph, dtype: str | None = None) -> tuple[keras.Model, Map
     if any(i.shape and i.shape[0] is not None for i in graph.inputs):
         # Keras checks all sizes of an input but the first, where it is fixed too.
         model.input_spec = [
-            keras.InputSpec(shape=i.shape, name=i.name, allow_last_axis_squeeze=True) for i in graph.inputs
+            keras.InputSpec(shape=i.shape, name=i.name, allow_last_axis_squeeze=len(i.shape) > 1) for i in graph.inputs
         ]
     make.load()
     return model, make.made
