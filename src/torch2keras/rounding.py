@@ -27,7 +27,24 @@ from torch2keras.reference import run64
 
 _aten = torch.ops.aten
 
-_FUSED = get_decompositions([_aten.native_layer_norm, _aten.native_group_norm, _aten.native_batch_norm])
+
+def _matrix_exp(a: torch.Tensor) -> torch.Tensor:
+    """Scaling and squaring (Higham, Functions of Matrices, section 10.3): rounding grows with each square."""
+    size = torch.nan_to_num(a.abs().sum(-2, keepdim=True).amax(-1, keepdim=True), 0.0, 0.0)
+    times = size.log2().ceil().clamp(min=0)
+    small, unit = a / times.exp2(), torch.eye(a.shape[-1], dtype=a.dtype)
+    y = unit
+    for power in range(18, 0, -1):  # as in PyTorch, the Taylor polynomial of the degree 18
+        y = unit + small @ y / power
+    for step in range(int(times.max()) if times.numel() else 0):
+        y = torch.where(step < times, y @ y, y)
+    return y
+
+
+_FUSED = {
+    **get_decompositions([_aten.native_layer_norm, _aten.native_group_norm, _aten.native_batch_norm]),
+    _aten.linalg_matrix_exp.default: _matrix_exp,
+}
 """Kernels with an intermediate result that may be far larger than what they give: they round step by step."""
 
 _MEANS = (_aten.mean, _aten.var_mean)

@@ -96,6 +96,7 @@ CASES: dict[str, Case] = {
     "pinv, limits": function(lambda x: torch.linalg.pinv(torch.tanh(x), rtol=0.3, atol=0.5), (3, 5, 7)),
     "pinv, hermitian": function(lambda x: torch.linalg.pinv(definite(x), hermitian=True), (3, 5, 7)),
     "matrix_exp": function(lambda x: torch.linalg.matrix_exp(torch.tanh(x)), (3, 5, 5)),
+    "matrix_exp of large numbers": function(lambda x: torch.linalg.matrix_exp(x * 9), (5, 5)),
     "matrix_exp of large and small": function(
         lambda x: (torch.linalg.matrix_exp(torch.tanh(x) * 4), torch.linalg.matrix_exp(x * 0.001)), (3, 5, 5)
     ),
