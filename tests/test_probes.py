@@ -177,6 +177,17 @@ def test_resized_keeps_the_order_along_other_dims() -> None:
     assert torch.equal(fewer, rising[:, :5])
 
 
+def test_resized_keeps_what_is_sorted_and_makes_no_nan() -> None:
+    offsets, boundaries, mixed = torch.tensor([0, 3, 3, 11]), torch.linspace(-1, 1, 7), torch.tensor([5.0, -1.0, 3.0])
+    infinite = torch.tensor([[torch.inf, 1.0, -torch.inf]])
+    made = resized((offsets, boundaries, mixed, infinite), [{0: 31}, {0: 37}, {0: 29}, {1: 41}])
+    for sorted_one in made[:2]:
+        assert torch.equal(sorted_one, sorted_one.sort().values)
+    assert not torch.equal(made[2], made[2].sort().values)
+    assert not made[3].isnan().any()
+    assert made[3].isinf().any()
+
+
 def test_resized_from_and_to_nothing() -> None:
     x, index = resized((torch.zeros(0, 3), torch.zeros(0, dtype=torch.int32)), [{0: 7}, {0: 5}])
     assert x.std() > 0.3

@@ -73,7 +73,8 @@ def resized(
     """Tensors like the example's, in which dim d of input i has the size `sizes[i][d]`; d may be negative.
 
     They keep within the example's values and, along other dims, its order: along a dim that grows, further entries lie
-    between two of the example, or are one of them where the type is integer or bool. Where there is but one, the
+    between two of the example, or are one of them where the type is integer or bool, or one is not finite. What is
+    sorted along a dim stays so. Where there is but one, the
     values are drawn anew from all of it (N(0, 1) and 0 where the example is empty).
     Raises `InputError` when `sizes` does not fit the example.
     """
@@ -185,8 +186,16 @@ def _grown(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) -
     for dim, size in enumerate(shape):
         further = max(size - like.shape[dim], 0)
         more = _between(like.movedim(dim, 0), rng, (further,)).movedim(0, dim)
-        like = torch.cat([like.narrow(dim, 0, size - further), more], dim)
+        grown = torch.cat([like.narrow(dim, 0, size - further), more], dim)
+        like = grown.sort(dim).values if _ascends(like, dim) else grown
     return like
+
+
+def _ascends(like: torch.Tensor, dim: int) -> bool:
+    """Whether the entries are sorted along a dim, as offsets and boundaries have to be."""
+    if like.is_complex() or like.shape[dim] < 2:
+        return False
+    return bool((like.narrow(dim, 1, like.shape[dim] - 1) >= like.narrow(dim, 0, like.shape[dim] - 1)).all())
 
 
 def _between(entries: torch.Tensor, rng: np.random.Generator, shape: tuple[int, ...]) -> torch.Tensor:
@@ -197,7 +206,8 @@ def _between(entries: torch.Tensor, rng: np.random.Generator, shape: tuple[int, 
         return first
     second = entries[torch.from_numpy((places + rng.integers(1, len(entries), size=shape)) % len(entries))]
     share = torch.from_numpy(rng.uniform(size=shape)).reshape(*shape, *(1,) * (entries.ndim - 1))
-    return _cast(torch.lerp(first.double(), second.double(), share).numpy(), first)
+    mixed = torch.lerp(first.double(), second.double(), share)
+    return _cast(torch.where(mixed.isfinite(), mixed, first.double()).numpy(), first)
 
 
 def _limits(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
