@@ -54,6 +54,15 @@ def transpose_then_mul(x):
     return y, t, y.view(-1)
 
 
+def clone_of_a_view_after_a_write(x):
+    y = x * 2
+    t = y.transpose(1, 2)
+    y.mul_(3)
+    kept = t.clone()
+    y.add_(1)
+    return kept, t.clone().add_(2), t
+
+
 def shuffle_of_single_channels(x):
     """A copy in PyTorch, while its decomposition is a view."""
     y = x * 2
@@ -261,7 +270,8 @@ def output_is_old_view(x):
 
 CASES = [
     relu_chain, select_assigned, slice_added, negative_slice, view_then_add, transpose_then_mul, chunks_written,
-    splits_written, unbind_written, alias_used_after_write, masked_fill_in_place, copy_broadcast_and_cast,
+    clone_of_a_view_after_a_write, splits_written, unbind_written, alias_used_after_write, masked_fill_in_place,
+    copy_broadcast_and_cast,
     copy_to_integers, index_put_mask, index_put_list, nested_views, augmented, clamped, input_written, under_no_grad,
     reshaped_in_place, flattened_copy, contiguous_alias, dropout_alias, bool_in_place, diagonal_filled, narrow_written,
     movedim_and_flatten, scatter_in_place, lower_dtype, fresh_constant, output_is_old_view, shuffle_of_single_channels,

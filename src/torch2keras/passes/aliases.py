@@ -70,6 +70,7 @@ class Aliases:
         alias = _Alias(node, node.target, self._operands(node))
         if node.target in FRESH:
             for operand in alias.operands.values():
+                self._read(operand)  # before it is stamped: it may be of before a write
                 operand.keys -= alias.keys
                 operand.stamp = self._stamp(operand)
         self._renew(alias, copied(self.graph, node, self.read))
