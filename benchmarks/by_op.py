@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ import torch
 from nets import NETS, Net
 from rich.console import Console
 from rich.table import Table
+from timing import measure, use_threads
 from torch.utils._pytree import tree_map
 
 import torch2keras as t2k
@@ -46,15 +45,8 @@ class Cost:
 
 
 def median_of(call: Callable[[], Any], seconds: float) -> float:
-    """Median seconds of a call, of at least five."""
-    call()
-    samples: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(samples) < 5:
-        start = time.perf_counter()
-        call()
-        samples.append(time.perf_counter() - start)
-    return statistics.median(samples)
+    """Median seconds of one call."""
+    return measure({"": call}, seconds)[""]
 
 
 def result_of(call: Call, given: dict[int, Any], layers: Layers) -> list[Any]:
@@ -131,17 +123,13 @@ def table(net: str, costs: dict[str, Cost], rows: int) -> Table:
 
 def main() -> None:
     """Print the modules that lose most."""
-    import tensorflow as tf
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("net", choices=list(NETS), help="the net to take apart")
     parser.add_argument("--rows", type=int, default=12, help="how many modules to show")
     parser.add_argument("--seconds", type=float, default=0.05, help="how long to time each op")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     Console().print(table(options.net, costs_of(NETS[options.net], options.seconds), options.rows))
 
 

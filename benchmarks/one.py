@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import numpy as np
 import torch
 from nets import NETS, Net
+from timing import measure
 from tools import TOOLS, Made
 
 LOOSE = 1e-3
@@ -36,7 +36,8 @@ def measured(tool: str, net: Net, seconds: float) -> dict[str, Any]:
     row["status"] = "ok" if row["error"] <= LOOSE else "wrong"
     row["other_batch"] = follows(module, made, torch.randn(3, *net.shape[1:]))
     ours, theirs = made.prepared(example.numpy()), eager(module, example)
-    row["latency"] = ratio(ours, theirs, seconds)
+    found = measure({"ours": ours, "torch": theirs}, seconds)
+    row["latency"] = found["ours"] / found["torch"]
     row["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return row
 
@@ -68,18 +69,6 @@ def follows(module: torch.nn.Module, made: Made, x: torch.Tensor) -> bool:
         return error(module, made, x) <= LOOSE
     except Exception:  # noqa: BLE001 - each converter has errors of its own
         return False
-
-
-def ratio(ours: Callable[[], Any], theirs: Callable[[], Any], seconds: float) -> float:
-    """The median time of a call, by that of PyTorch; the two are run in turn, for so many seconds."""
-    times: tuple[list[float], list[float]] = ([], [])
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 5:
-        for call, kept in zip((ours, theirs), times, strict=True):
-            start = time.perf_counter()
-            call()
-            kept.append(time.perf_counter() - start)
-    return statistics.median(times[0][2:]) / statistics.median(times[1][2:])
 
 
 if __name__ == "__main__":

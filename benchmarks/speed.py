@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import torch
 from by_hand import TWINS
 from nets import NETS
+from timing import measure, use_threads
 
 import torch2keras as t2k
 
@@ -31,21 +30,6 @@ class Timing:
     ours: float
     twin: float | None
     torch: float
-
-
-def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Median seconds of each call, taken in turn."""
-    for call in calls.values():
-        call()
-        call()
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(samples[next(iter(calls))]) < 5:
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            samples[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in samples.items()}
 
 
 def timing(name: str, seconds: float) -> Timing:
@@ -75,16 +59,12 @@ def timing(name: str, seconds: float) -> Timing:
 
 def main() -> None:
     """Print one row a net."""
-    import tensorflow as tf
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"nets to measure, of {', '.join(NETS)}")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure each net")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     print(f"{'net':<28} {'ours ms':>9} {'ours/twin':>10} {'ours/torch':>11}")
     for name in options.names or NETS:
         found = timing(name, options.seconds)

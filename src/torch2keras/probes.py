@@ -74,8 +74,8 @@ def resized(
 
     They keep within the example's values and, along other dims, its order: along a dim that grows, further entries lie
     between two of the example, or are one of them where the type is integer or bool, or one is not finite. What is
-    sorted along a dim stays so. Where there is but one, the
-    values are drawn anew from all of it (N(0, 1) and 0 where the example is empty).
+    sorted along a dim stays so. Where there is but one, the values are drawn anew from all of it (N(0, 1) and 0 where
+    the example is empty).
     Raises `InputError` when `sizes` does not fit the example.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
@@ -184,6 +184,8 @@ def _grown(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) -
     if any(have == 1 < want for have, want in zip(like.shape, shape, strict=True)):
         return _between(like.flatten(), rng, tuple(shape))
     for dim, size in enumerate(shape):
+        if size == like.shape[dim]:
+            continue
         further = max(size - like.shape[dim], 0)
         more = _between(like.movedim(dim, 0), rng, (further,)).movedim(0, dim)
         grown = torch.cat([like.narrow(dim, 0, size - further), more], dim)
