@@ -112,6 +112,13 @@ def test_layers_keep_their_initializers(module: nn.Module, shape: tuple[int, ...
     assert all(np.abs(to_numpy(w.value)).min() > 0 for w in kernels)
 
 
+def test_layers_within_layers_keep_their_initializers() -> None:
+    module = nn.TransformerEncoderLayer(6, 2, 11, batch_first=True).eval()
+    layers = t2k.convert(module, torch.randn(2, 5, 6)).model._flatten_layers()
+    kinds = [type(layer.kernel_initializer) for layer in layers if hasattr(layer, "kernel_initializer")]
+    assert kinds == [keras.initializers.GlorotUniform] * 6
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (5,), (1,), (5, 1)])
 def test_a_fixed_first_dimension_is_checked(shape: tuple[int, ...]) -> None:
     """`cumsum` along it takes any size in Keras; what was captured does not."""

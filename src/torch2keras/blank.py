@@ -18,10 +18,13 @@ class Blank:
         self.taken: list[tuple[keras.Layer, str, keras.Initializer]] = []
 
     def add(self, layer: keras.Layer) -> None:
-        """Let the weights of a layer that is not built yet begin as zeros."""
+        """Let the weights of a layer that is not built yet begin as zeros.
+
+        Private initializers stay: `MultiHeadAttention` hands them on to layers that it makes later, out of our sight.
+        """
         for holder in _holders(layer):
             for name, value in list(vars(holder).items()):
-                if name.endswith("_initializer") and _draws(value):
+                if name.endswith("_initializer") and not name.startswith("_") and _draws(value):
                     self.taken.append((holder, name, value))
                     setattr(holder, name, keras.initializers.Zeros())
 
