@@ -38,7 +38,7 @@ slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow
 
 random: $(VENV)/dev.stamp
-	T2K_RANDOM_GRAPHS=$(RANDOM_GRAPHS) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/test_random_graphs.py
+	T2K_RANDOM_GRAPHS=$(RANDOM_GRAPHS) T2K_RANDOM_START=$${RANDOM_START:-$$(date +%s)} $(BIN)/python -m pytest -v -n $(PYTEST_WORKERS) tests/test_random_graphs.py
 
 conformance: $(VENV)/dev.stamp
 	-$(BIN)/python tools/conformance.py run --shard 1/2 & $(BIN)/python tools/conformance.py run --shard 2/2; wait

@@ -166,6 +166,8 @@ NOISE = {
     "the sign of numbers smaller than normal ones": lambda x: (50 * x).softmax(-1) > 0,
     "what hangs on numbers smaller than normal ones": lambda x: x.masked_fill((50 * x).softmax(-1) > 0, 3.0),
     "group norm of a constant": lambda x: F.group_norm(repeated(x), 1),
+    "the tail of gelu": lambda x: F.gelu(-9 - x.abs()),
+    "the tail of gelu by tanh": lambda x: F.gelu(-9 - x.abs(), approximate="tanh"),
 }
 
 
@@ -205,6 +207,12 @@ def test_the_example_is_tried_where_a_probe_gives_no_finite_number():
     result = converted(Function(lambda x: torch.log(x - 200)), torch.rand(2, 3) + 201)
     assert {c.probe for c in result.verification.checks} == {"normal", "wide", "example", "another size"}
     assert result.verification.notes == ()
+
+
+def test_an_output_that_the_exporter_takes_for_another_shape_is_refused():
+    """PyTorch 2.14.1: of one row this loss is a scalar, and in torch.export a vector of one."""
+    with pytest.raises(t2k.CaptureError, match="1 dimensions captured, 0 in what forward gives"):
+        t2k.convert(nn.MultiLabelMarginLoss(reduction="none"), (torch.randn(7), torch.tensor([1, 3, -1, 0, 0, 0, 0])))
 
 
 def test_one_tensor_given_twice_is_two_inputs():

@@ -63,7 +63,8 @@ class AxisSpace:
 
     def solid(self, value: Value) -> tuple[int, ...]:
         """The axes that are more than one long: those whose order matters."""
-        return tuple(i for i, size in enumerate(self.sizes(value)) if size != 1)
+        # An int is asked for first: SymPy takes its time to find an expression unequal to one.
+        return tuple(i for i, size in enumerate(self.sizes(value)) if not (isinstance(size, int) and size == 1))
 
 
 def term_values(node: Node) -> tuple[Value, ...]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from torch2keras.blank import Blank
-from torch2keras.double import OPS_IN_FULL, exchanged, in_full, widen_scale
+from torch2keras.double import OPS_IN_FULL, exchanged, in_full, split_groups, widen_scale
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 from torch2keras.loops import loops, step_by_step
@@ -116,6 +116,7 @@ class Layers:
                 layer.trainable = False
             if dtype == "float64":
                 widen_scale(layer)
+                split_groups(layer)
             self.made[call.name] = layer
         return self.made[call.name]
 

@@ -82,6 +82,19 @@ def widen_scale(layer: keras.Layer) -> None:
         layer._inverse_sqrt_key_dim = np.float64(layer._inverse_sqrt_key_dim)  # noqa: SLF001 - it has no public name
 
 
+def split_groups(layer: keras.Layer) -> None:
+    """Let a grouped convolution run group by group: Keras has XLA compile TensorFlow's, anew for each call."""
+    whole, count = getattr(layer, "convolution_op", None), getattr(layer, "groups", 1)
+    if whole is None or count == 1:
+        return
+
+    def run(x: Any, kernel: Any) -> Any:
+        parts = zip(*(keras.ops.split(t, count, axis=-1) for t in (x, kernel)), strict=True)
+        return keras.ops.concatenate([whole(*part) for part in parts], axis=-1)
+
+    layer.convolution_op = run
+
+
 def in_full(call: Call) -> Callable[[Any], Any] | None:
     """What stands for a layer in float64, where TensorFlow's own kernel has constants in float32, or there is none."""
     if call.target == "layers.LeakyReLU":

@@ -56,10 +56,12 @@ def refine(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...]
     """The coarsest common refinement of two factorisations of one number; None where they do not nest (3*4, 2*6).
 
     None too where the numbers are equal by a fact that only torch.export knows of, as two dynamic sizes whose product
-    has to be 72.
+    has to be 72; and where they are zero, which the others of its factors say nothing about.
     """
     if product(a) != product(b):
         return None
+    if product(a) == 0:
+        return tuple(a) if tuple(a) == tuple(b) else None
     cuts: list[Size] = [1]
     suffixes = {product(f[i:]) for f in (a, b) for i in range(len(f))}
     # Sizes that are equal in the example are told apart by their symbols: 4 divides 4*n, also where n is 1 there.

@@ -43,12 +43,13 @@ def _matrix_exp(a: torch.Tensor) -> torch.Tensor:
 
 _FUSED = {
     **get_decompositions([_aten.native_layer_norm, _aten.native_group_norm, _aten.native_batch_norm]),
+    **get_decompositions([_aten.gelu]),  # 1 + erf(x), where erf(x) is almost -1
     _aten.linalg_matrix_exp.default: _matrix_exp,
 }
 """Kernels with an intermediate result that may be far larger than what they give: they round step by step."""
 
-_MEANS = (_aten.mean, _aten.var_mean)
-"""A mean of equal numbers is one of them, but a quotient all the same."""
+_NEVER_EXACT = (_aten.mean, _aten.var_mean, _aten.erf, _aten.tanh)
+"""A mean of equal numbers is one of them, but a quotient all the same; erf and tanh are 1 only as a limit."""
 
 TINY = {EPS["float64"]: 2.0**-1022, EPS["float16"]: 2.0**-14}
 """The smallest normal numbers of types of another range than float32. Some machines flush smaller ones to zero."""
@@ -98,7 +99,7 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
             return result
         if any(returned.alias_info for returned in func._schema.returns):
             return result
-        if func.overloadpacket not in _MEANS and self._moves((args, kwargs), result):
+        if func.overloadpacket not in _NEVER_EXACT and self._moves((args, kwargs), result):
             return result
         if not pointwise:
             args, kwargs = tree_map(lambda value: self.rounded(self.widen(value)), (args, kwargs))

@@ -18,7 +18,7 @@ import torch
 
 from torch2keras.build import Layers, run, to_numpy
 from torch2keras.double import double_precision
-from torch2keras.errors import LoweringError, VerificationError
+from torch2keras.errors import CaptureError, LoweringError, VerificationError
 from torch2keras.interpret import run_nodes
 from torch2keras.ir import Graph, Node, Value
 from torch2keras.metric import EPS, MEANING_RTOL, Difference, meaning, numerics
@@ -91,6 +91,8 @@ def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Chec
     with double_precision():
         k64 = [p.to_torch(y) for p, y in zip(converted.outputs, outputs64(converted, double, tensors), strict=True)]
     y_k = _run(converted, given)
+    for out, t in zip(converted.outputs, given.outputs, strict=True):
+        _require_rank(out, t)
     shapes = tuple(tuple(t.shape) for t in tensors)
     for number, (out, k, t, kk, exact) in enumerate(zip(converted.outputs, y_k, given.outputs, k64, y64, strict=True)):
         eps = EPS.get(out.dtype, EPS["float32"])
@@ -100,6 +102,17 @@ def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Chec
             same, near = rounded.meaning(same, kk, eps), near if near.ok else rounded.numerics(k, t, eps)
         yield Check(given.probe, shapes, out.name, same)
         yield Check(given.probe, shapes, out.name, near)
+
+
+def _require_rank(out: Port, of_forward: np.ndarray) -> None:
+    """Raises CaptureError where PyTorch's own exporter takes an output for one of another rank than forward gives."""
+    rank = len(out.torch_shape) - out.is_complex
+    if rank != of_forward.ndim:
+        rows = [
+            ("output", f"{out.name}: {rank} dimensions captured, {of_forward.ndim} in what forward gives"),
+            ("next", "reshape what forward gives, to the shape that you want; and report it to PyTorch"),
+        ]
+        raise CaptureError("torch.export captured an output of another shape than forward gives", rows)
 
 
 def _run(converted: Converted, given: Given) -> list[Any]:

@@ -9,6 +9,7 @@ from torch.export import Dim
 
 from conversion import Case, check, function
 
+UNORDERED = torch.tensor([1.0, 0.0, 1.0, float("inf"), float("nan"), -float("inf"), float("nan")])
 LENGTH = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
 
 CASES: dict[str, Case] = {
@@ -27,6 +28,12 @@ CASES: dict[str, Case] = {
             x.mul(0).argmin(1),
             x.mul(0).max(2),
             F.max_pool1d(x.mul(0), 2, return_indices=True),
+        ),
+        (3, 5, 7),
+    ),
+    "argmax of nan and infinities": function(
+        lambda x: (
+            (x * UNORDERED).max(2)[1:] + (x * UNORDERED).min(1)[1:] + ((x * UNORDERED).argmax(), (x / 0).argmin(1))
         ),
         (3, 5, 7),
     ),

@@ -25,6 +25,7 @@ CASES: dict[str, Case] = {
     "heads and back": function(
         lambda x: functional.conv1d(conv(x).unflatten(1, (2, 3)).relu().flatten(1, 2), V), (2, 3, 11)
     ),
+    "unflatten of nothing": function(lambda x: x[..., :0].unflatten(2, (2, 0, 3)).relu(), (2, 3, 11)),
     "channel shuffle": function(
         lambda x: functional.conv1d(conv(x).view(-1, 2, 3, 9).transpose(1, 2).reshape(-1, 6, 9), V),
         (2, 3, 11),

@@ -24,36 +24,43 @@ def place_axes(args: Mapping[str, Any]) -> str | None:
     return None if args["dim"] is None else DROPS
 
 
-def place(op: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
-    """The first place of an extreme. Keras counts -0.0 below 0.0, which are equal, so both become 0.0."""
+def place(op: Callable[..., Any], extreme: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
+    """The first place of an extreme, or of NaN where there is one.
+
+    Keras's own `op` passes over NaN on TensorFlow, and counts -0.0 below 0.0: numbers are compared with their extreme.
+    """
     if not x.ndim:
         return ops.zeros_like(x, dtype="int64")
-    x = ops.where(ops.equal(x, 0.0), 0.0, x) if "float" in x.dtype else ranked(x)
-    return op(x, axis=dim, keepdims=keepdim)
+    if "float" not in x.dtype:
+        return op(ranked(x), axis=dim, keepdims=keepdim)
+    found = ops.logical_or(ops.equal(x, extreme(x, axis=dim, keepdims=True)), ops.isnan(x))
+    return ops.argmax(found, axis=dim, keepdims=keepdim)
 
 
 @lowering(aten.argmax.default, axes=place_axes)
 def argmax(x, dim=None, keepdim=False):
     """`keras.ops.argmax`."""
-    return place(ops.argmax, x, dim, keepdim)
+    return place(ops.argmax, ops.max, x, dim, keepdim)
 
 
 @lowering(aten.argmin.default, axes=place_axes)
 def argmin(x, dim=None, keepdim=False):
-    """`keras.ops.argmin`."""
-    return place(ops.argmin, x, dim, keepdim)
+    """`keras.ops.argmin`; of numbers `keras.ops.argmax` of where they are the smallest."""
+    return place(ops.argmin, ops.min, x, dim, keepdim)
 
 
 @lowering(aten.max.dim, axes=DROPS)
 def max_dim(x, dim, keepdim=False):
     """`keras.ops.max` and `keras.ops.argmax`."""
-    return (ops.max(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(ops.argmax, x, dim, keepdim)
+    best = ops.max(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x
+    return best, place(ops.argmax, ops.max, x, dim, keepdim)
 
 
 @lowering(aten.min.dim, axes=DROPS)
 def min_dim(x, dim, keepdim=False):
     """`keras.ops.min` and `keras.ops.argmin`."""
-    return (ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(ops.argmin, x, dim, keepdim)
+    best = ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x
+    return best, place(ops.argmin, ops.min, x, dim, keepdim)
 
 
 @lowering(aten.cumsum.default, axes=KEEPS)

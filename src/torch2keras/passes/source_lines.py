@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -30,6 +31,7 @@ class SourceLine:
         return f"{_short(self.file)}:{self.line}" + (f"    {self.text}" if self.text else "")
 
 
+@lru_cache(maxsize=4096)
 def is_torch_file(file: str) -> bool:
     """Whether a file belongs to the installed torch package (or is none: generated code)."""
     return file.startswith("<") or str(Path(file).resolve()).startswith(_TORCH_ROOT)
