@@ -1,4 +1,4 @@
-"""When `keras.ops.add` adds along another dimension than broadcasting does.
+"""When `keras.ops.add`, and `EinsumDense` with its bias, add along another dimension than broadcasting does.
 
 On TensorFlow it takes a second operand with one long dimension for a bias along the last dimension of the first, if
 that is as long, else along dimension 1: (3, 3) + (3, 1) is computed as (3, 3) + (3,), and (2, 6, 1) + (6,) as

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from torch2keras.adding import taken_for_bias
 from torch2keras.equation import UNIT
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.embedding import by_tied_table
@@ -52,21 +53,15 @@ def is_dense(word: str, kernel: str, result: str) -> bool:
 
 
 def over_another_axis(x: Operand, weight: Operand, bias: Operand | None, letters: Sequence[str]) -> Tensor:
-    """`EinsumDense`, with its bias along the axis that it makes.
-
-    Keras 3.15 on TensorFlow adds a bias of shape (t, 1) along the last axis where that is t long too, so such a bias
-    stands before the sum, where it doesn't take it for one.
-    """
+    """`EinsumDense`, with its bias along the axis that it makes; added apart where Keras would take it for another."""
     equation, result = (*letters[:2], letters[-1]), letters[-1]
     if bias is None:
         return contract([x, weight], equation)
     place = result.index(letters[2])
-    if isinstance(bias, Weight) and place == len(result) - 1:
-        return contract([x, weight], equation, bias)
     sizes = dict(zip("".join(letters[:2]), (*x.shape, *weight.shape), strict=True))
-    inner = [sizes[letter] for letter in result[1:]]
-    if isinstance(bias, Weight) and None not in inner and inner.count(bias.shape[0]) == 1:
-        return contract([x, weight], equation, bias.reshape(*bias.shape, *(1,) * (len(inner) - place)))
+    shape = (*bias.shape, *(1,) * (len(result) - 1 - place))
+    if isinstance(bias, Weight) and not taken_for_bias(tuple(sizes[letter] for letter in result), shape):
+        return contract([x, weight], equation, bias.reshape(*shape))
     return ops.add(along(bias, [place], len(result)), contract([x, weight], equation))
 
 
