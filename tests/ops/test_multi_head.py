@@ -16,12 +16,20 @@ AUTO = torch.export.Dim.AUTO
 BLOCKED = torch.ones(7, 11, dtype=torch.bool).triu(5)
 
 
+def biased(attention: nn.MultiheadAttention) -> nn.MultiheadAttention:
+    """With biases that tell where they are added: PyTorch's begin as zeros."""
+    for name, parameter in attention.named_parameters():
+        if "bias" in name:
+            nn.init.normal_(parameter)
+    return attention
+
+
 class Attention(nn.Module):
     """One layer, called in one way."""
 
     def __init__(self, call: Mapping[str, Any] | None = None, **config: Any) -> None:
         super().__init__()
-        self.attention, self.call = nn.MultiheadAttention(15, 5, **config), call or {}
+        self.attention, self.call = biased(nn.MultiheadAttention(15, 5, **config)), call or {}
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Any:
         result, weights = self.attention(query, key, value, **self.call)
@@ -31,9 +39,10 @@ class Attention(nn.Module):
 class Itself(nn.Module):
     """Self-attention, twice by the same weights."""
 
-    def __init__(self, call: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, call: Mapping[str, Any] | None = None, heads: int = 3) -> None:
         super().__init__()
-        self.attention, self.call = nn.MultiheadAttention(15, 3, batch_first=True, dropout=0.5), call or {}
+        self.attention = biased(nn.MultiheadAttention(15, heads, batch_first=True, dropout=0.5))
+        self.call = call or {}
 
     def forward(self, x: Tensor) -> Any:
         first, _ = self.attention(x, x, x, need_weights=False)
@@ -80,6 +89,10 @@ WHOLE: dict[str, tuple[Case, int]] = {
 OPS: dict[str, Case] = {
     "weights of other lengths": module(lambda: Attention({"need_weights": True}, batch_first=True), *BATCH),
     "weights of each head": module(lambda: Attention({"average_attn_weights": False}, batch_first=True), *BATCH),
+    "heads of one number, as many as times": module(lambda: Itself(heads=15), (2, 15, 15)),
+    "heads of one number, any length": module(
+        lambda: Itself(heads=15), (2, 7, 15), dynamic_shapes=({0: AUTO, 1: AUTO},)
+    ),
     "learnt rows": module(lambda: Attention(add_bias_kv=True, batch_first=True), *BATCH, transposes=1),
     "a row of zeros": module(lambda: Attention(add_zero_attn=True, batch_first=True), *BATCH, transposes=1),
     "unbatched": module(lambda: Attention(), (7, 15), (11, 15), (11, 15), transposes=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torch2keras.adding import taken_for_bias
 from torch2keras.keras_graph import Weight
 from torch2keras.multi_head import multi_head_attention
 from torch2keras.ops.linear import dense
@@ -18,11 +19,16 @@ def multi_head(
     query, key, value, q_kernel, k_kernel, v_kernel, out_kernel,
     q_bias, k_bias, v_bias, out_bias, num_heads, dropout_p, *, used,
 ):  # fmt: skip
-    """`MultiHeadAttention`; its parts where the weights of a query longer or shorter than the keys are read."""
+    """`MultiHeadAttention`; its parts where Keras 3.15.1 has its biases wrong, or the shape of the weights.
+
+    Biases of heads of one number are added along the time where that is as long as there are heads. Weights that are
+    read have another shape where queries and keys are not equally many.
+    """
     projected = [(query, q_kernel, q_bias), (key, k_kernel, k_bias), (value, v_kernel, v_bias)]
-    if used[1] and query.shape[1] != key.shape[1]:  # Keras 3.15.1 has another shape for these
-        return in_parts(projected, out_kernel, out_bias, num_heads)
     size = q_kernel.shape[1] // num_heads
+    misread = q_bias is not None and taken_for_bias((None, None, num_heads, size), (num_heads, size))
+    if misread or (used[1] and query.shape[1] != key.shape[1]):
+        return in_parts(projected, out_kernel, out_bias, num_heads)
     layer = layers.MultiHeadAttention(num_heads=num_heads, key_dim=size, dropout=dropout_p, use_bias=bool(q_bias))
     weights = {"output_dense.kernel": out_kernel.reshape(num_heads, size, -1), "output_dense.bias": out_bias}
     for name, (_, kernel, bias) in zip(("query", "key", "value"), projected, strict=True):
