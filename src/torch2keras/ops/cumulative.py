@@ -24,43 +24,41 @@ def place_axes(args: Mapping[str, Any]) -> str | None:
     return None if args["dim"] is None else DROPS
 
 
-def place(op: Callable[..., Any], extreme: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
+def place(op: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
     """The first place of an extreme, or of NaN where there is one.
 
-    Keras's own `op` passes over NaN on TensorFlow, and counts -0.0 below 0.0: numbers are compared with their extreme.
+    Keras counts -0.0 below 0.0, which are equal, so both become 0.0; and on TensorFlow it passes over NaN.
     """
     if not x.ndim:
         return ops.zeros_like(x, dtype="int64")
     if "float" not in x.dtype:
         return op(ranked(x), axis=dim, keepdims=keepdim)
-    found = ops.logical_or(ops.equal(x, extreme(x, axis=dim, keepdims=True)), ops.isnan(x))
-    return ops.argmax(found, axis=dim, keepdims=keepdim)
+    nan, over = ops.isnan(x), {"axis": dim, "keepdims": keepdim}
+    return ops.where(ops.any(nan, **over), ops.argmax(nan, **over), op(ops.where(ops.equal(x, 0.0), 0.0, x), **over))
 
 
 @lowering(aten.argmax.default, axes=place_axes)
 def argmax(x, dim=None, keepdim=False):
     """`keras.ops.argmax`."""
-    return place(ops.argmax, ops.max, x, dim, keepdim)
+    return place(ops.argmax, x, dim, keepdim)
 
 
 @lowering(aten.argmin.default, axes=place_axes)
 def argmin(x, dim=None, keepdim=False):
-    """`keras.ops.argmin`; of numbers `keras.ops.argmax` of where they are the smallest."""
-    return place(ops.argmin, ops.min, x, dim, keepdim)
+    """`keras.ops.argmin`."""
+    return place(ops.argmin, x, dim, keepdim)
 
 
 @lowering(aten.max.dim, axes=DROPS)
 def max_dim(x, dim, keepdim=False):
     """`keras.ops.max` and `keras.ops.argmax`."""
-    best = ops.max(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x
-    return best, place(ops.argmax, ops.max, x, dim, keepdim)
+    return (ops.max(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(ops.argmax, x, dim, keepdim)
 
 
 @lowering(aten.min.dim, axes=DROPS)
 def min_dim(x, dim, keepdim=False):
     """`keras.ops.min` and `keras.ops.argmin`."""
-    best = ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x
-    return best, place(ops.argmin, ops.min, x, dim, keepdim)
+    return (ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(ops.argmin, x, dim, keepdim)
 
 
 @lowering(aten.cumsum.default, axes=KEEPS)

@@ -114,7 +114,7 @@ def places_of_max(x: Tensor, w: Windows, counts: Sequence[Size]) -> Tensor:
     for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
         last = d * (k - 1)
         taps = [t[along(axis, slice(j, j - last or None, s))] for t in taps for j in range(0, last + 1, d)]
-    best, rank = cast(place(ops.argmax, ops.max, ops.stack(taps, axis=-1), -1, keepdim=False), "int32"), len(counts)
+    best, rank = cast(place(ops.argmax, ops.stack(taps, axis=-1), -1, keepdim=False), "int32"), len(counts)
     flat: Any = None
     for axis, (windows_there, size) in enumerate(zip(counts, sizes_of(x)[1:-1], strict=True)):
         starts = count(windows_there) * w.stride[axis] - w.padding[axis]
