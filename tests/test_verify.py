@@ -211,8 +211,15 @@ def test_the_example_is_tried_where_a_probe_gives_no_finite_number():
 
 def test_an_output_that_the_exporter_takes_for_another_shape_is_refused():
     """PyTorch 2.14.1: of one row this loss is a scalar, and in torch.export a vector of one."""
-    with pytest.raises(t2k.CaptureError, match="1 dimensions captured, 0 in what forward gives"):
+    with pytest.raises(t2k.CaptureError, match=r"\[1\] captured, \[\] in what forward gives"):
         t2k.convert(nn.MultiLabelMarginLoss(reduction="none"), (torch.randn(7), torch.tensor([1, 3, -1, 0, 0, 0, 0])))
+
+
+def test_a_size_that_the_exporter_takes_for_one_is_said_to_be_its_own():
+    """PyTorch 2.14.1 takes a quarter of the channels, one in the example, for one at all sizes."""
+    product = Function(lambda x: F.pixel_shuffle(x, 2) @ F.pixel_shuffle(x, 2).mT)
+    with pytest.raises(t2k.CaptureError, match=r"captured, \[3, 2, 14, 14\] in what forward gives"):
+        t2k.convert(product, torch.randn(2, 4, 6, 6), dynamic_shapes=(dict.fromkeys(range(4), torch.export.Dim.AUTO),))
 
 
 def test_one_tensor_given_twice_is_two_inputs():

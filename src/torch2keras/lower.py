@@ -119,7 +119,11 @@ class Lowerer:
         key = value, form
         if key not in self.copies:
             stored = self.stored[value]
-            tensor = self.copies[key] = rearrange(self.space, value, stored.tensor, stored.form, form)
+            try:
+                tensor = self.copies[key] = rearrange(self.space, value, stored.tensor, stored.form, form)
+            except ValueError as error:  # Keras infers sizes less well than torch.export
+                rows = [("value", f"{value.name} {value.type}"), ("next", "leave dimensions out of dynamic_shapes")]
+                raise LoweringError(f"Keras cannot bring a value into another order: {error}", rows) from error
             self.sizes.shapes[tensor.index] = shape_of(self.space, value, form)
         return self.copies[key]
 

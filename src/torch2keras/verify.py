@@ -19,6 +19,7 @@ import torch
 from torch2keras.build import Layers, run, to_numpy
 from torch2keras.double import double_precision
 from torch2keras.errors import CaptureError, LoweringError, VerificationError
+from torch2keras.factor import simple
 from torch2keras.interpret import run_nodes
 from torch2keras.ir import Graph, Node, Value
 from torch2keras.metric import EPS, MEANING_RTOL, Difference, meaning, numerics
@@ -91,8 +92,7 @@ def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Chec
     with double_precision():
         k64 = [p.to_torch(y) for p, y in zip(converted.outputs, outputs64(converted, double, tensors), strict=True)]
     y_k = _run(converted, given)
-    for out, t in zip(converted.outputs, given.outputs, strict=True):
-        _require_rank(out, t)
+    _require_shapes(converted, given)
     shapes = tuple(tuple(t.shape) for t in tensors)
     for number, (out, k, t, kk, exact) in enumerate(zip(converted.outputs, y_k, given.outputs, k64, y64, strict=True)):
         eps = EPS.get(out.dtype, EPS["float32"])
@@ -104,15 +104,28 @@ def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Chec
         yield Check(given.probe, shapes, out.name, near)
 
 
-def _require_rank(out: Port, of_forward: np.ndarray) -> None:
-    """Raises CaptureError where PyTorch's own exporter takes an output for one of another rank than forward gives."""
-    rank = len(out.torch_shape) - out.is_complex
-    if rank != of_forward.ndim:
-        rows = [
-            ("output", f"{out.name}: {rank} dimensions captured, {of_forward.ndim} in what forward gives"),
-            ("next", "reshape what forward gives, to the shape that you want; and report it to PyTorch"),
-        ]
-        raise CaptureError("torch.export captured an output of another shape than forward gives", rows)
+def _require_shapes(converted: Converted, given: Given) -> None:
+    """Raises CaptureError where PyTorch's own exporter takes an output for one of another shape than forward gives.
+
+    So it does for some ops, and where it takes sizes that are one in the example for one at all others.
+    """
+    graph = converted.conversion.graph
+    sizes = {
+        e: n
+        for v, t in zip(graph.inputs, given.tensors, strict=True)
+        for e, n in zip(v.type.shape, t.shape, strict=False)
+    }
+    values = [v for v in graph.outputs if isinstance(v, Value)]
+    for value, out, t in zip(values, converted.outputs, given.outputs, strict=True):
+        captured = [simple(e if isinstance(e, int) else e.xreplace(sizes)) for e in value.type.shape]
+        captured = captured[:-1] if out.is_complex else captured
+        if captured != list(t.shape) and all(isinstance(e, int) for e in captured):
+            rows = [
+                ("inputs", ", ".join(str(list(x.shape)) for x in given.tensors)),
+                ("output", f"{out.name}: {captured} captured, {list(t.shape)} in what forward gives"),
+                ("next", "leave dimensions out of dynamic_shapes, or reshape what forward gives"),
+            ]
+            raise CaptureError("torch.export captured an output of another shape than forward gives", rows)
 
 
 def _run(converted: Converted, given: Given) -> list[Any]:
