@@ -19,7 +19,7 @@ import torch
 from torch2keras.build import Layers, run, to_numpy
 from torch2keras.double import double_precision
 from torch2keras.errors import CaptureError, LoweringError, VerificationError
-from torch2keras.factor import simple
+from torch2keras.factor import quotient, simple
 from torch2keras.interpret import run_nodes
 from torch2keras.ir import Graph, Node, Value
 from torch2keras.metric import EPS, MEANING_RTOL, Difference, meaning, numerics
@@ -110,11 +110,12 @@ def _require_shapes(converted: Converted, given: Given) -> None:
     So it does for some ops, and where it takes sizes that are one in the example for one at all others.
     """
     graph = converted.conversion.graph
-    sizes = {
-        e: n
-        for v, t in zip(graph.inputs, given.tensors, strict=True)
-        for e, n in zip(v.type.shape, t.shape, strict=False)
-    }
+    sizes: dict[sympy.Symbol, int] = {}
+    for v, x in zip(graph.inputs, given.tensors, strict=True):
+        for e, n in zip(v.type.shape, x.shape, strict=False):
+            symbols = () if isinstance(e, int) else tuple(e.free_symbols)
+            if len(symbols) == 1 and isinstance(times := quotient(e, symbols[0]), int):
+                sizes[symbols[0]] = n // times
     values = [v for v in graph.outputs if isinstance(v, Value)]
     for value, out, t in zip(values, converted.outputs, given.outputs, strict=True):
         captured = [simple(e if isinstance(e, int) else e.xreplace(sizes)) for e in value.type.shape]
