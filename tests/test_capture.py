@@ -216,6 +216,12 @@ def test_tensorflow_may_be_imported_first():
     assert done.stdout == "3\n", done.stderr
 
 
+def test_triton_is_settled_where_only_tensorflow_came_first():
+    code = "import sys, tensorflow, torch2keras, torchvision; print(sys.modules['triton'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "None\n", done.stderr
+
+
 def masked(x, lengths):
     positions = torch.arange(int(lengths.max()))
     return x * (positions < lengths[:, None])[:, None]

@@ -63,7 +63,8 @@ def __dir__() -> list[str]:
 # A program that has PyTorch loaded is about to convert, so Keras comes in now, behind Triton. What this package and
 # PyTorch's exporter need beyond the two (SymPy most of all) waits until a name is asked for; so does everything in a
 # program without PyTorch: `torch2keras --help` answers at once.
-if "torch" in sys.modules:
+if "torch" in sys.modules or "tensorflow" in sys.modules:
     settle_triton()
+if "torch" in sys.modules:
     with contextlib.suppress(ModuleNotFoundError):  # without its backend; whoever converts is told
         importlib.import_module("keras")

@@ -19,7 +19,6 @@ from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
 
 from torch2keras.keras_graph import Call
 
-MOST_GROUPS = 32
 NARROW = ("float16", "bfloat16", "float32")
 
 
@@ -86,10 +85,11 @@ def widen_scale(layer: keras.Layer) -> None:
 def split_groups(layer: keras.Layer) -> None:
     """Let a grouped convolution run group by group: Keras has XLA compile TensorFlow's, anew for each call.
 
-    Many groups, as of a depthwise one in three dimensions, take longer than compiling.
+    (Measured with TensorFlow 2.21, float64, kernels of 3, from 2 groups to depthwise: 2 to 60 times faster in one
+    dimension, 9 to 40 in two and three.)
     """
     whole, count = getattr(layer, "convolution_op", None), getattr(layer, "groups", 1)
-    if whole is None or not 1 < count <= MOST_GROUPS:
+    if whole is None or count == 1:
         return
 
     def run(x: Any, kernel: Any) -> Any:

@@ -19,8 +19,8 @@ import torch
 from torch2keras.build import Layers, run, to_numpy
 from torch2keras.double import double_precision
 from torch2keras.errors import CaptureError, LoweringError, VerificationError
-from torch2keras.factor import quotient, simple
-from torch2keras.interpret import run_nodes
+from torch2keras.factor import simple
+from torch2keras.interpret import input_symbols, run_nodes
 from torch2keras.ir import Graph, Node, Value
 from torch2keras.metric import EPS, MEANING_RTOL, Difference, meaning, numerics
 from torch2keras.ports import Port, port
@@ -86,13 +86,13 @@ def _blind_notes(checks: Sequence[Check]) -> Iterator[str]:
 
 
 def _checks(converted: Converted, double: Layers, given: Given) -> Iterator[Check]:
+    _require_shapes(converted, given)
     module, tensors = converted.conversion.module, given.tensors
     args, kwargs = rebuilt(converted.conversion, tensors)
     y64 = run64(module, args, kwargs)
     with double_precision():
         k64 = [p.to_torch(y) for p, y in zip(converted.outputs, outputs64(converted, double, tensors), strict=True)]
     y_k = _run(converted, given)
-    _require_shapes(converted, given)
     shapes = tuple(tuple(t.shape) for t in tensors)
     for number, (out, k, t, kk, exact) in enumerate(zip(converted.outputs, y_k, given.outputs, k64, y64, strict=True)):
         eps = EPS.get(out.dtype, EPS["float32"])
@@ -110,12 +110,7 @@ def _require_shapes(converted: Converted, given: Given) -> None:
     So it does for some ops, and where it takes sizes that are one in the example for one at all others.
     """
     graph = converted.conversion.graph
-    sizes: dict[sympy.Symbol, int] = {}
-    for v, x in zip(graph.inputs, given.tensors, strict=True):
-        for e, n in zip(v.type.shape, x.shape, strict=False):
-            symbols = () if isinstance(e, int) else tuple(e.free_symbols)
-            if len(symbols) == 1 and isinstance(times := quotient(e, symbols[0]), int):
-                sizes[symbols[0]] = n // times
+    sizes = input_symbols(graph, [widened(t) for t in given.tensors])
     values = [v for v in graph.outputs if isinstance(v, Value)]
     for value, out, t in zip(values, converted.outputs, given.outputs, strict=True):
         captured = [simple(e if isinstance(e, int) else e.xreplace(sizes)) for e in value.type.shape]
