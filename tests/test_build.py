@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +43,36 @@ def test_float64_is_exact() -> None:
     result = to_numpy(values[graph.outputs[0]])
     assert result.dtype == "float64"
     np.testing.assert_allclose(result, module.double()(x).detach().numpy(), rtol=1e-12, atol=1e-13)
+
+
+class Alike(nn.Module):
+    """Layers that differ in their weights alone, one called twice, and two that differ in their inputs' rank too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv1d(3, 3, 5, padding=2), nn.Conv1d(3, 3, 5, padding=2)
+        self.long, self.flat = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+        for norm in (self.long, self.flat):
+            nn.init.normal_(norm.running_mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.flat(self.long(self.first(self.second(self.first(x)))).mean(-1))
+
+
+def test_alike_layers_take_their_weights_in_turn() -> None:
+    module = Alike().eval()
+    graph = lowered(graph_of(module, (2, 3, 11))).graph
+    layers = Layers(graph, "float64", in_turn=True)
+    with double_precision():
+        for seed in range(2):
+            x = torch.randn(4, 3, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+            values = run(graph, [x.transpose(1, 2).numpy()], layers.loaded, "float64", keep=False)
+            assert set(values) == set(graph.outputs)
+            result = to_numpy(values[graph.outputs[0]])
+            exact = deepcopy(module).double()(x).detach().numpy()
+            np.testing.assert_allclose(result, exact, rtol=1e-12, atol=1e-13)
+    assert len(layers.made) == len({call.name for call in graph.calls if call.is_layer}) - 1
 
 
 def test_a_model_in_another_type() -> None:

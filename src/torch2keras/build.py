@@ -16,7 +16,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight, map_refs
 from torch2keras.loops import loops, step_by_step
 from torch2keras.names import sanitize, unique
-from torch2keras.nesting import Segment, nested, reads
+from torch2keras.nesting import Segment, nested
 from torch2keras.recorder import LayerCall
 
 
@@ -64,7 +64,7 @@ def execute(items: Sequence[Call | Segment], values: dict[int, Any], scope: Scop
     for number, item in reversed(list(enumerate(items))):
         if isinstance(item, Segment):
             needed[number] = set(wanted)
-        wanted.update(i for call in (item.calls() if isinstance(item, Segment) else (item,)) for i in reads(call))
+        wanted.update(i for call in (item.calls() if isinstance(item, Segment) else (item,)) for i in call.reads())
     for number, item in enumerate(items):
         if isinstance(item, Segment):
             _execute_segment(item, values, scope, needed[number])
@@ -85,7 +85,7 @@ def _execute_call(call: Call, values: dict[int, Any], layers: Layers) -> None:
 def _execute_segment(segment: Segment, values: dict[int, Any], scope: Scope, needed: set[int]) -> None:
     calls = list(segment.calls())
     made = {i for call in calls for i in call.outputs}
-    taken = list(dict.fromkeys(i for call in calls for i in reads(call) if i not in made))
+    taken = list(dict.fromkeys(i for call in calls for i in call.reads() if i not in made))
     given = [i for call in calls for i in call.outputs if i in needed]
     inner = {i: keras.Input(batch_shape=values[i].shape, dtype=values[i].dtype) for i in taken}
     inputs = list(inner.values())
@@ -98,17 +98,23 @@ def _execute_segment(segment: Segment, values: dict[int, Any], scope: Scope, nee
 
 
 class Layers:
-    """The layers of a graph, made when first called, each once."""
+    """The layers of a graph, made when first called, each once.
 
-    def __init__(self, graph: KerasGraph, dtype: str | None = None) -> None:
-        self.graph, self.swap = graph, exchanged(graph.float_dtype, dtype)
+    With `in_turn`, layers that are alike but for the values of their weights are one layer, which takes the weights
+    of each call when it is called: making a layer takes longer than filling it.
+    """
+
+    def __init__(self, graph: KerasGraph, dtype: str | None = None, *, in_turn: bool = False) -> None:
+        self.graph, self.swap, self.in_turn = graph, exchanged(graph.float_dtype, dtype), in_turn
         self.made: dict[str, keras.Layer] = {}
         self.running: dict[str, Callable[..., Any]] = {}
         self.blank = Blank()
-        self.filled: set[str] = set()
+        self.filled: dict[str, str] = {}
 
-    def __call__(self, call: Call) -> keras.Layer:
-        if call.name not in self.made:
+    def __call__(self, call: Call, key: str | None = None) -> keras.Layer:
+        """The layer of a call; `key` is what it is kept by, its name unless given."""
+        key = key or call.name
+        if key not in self.made:
             dtype = self.swap.get(call.dtype, call.dtype)
             layer = LayerCall(call.target.removeprefix("layers."), call.config).made(dtype, name=call.name)
             self.blank.add(layer)
@@ -117,8 +123,9 @@ class Layers:
             if dtype == "float64":
                 widen_scale(layer)
                 split_groups(layer)
-            self.made[call.name] = layer
-        return self.made[call.name]
+            self.made[key] = layer
+            self.running[key] = step_by_step(layer) if loops([call]) else layer
+        return self.made[key]
 
     def names(self) -> Iterator[str]:
         """The names of all layers and inputs."""
@@ -130,17 +137,18 @@ class Layers:
         full = in_full(call) if self.swap.get(call.dtype) == "float64" else None
         if full is not None:
             return full
-        layer = self(call)
-        run = self.running.setdefault(call.name, step_by_step(layer) if loops([call]) else layer)
 
         def run_layer(*args: Any, **kwargs: Any) -> Any:
-            if call.weights and call.name not in self.filled:
+            shapes = [tuple(a.shape) for a in args if hasattr(a, "shape")]
+            key = _kind(call, shapes) if self.in_turn and call.weights else call.name
+            layer = self(call, key)
+            if call.weights and self.filled.get(key) != call.name:
                 if not layer.built:
-                    layer.build(*(tuple(a.shape) for a in args if hasattr(a, "shape")))
+                    layer.build(*shapes)
                 for attribute, weight in call.weights.items():
                     assign(variable(layer, attribute), weight)
-                self.filled.add(call.name)
-            return run(*args, **kwargs)
+                self.filled[key] = call.name
+            return self.running[key](*args, **kwargs)
 
         return run_layer
 
@@ -149,6 +157,12 @@ class Layers:
         for call, attribute, weight in self.graph.weights():
             assign(variable(self.made[call.name], attribute), weight)
         self.blank.restore()
+
+
+def _kind(call: Call, shapes: Sequence[tuple[int, ...]]) -> str:
+    """All of a layer but the values of its weights; Keras builds it for the ranks of its inputs."""
+    weights = {attribute: weight.shape for attribute, weight in call.weights.items()}
+    return repr((call.target, call.config, call.dtype, weights, [len(s) for s in shapes]))
 
 
 def variable(layer: keras.Layer, attribute: str) -> keras.Variable:
@@ -166,11 +180,14 @@ def run(
     inputs: Sequence[Any],
     layer_of: Callable[[Call], Callable[..., Any]],
     dtype: str | None = None,
+    *,
+    keep: bool = True,
 ) -> Mapping[int, Any]:
-    """Execute the calls on real tensors; all values by number."""
+    """Execute the calls on real tensors; all values by number, or, unless to `keep`, its outputs."""
     swap = exchanged(graph.float_dtype, dtype)
     values: dict[int, Any] = dict(enumerate(inputs))
-    for call in graph.calls:
+    last_read = graph.last_reads()
+    for n, call in enumerate(graph.calls):
         try:
             run_call(call, values, layer_of, swap)
         except Exception as error:
@@ -178,6 +195,9 @@ def run(
             raise LoweringError(
                 f"keras.{call.target} fails when it is run: {error}", [*call.origin.rows(), ("next", next_step)]
             ) from error
+        if not keep:
+            for i in {i for i in call.reads() if last_read[i] == n}.difference(graph.outputs):
+                del values[i]  # or all of them would be in memory at once
     return values
 
 

@@ -12,14 +12,13 @@ import torch
 
 from torch2keras.keras_graph import Call, KerasGraph, Literal, Ref, Weight
 from torch2keras.moves import element_numbers
-from torch2keras.nesting import reads
 from torch2keras.recorder import LayerCall
 
 
 def statements(graph: KerasGraph) -> list[str]:
     """One line of Python for each call; values are called by the inputs' names, x where only one is alive."""
     names = {i: item.name for i, item in enumerate(graph.inputs)}
-    last_read = {i: n for n, call in enumerate(graph.calls) for i in reads(call)}
+    last_read = graph.last_reads()
     lines = []
     for number, call in enumerate(graph.calls):
         text = call_text(call, names)

@@ -130,6 +130,11 @@ class Call:
     def is_layer(self) -> bool:
         return self.target.startswith("layers.")
 
+    def reads(self) -> Iterator[int]:
+        """The values that the call reads."""
+        for argument in (*self.args, *self.kwargs.values()):
+            yield from _refs(argument)
+
 
 @dataclass(frozen=True)
 class Input:
@@ -152,6 +157,10 @@ class KerasGraph:
     float_dtype: str = "float32"
     """The dtype that is exchanged when the model is built in another precision."""
 
+    def last_reads(self) -> dict[int, int]:
+        """By value that is read: the place of the last call that reads it."""
+        return {i: n for n, call in enumerate(self.calls) for i in call.reads()}
+
     def weights(self) -> Iterator[tuple[Call, str, Weight]]:
         """Each weight of each layer once."""
         seen = set()
@@ -172,6 +181,14 @@ class KerasGraph:
         for call in self.calls:
             map_refs([*call.args, *call.kwargs.values()], look)
         return found
+
+
+def _refs(argument: Any) -> Iterator[int]:
+    if isinstance(argument, Ref):
+        yield argument.index
+    elif isinstance(argument, list | tuple):
+        for item in argument:
+            yield from _refs(item)
 
 
 def map_refs(argument: Any, change: Callable[[Any], Any]) -> Any:

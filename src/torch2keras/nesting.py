@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
-from torch2keras.keras_graph import Call, KerasGraph, Ref
+from torch2keras.keras_graph import Call, KerasGraph
 
 DEPTH_LIMIT = 400
 """Calls on one path of one (nested) model: well below Python's default recursion limit of 1000 frames."""
@@ -39,28 +38,13 @@ def nested(graph: KerasGraph, limit: int = DEPTH_LIMIT) -> tuple[Call | Segment,
     return _cut(graph.calls, "", limit)
 
 
-def refs(argument: Any) -> Iterator[int]:
-    """The values that an argument of a call refers to."""
-    if isinstance(argument, Ref):
-        yield argument.index
-    elif isinstance(argument, list | tuple):
-        for item in argument:
-            yield from refs(item)
-
-
-def reads(call: Call) -> Iterator[int]:
-    """The values that a call reads."""
-    for argument in (*call.args, *call.kwargs.values()):
-        yield from refs(argument)
-
-
 def depth(items: Sequence[Call | Segment]) -> int:
     """The longest path through these items, a segment counting as one."""
     level: dict[int, int] = {}
     deepest = 0
     for item in items:
         calls = list(item.calls()) if isinstance(item, Segment) else [item]
-        here = 1 + max((level.get(i, 0) for call in calls for i in reads(call)), default=0)
+        here = 1 + max((level.get(i, 0) for call in calls for i in call.reads()), default=0)
         level |= {i: here for call in calls for i in call.outputs}
         deepest = max(deepest, here)
     return deepest

@@ -67,7 +67,7 @@ class Verification:
 def verify_conversion(converted: Converted, names: Sequence[str] | None = None) -> Verification:
     """Run all checks. Raises VerificationError at the first that fails, naming the first value that diverges."""
     conversion = converted.conversion
-    double = Layers(conversion.lowered.graph, "float64")
+    double = Layers(conversion.lowered.graph, "float64", in_turn=True)
     checks: list[Check] = []
     notes: list[str] = []
     for given in example_sets(conversion, names or DEFAULT_PROBES, notes):
@@ -137,19 +137,21 @@ def _run(converted: Converted, given: Given) -> list[Any]:
 def outputs64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> list[np.ndarray]:
     """The outputs in float64, in Keras's order."""
     graph = converted.conversion.lowered.graph
-    values = values64(converted, double, tensors)
+    values = values64(converted, double, tensors, keep=False)
     return [to_numpy(values[i]) for i in graph.outputs]
 
 
-def values64(converted: Converted, double: Layers, tensors: Sequence[torch.Tensor]) -> Mapping[int, Any]:
-    """Every value of the Keras graph in float64."""
+def values64(
+    converted: Converted, double: Layers, tensors: Sequence[torch.Tensor], *, keep: bool = True
+) -> Mapping[int, Any]:
+    """The values of the Keras graph in float64: all, or, unless to `keep`, its outputs."""
     graph = converted.conversion.lowered.graph
     arrays = [p.from_torch(t) for p, t in zip(converted.inputs, tensors, strict=True)]
     inputs = [
         keras.ops.convert_to_tensor(a.astype("float64") if "float" in i.dtype else a)
         for a, i in zip(arrays, graph.inputs, strict=True)
     ]
-    return run(graph, inputs, double.loaded, "float64")
+    return run(graph, inputs, double.loaded, "float64", keep=keep)
 
 
 def rebuilt(conversion: Conversion, tensors: Sequence[torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -7,7 +7,7 @@ layer, and `padding=d * (k - 1)` with as many elements removed from the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ class Fused:
 def fuse_padding(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) -> Fused:
     """Exchange the idioms; calls that nothing reads any more are dropped. `inputs` is how many values come first."""
     made = {index: call for call in calls for index in call.outputs}
-    reads = Counter(index for call in calls for index in read(call)) + Counter(outputs)
+    reads = Counter(index for call in calls for index in call.reads()) + Counter(outputs)
     shared = Counter(weight.key for call in calls for weight in call.weights.values())
     changed = []
     for call in calls:
@@ -60,22 +60,13 @@ def causal(conv: Call, made: Mapping[int, Call], cut: Call | None) -> Call | Non
     return replace(conv, args=pad.args, config=config, outputs=cut.outputs if cut is not None else conv.outputs)
 
 
-def read(call: Call) -> Iterator[int]:
-    """The values that a call reads."""
-    found: list[int] = []
-    map_refs(
-        [*call.args, *call.kwargs.values()], lambda item: found.append(item.index) if isinstance(item, Ref) else None
-    )
-    yield from found
-
-
 def compact(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) -> Fused:
     """Without the calls that nothing reads, the values numbered anew in the order in which they are made."""
     alive, kept = set(outputs), []
     for call in reversed(calls):
         if alive.intersection(call.outputs):
             kept.append(call)
-            alive.update(read(call))
+            alive.update(call.reads())
     place = {index: index for index in range(inputs)}
     for call in reversed(kept):
         place.update({index: len(place) + k for k, index in enumerate(call.outputs)})
