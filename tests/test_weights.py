@@ -80,6 +80,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int, str]] = {
     "frozen beta": (lambda: frozen(nn.BatchNorm1d(5), "bias"), (2, 5, 3), 0, "bias"),
     "grouped transposed": (lambda: nn.ConvTranspose1d(6, 4, 3, groups=2, stride=2), (2, 6, 11), 0, ""),
     "depthwise": (lambda: nn.Conv1d(6, 12, 3, groups=6), (2, 6, 11), 0, ""),
+    "depthwise, three dimensions": (lambda: nn.Conv3d(6, 12, 3, groups=6), (2, 6, 5, 3, 7), 0, ""),
     "flatten before linear": (
         lambda: nn.Sequential(nn.Conv1d(3, 5, 3), nn.Flatten(), nn.Linear(45, 7)),
         (2, 3, 11),

@@ -44,7 +44,13 @@ def _epsilon(_: nn.Module, value: Any) -> str:
 
 
 def _bias(_: nn.Module, value: Any) -> str:
-    return "PyTorch's layer has a bias" if value else "PyTorch's layer has none, or it is added after cropping"
+    return "PyTorch's layer has a bias" if value else "PyTorch's layer has none, or it is added once, elsewhere"
+
+
+def _depthwise(layer: nn.Module, value: Any) -> str:
+    text = f"out_channels / in_channels = {value}: groups equals in_channels, so it is depthwise"
+    frames = "; on frames, a layer for each place in depth: Keras's Conv3D of groups is slow on processors"
+    return text + frames * isinstance(layer, nn.Conv3d)
 
 
 TABLE: Mapping[str, Callable[[nn.Module, Any], str]] = {
@@ -68,9 +74,7 @@ TABLE: Mapping[str, Callable[[nn.Module, Any], str]] = {
     "center": lambda layer, value: "beta is PyTorch's bias" if value else "PyTorch's layer has no bias",
     "scale": lambda layer, value: "gamma is PyTorch's weight" if value else "PyTorch's layer has no weight",
     "axis": lambda layer, value: f"stored dimension {value}: the one that PyTorch's layer works on, channels last",
-    "depth_multiplier": lambda layer, value: (
-        f"out_channels / in_channels = {value}: groups equals in_channels, so it is depthwise"
-    ),
+    "depth_multiplier": _depthwise,
     "output_padding": lambda layer, value: "0: without it Keras returns max(kernel, stride) - kernel elements more",
     "target_shape": lambda layer, value: "the same elements in order; -1 is the dynamic size",
     "cropping": lambda layer, value: "PyTorch's padding shortens the result of a transposed convolution at both ends",

@@ -95,10 +95,21 @@ SPATIAL = {
         ("named same", (3, 5, (4, 3, 2)[:rank]), {"padding": "same"}),
         ("depthwise, multiplied", (6, 12, 3), {"stride": 2, "padding": 1, "groups": 6}),
         ("depthwise, uneven stride", (6, 6, 3), {"stride": (2, 1, 1)[:rank], "padding": 1, "groups": 6}),
+        ("depthwise, dilation", (6, 6, (2, 3, 3)[-rank:]), {"padding": 2, "dilation": 2, "groups": 6, "bias": False}),
+        ("depthwise, uneven dilation", (6, 6, 3), {"padding": 1, "dilation": (3, 1, 1)[:rank], "groups": 6}),
         ("groups", (6, 4, 3), {"padding": 1, "groups": 2}),
         ("stride and dilation", (3, 5, 3), {"stride": 2, "dilation": (1, 2, 2)[:rank], "padding": 2}),
         ("circular", (3, 5, 3), {"padding": 1, "padding_mode": "circular"}),
     )
+}
+FRAMES = {
+    "3-D, depthwise, depth 1": conv(6, 12, (1, 3, 2), cls=nn.Conv3d, stride=(3, 1, 1), groups=6),
+    "3-D, depthwise, dynamic depth": conv(6, 6, 3, cls=nn.Conv3d, padding=1, groups=6, dynamic=True),
+    "3-D, depthwise, unbatched": conv(6, 6, 3, cls=nn.Conv3d, groups=6, batch=None),
+    **{
+        f"3-D, depthwise, {t}": conv(6, 12, 3, cls=nn.Conv3d, padding=1, groups=6, dtype=t)
+        for t in (torch.float16, torch.bfloat16, torch.float64)
+    },
 }
 TRANSPOSED = {
     f"transposed k{k} s{s} p{p} op{op} d{d} g{g}{', dynamic length' * dynamic}": conv(
@@ -178,7 +189,7 @@ COMPUTED = {
     "spectral_norm, old": module(lambda: utils.spectral_norm(nn.Conv1d(3, 5, 3)), (2, 3, 11)),
     "spectral_norm": module(lambda: utils.parametrizations.spectral_norm(nn.Conv1d(3, 5, 3)), (2, 3, 11)),
 }
-CASES = PLAIN | SPATIAL | TRANSPOSED | COMPUTED
+CASES = PLAIN | SPATIAL | FRAMES | TRANSPOSED | COMPUTED
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
@@ -195,12 +206,13 @@ def test_conv(name: str) -> None:
         (nn.Conv1d(3, 7, 5, padding=2, stride=2), ["ZeroPadding1D", "Conv1D"]),
         (nn.Conv1d(3, 6, 3, groups=3), ["DepthwiseConv1D"]),
         (nn.Conv2d(3, 3, 3, groups=3), ["DepthwiseConv2D"]),
+        (nn.Conv3d(3, 3, (2, 3, 3), groups=3), ["DepthwiseConv2D"] * 2),
         (nn.ConvTranspose1d(3, 7, 4, stride=2), ["Conv1DTranspose"]),
         (nn.ConvTranspose1d(3, 7, 4, stride=2, padding=1), ["Conv1DTranspose", "Cropping1D"]),
     ],
     ids=str,
 )
 def test_layers_are_those_that_a_keras_user_would_write(module: nn.Module, layers: list[str]) -> None:
-    shape = (2, 3, 19, 11)[: 2 + int(type(module).__name__[-2])]
+    shape = (2, 3, 19, 11, 7)[: 2 + int(type(module).__name__[-2])]
     converted = t2k.convert(module, (torch.randn(shape),))
     assert [type(layer).__name__ for layer in converted.model.layers[1:]] == layers
