@@ -163,14 +163,17 @@ def infer_axes(graph: Graph) -> AxisSpace:
     maps = {node: axis_map(node) for node in graph.nodes}
     table = Factorisation(graph.hint)
     equations: list[tuple[Run, Run]] = []
+    first: list[tuple[Run, Run]] = []
     for number, node in enumerate(graph.nodes):
         if node.op in registry.views:
             source, target = node.operands[0], node.outputs[0]
             for left, right in view_groups(source.type.shape, target.type.shape, graph.hint):
                 equations.append((_run(source, left), _run(target, right)))
         elif (known := maps[node]) is not None:
-            equations += _unite(table, number, node, known)
-    while sum(table.equate(*equation) for equation in equations):
+            (equations if known.kernel else first).extend(_unite(table, number, node, known))
+    # Where two splits of a dimension do not nest, the first one holds: views and kernels can do without theirs, but not
+    # ops that are nothing but their axes.
+    while sum(table.equate(*equation) for equation in (*first, *equations)):
         pass
     values = {v: None for node in graph.nodes for v in term_values(node)} | dict.fromkeys(
         (*graph.inputs, *graph.output_values())
@@ -231,22 +234,28 @@ def _terms(
         return None
     sizes = label_sizes(node, known)
     all_labels = []
-    for value, dims in zip(term_values(node), known.dims, strict=True):
+    for term, (value, dims) in enumerate(zip(term_values(node), known.dims, strict=True)):
         labels: list[AxisLabel] = []
         for dim, dim_labels in enumerate(dims):
-            counts = (
-                [len(table.get((number, x), sizes[x])) for x in dim_labels]
-                if len(dim_labels) > 1
-                else [len(factors[value][dim])]
-            )
-            parts = [(x, k) for x, count in zip(dim_labels, counts, strict=True) for k in range(count)]
+            whole = factors[value][dim]
             if len(dim_labels) > 1:  # a group's part of size one has no axis of its own
-                parts = [(x, k) for x, k in parts if sizes[x] != 1] or parts[:1]
-            if len(parts) != len(factors[value][dim]):
+                solid = [x for x in dim_labels if sizes[x] != 1] or dim_labels[:1]
+                parts = [(x, k, f) for x in solid for k, f in enumerate(table.get((number, x), sizes[x]))]
+            else:
+                parts = [(dim_labels[0], k, f) for k, f in enumerate(whole)]
+            # If another op splits it so that the two do not nest, a kernel that has it in one piece comes to no harm.
+            nest = tuple(f for _, _, f in parts) == whole
+            if len(parts) != len(whole) or not (nest or _in_one_piece(known, term, dim_labels)):
                 return None
-            labels += parts
+            labels += [(x, k) for x, k, _ in parts]
         all_labels.append(tuple(labels))
     return Terms(tuple(all_labels), known.kernel, known.pointwise, moved=known.moved)
+
+
+def _in_one_piece(known: AxisMap, term: int, labels: Dim) -> bool:
+    """Whether the kernel too has these labels in one dimension, in the same order."""
+    members = tuple(label.slot for label in labels)
+    return known.kernel is not None and any(token.members == members for token in known.kernel.terms[term])
 
 
 def _view_terms(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors, ...]]) -> Terms:

@@ -102,6 +102,14 @@ SPATIAL = {
         ("circular", (3, 5, 3), {"padding": 1, "padding_mode": "circular"}),
     )
 }
+BLOCKS = {
+    "groups of three, then of two": module(
+        lambda: nn.Sequential(nn.Conv1d(6, 12, 3, groups=3), nn.Conv1d(12, 4, 3, groups=2)), (2, 6, 17)
+    ),
+    "multiplied, then groups": module(
+        lambda: nn.Sequential(nn.Conv1d(6, 12, 3, groups=6), nn.Conv1d(12, 8, 3, groups=4)), (2, 6, 17)
+    ),
+}
 FRAMES = {
     "3-D, depthwise, depth 1": conv(6, 12, (1, 3, 2), cls=nn.Conv3d, stride=(3, 1, 1), groups=6),
     "3-D, depthwise, dynamic depth": conv(6, 6, 3, cls=nn.Conv3d, padding=1, groups=6, dynamic=True),
@@ -189,7 +197,7 @@ COMPUTED = {
     "spectral_norm, old": module(lambda: utils.spectral_norm(nn.Conv1d(3, 5, 3)), (2, 3, 11)),
     "spectral_norm": module(lambda: utils.parametrizations.spectral_norm(nn.Conv1d(3, 5, 3)), (2, 3, 11)),
 }
-CASES = PLAIN | SPATIAL | FRAMES | TRANSPOSED | COMPUTED
+CASES = PLAIN | SPATIAL | BLOCKS | FRAMES | TRANSPOSED | COMPUTED
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")

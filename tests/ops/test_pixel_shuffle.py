@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torch.export import Dim
 
 import torch2keras as t2k
-from conversion import check, function, module
+from conversion import Function, check, function, module
 
 DYNAMIC = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
 
@@ -44,6 +46,27 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_shuffle(name: str) -> None:
     check(CASES[name])
+
+
+def otherwise(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A view that splits the width into 2 and the rest, where the shuffle has the 2 behind."""
+    return x.reshape(x.shape[0], 4, 6, 2, -1), nn.functional.pixel_unshuffle(x, 2)
+
+
+@pytest.mark.parametrize("call", [otherwise, lambda x: otherwise(x)[::-1]], ids=["before", "behind"])
+@pytest.mark.parametrize("dims", [(0,), (0, 3), (0, 2, 3)], ids=str)
+@pytest.mark.parametrize("layout", ["keras", "torch"])
+def test_beside_a_view_that_splits_the_dimension_otherwise(call: Any, dims: tuple[int, ...], layout: str) -> None:
+    dynamic = ((dict.fromkeys(dims, Dim.AUTO),),)
+    case = t2k.convert(Function(call), (torch.randn(2, 4, 6, 6),), layout=layout, dynamic_shapes=dynamic)
+    assert case.verification is not None
+    assert case.verification.ok
+
+
+def test_beside_a_shuffle_that_splits_the_dimension_otherwise() -> None:
+    both = Function(lambda x: (nn.functional.pixel_unshuffle(x, 2), nn.functional.pixel_unshuffle(x, 3)))
+    with pytest.raises(t2k.LoweringError, match="cannot be matched"):
+        t2k.convert(both, (torch.randn(2, 4, 6, 6),), verify=False)
 
 
 ALL = (dict.fromkeys(range(4), Dim.AUTO),)
