@@ -81,7 +81,7 @@ def time_torch(converted: t2k.Converted, example: torch.Tensor, seconds: float, 
 
     def plain(argument: Any) -> Any:
         if isinstance(argument, Value):
-            return argument.data if isinstance(argument, Constant) else known[argument]
+            return argument.data.to(argument.type.dtype) if isinstance(argument, Constant) else known[argument]
         return int(argument.xreplace(symbols)) if isinstance(argument, sympy.Expr) else argument
 
     for node in graph.nodes:

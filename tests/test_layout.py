@@ -87,6 +87,29 @@ class Shared(nn.Module):
         return self.norm(self.both(x.relu()) + self.both(x.relu().transpose(1, 2)).transpose(1, 2))
 
 
+class Attention(nn.Module):
+    """Attention by hand: heads beside the positions, scores with a bias of its own for each head, in windows or not."""
+
+    def __init__(self, *, bias: bool = False, window: int = 0) -> None:
+        super().__init__()
+        self.qkv, self.out, self.window = nn.Linear(6, 18), nn.Linear(6, 6), window
+        self.bias = nn.Linear(1, 3) if bias else None
+
+    def forward(self, x):
+        n, length, width = x.shape
+        if self.window:
+            x = x.view(n, -1, self.window, 5, width).transpose(1, 2).reshape(-1, length // self.window, width)
+        q, k, v = self.qkv(x).view(x.shape[0], x.shape[1], 3, 3, 2).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = q @ k.transpose(-2, -1)
+        if self.bias is not None:
+            places = torch.arange(float(x.shape[1])).view(-1, 1)
+            scores = scores + self.bias((places - places.T).unsqueeze(-1)).permute(2, 0, 1)
+        x = (scores.softmax(-1) @ v).transpose(1, 2).reshape(x.shape)
+        if self.window:
+            x = x.view(n, self.window, -1, 5, width).transpose(1, 2).reshape(n, length, width)
+        return self.out(x)
+
+
 def stack(*layers: Any) -> nn.Sequential:
     return nn.Sequential(*(x if isinstance(x, nn.Module) else Function(x) for x in layers))
 
@@ -123,6 +146,15 @@ CASES: dict[str, Case] = {
     "dense over another axis with a frozen bias": module(lambda: Mixer(7, 5, frozen=True), (2, 7, 5)),
     "dense over another axis as long as the last": module(lambda: Mixer(7, 7), (2, 7, 7)),
     "dense over another axis by one number": module(lambda: Mixer(1, 5), (2, 1, 5)),
+    "attention by hand": module(Attention, (2, 11, 6)),
+    "attention with a bias for each head": module(lambda: Attention(bias=True), (2, 11, 6), transposes=1),
+    "attention between every other position": module(lambda: Attention(window=2), (2, 10, 6)),
+    "attention between every other position, with a bias": module(
+        lambda: Attention(bias=True, window=2), (2, 10, 6), transposes=1
+    ),
+    "softmax over the heads": function(
+        lambda q, k: (q @ k.transpose(-2, -1)).softmax(1) @ k, (2, 3, 5, 7), (2, 3, 11, 7)
+    ),
     "one layer over two axes": module(Shared, (2, 7, 7), transposes=2),
     "one copy for two readers": module(TwoReaders, (2, 3, 9), transposes=1),
     "factors that do not nest": module(

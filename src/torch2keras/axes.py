@@ -16,12 +16,11 @@ import torch
 
 from torch2keras.factor import product, quotient, refine, simple, view_groups
 from torch2keras.ir import Graph, Node, Size, Value
-from torch2keras.patterns import Dim, Label, Pattern, bind
+from torch2keras.patterns import AxisLabel, Dim, Label, Pattern, bind
+from torch2keras.prices import Price
 from torch2keras.registry import registry
 
 Factors = tuple[Size, ...]
-AxisLabel = tuple[Label, int]
-"""A dimension's label and the number of the factor within it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class AxisMap:
     kernel: Pattern | None = None
     pointwise: bool = False
     moved: float | None = None
+    price: Price | None = None
+    equation: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Terms:
     view: bool = False
     moved: float | None = None
     """The price of each operand or result that is not in the kernel's order; None where all have to be."""
+    price: Price | None = None
+    """Of the order in which an op that takes any is run."""
+    equation: bool = False
+    """Each operand and result may be in an order of its own: the converter is told their letters."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,9 @@ def axis_map(node: Node) -> AxisMap | None:
     dims = bind(pattern, ranks, node.args)
     if not dims:
         return None
-    known = AxisMap(tuple(dims), kernel, pattern.pointwise, registry.lowerings[node.op].moved)
+    lowering = registry.lowerings[node.op]
+    equation = kernel is None and "letters" in lowering.axis_names
+    known = AxisMap(tuple(dims), kernel, pattern.pointwise, lowering.moved, lowering.price, equation)
     sizes = label_sizes(node, known)
     return known if all(label in sizes for term in dims for dim in term for label in dim) else None
 
@@ -249,7 +256,8 @@ def _terms(
                 return None
             labels += [(x, k) for x, k, _ in parts]
         all_labels.append(tuple(labels))
-    return Terms(tuple(all_labels), known.kernel, known.pointwise, moved=known.moved)
+    labels_of_all, view = tuple(all_labels), False
+    return Terms(labels_of_all, known.kernel, known.pointwise, view, known.moved, known.price, known.equation)
 
 
 def _in_one_piece(known: AxisMap, term: int, labels: Dim) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import string
 
-from torch2keras.axes import AxisLabel, AxisSpace, term_values
+from torch2keras.axes import AxisSpace, term_values
 from torch2keras.errors import LoweringError
 from torch2keras.forms import NodeForms
 from torch2keras.ir import Node
+from torch2keras.patterns import AxisLabel
 
 UNIT = "1"
 """Stands for a dimension of size one, which has no letter."""

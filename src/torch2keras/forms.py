@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from torch2keras.axes import AxisLabel, AxisSpace, Terms, term_values
+from torch2keras.axes import AxisSpace, Terms, term_values
 from torch2keras.factor import product, simple
 from torch2keras.ir import Node, Size, Value
 from torch2keras.layout import Order, Signature, insert_missing, kernel_groups
+from torch2keras.patterns import AxisLabel
 
 Group = tuple[int, ...]
 Form = tuple[Group, ...]
@@ -35,13 +37,20 @@ def order_of(space: AxisSpace, value: Value, form: Form) -> Order:
 
 def natural(space: AxisSpace, value: Value, order: Order) -> Form:
     """An order as a form: neighbouring axes of one dimension together, sizes of one behind their predecessor."""
-    dims, solid = space.dim_of(value), set(space.solid(value))
+    dims = space.dim_of(value)
     groups: list[list[int]] = []
     for axis in order:
         if groups and dims[groups[-1][-1]] == dims[axis]:
             groups[-1].append(axis)
         else:
             groups.append([axis])
+    return _with_units(space, value, groups)
+
+
+def _with_units(space: AxisSpace, value: Value, solid_groups: Sequence[Sequence[int]]) -> Form:
+    """A form with the axes of size one, each behind its predecessor's dimension."""
+    dims, solid = space.dim_of(value), set(space.solid(value))
+    groups = [list(group) for group in solid_groups]
     for axis in range(len(dims)):
         if axis not in solid:
             before = [k for k, g in enumerate(groups) if any(dims[i] == dims[axis] - 1 for i in g)]
@@ -92,6 +101,8 @@ def node_forms(space: AxisSpace, node: Node, signature: Signature, stored: Seque
         terms = replace(terms, kernel=None)
     seed, number = _seed(space, values, signature, stored)
     labels = terms.labels[number]
+    if terms.equation and not signature.total:
+        return _mixed_forms(space, values, terms, signature, [{labels[i] for i in g} for g in seed])
     frame = _frame(space, values, terms, signature, [tuple(labels[i] for i in g) for g in seed])
     forms, positions = [], []
     for index in range(len(values)):
@@ -99,6 +110,35 @@ def node_forms(space: AxisSpace, node: Node, signature: Signature, stored: Seque
         forms.append(groups)
         positions.append(slots)
     return NodeForms(tuple(forms), tuple(positions))
+
+
+def _mixed_forms(
+    space: AxisSpace, values: Sequence[Value], terms: Terms, signature: Signature, seed: Sequence[set[AxisLabel]]
+) -> NodeForms:
+    """Of an equation whose terms are in orders of their own.
+
+    Axes that follow one another wherever they are share a dimension, as those of one named dimension do; others only
+    where they share one in the seed, a term as it is stored.
+    """
+    words = [[labels[i] for i in order] for labels, order in zip(terms.labels, signature.orders, strict=True)]
+    after = [dict(pairwise(word)) for word in words]
+
+    def together(a: AxisLabel, b: AxisLabel) -> bool:
+        apart = any((a in group) != (b in group) for group in seed) and (a[0].free or a[0].slot != b[0].slot)
+        return not apart and all(
+            next_of.get(a) == b for word, next_of in zip(words, after, strict=True) if a in word or b in word
+        )
+
+    forms = []
+    for value, labels, order in zip(values, terms.labels, signature.orders, strict=True):
+        groups: list[list[int]] = []
+        for axis in order:
+            if groups and together(labels[groups[-1][-1]], labels[axis]):
+                groups[-1].append(axis)
+            else:
+                groups.append([axis])
+        forms.append(_with_units(space, value, groups))
+    return NodeForms(tuple(forms), tuple({} for _ in values))
 
 
 def _by_dim(space: AxisSpace, value: Value) -> Form:

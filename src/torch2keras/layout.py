@@ -8,15 +8,16 @@ is written in costs one transpose, shared by all who read it so. That is a PBQP 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from torch2keras.axes import AxisLabel, AxisSpace, Terms, term_values
+from torch2keras.axes import AxisSpace, Terms, term_values
 from torch2keras.factor import product
 from torch2keras.ir import Constant, Graph, Node, Value
-from torch2keras.patterns import Token, spread
+from torch2keras.patterns import AxisLabel, Token, spread
 from torch2keras.solver import Problem, add_edge, solve
 
 Order = tuple[int, ...]
@@ -38,7 +39,7 @@ class Signature:
     total: tuple[AxisLabel, ...]
     """The common order of all labels that the term orders are taken from."""
     cost: float = 0.0
-    """In transposes; above 0 where a kernel does not run in its own order."""
+    """In transposes; above 0 where a kernel does not run in its own order, or TensorFlow transposes inside."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
     seed = [terms.labels[slot][i] for i in order]
     if terms.kernel is None:
         total = _gathered(_total(space, values, terms, seed))
-        return Signature(_orders(space, values, terms, total), tuple(total))
+        orders_of_all = _orders(space, values, terms, total)
+        return Signature(orders_of_all, tuple(total), price_of(values, terms, orders_of_all))
     batch = [x for x in _total(space, values, terms, seed) if x[0].free]
     orders = []
     for value, labels, tokens in zip(values, terms.labels, terms.kernel.terms, strict=True):
@@ -70,6 +72,14 @@ def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
         solid = space.solid(value)
         orders.append(tuple(i for i in wanted if i in solid))
     return Signature(tuple(orders), tuple(batch))
+
+
+def price_of(values: Sequence[Value], terms: Terms, orders: Sequence[Order]) -> float:
+    """What an op that runs in any order costs in these; constants are brought into any order beforehand."""
+    if terms.price is None:
+        return 0.0
+    words = [[labels[i] for i in order] for labels, order in zip(terms.labels, orders, strict=True)]
+    return sum(p for p, value in zip(terms.price(words), values, strict=True) if not isinstance(value, Constant))
 
 
 def moved(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order, price: float) -> Iterator[Signature]:
@@ -216,6 +226,19 @@ class Assignment:
             changed = False
             for node in itertools.chain(self.graph.nodes, reversed(self.graph.nodes)):
                 changed |= self._grow_node(node, tried)
+        for node in self.graph.nodes:
+            self._mix(node)
+
+    def _mix(self, node: Node) -> None:
+        """Of an equation of up to three values: every candidate of each beside every other."""
+        values, terms = term_values(node), self.space.terms[node]
+        if terms is None or not terms.equation or len(values) > 3:
+            return
+        kept = [
+            [self.space.solid(v)] if isinstance(v, Constant) else list(self.candidates[v])[:CANDIDATES] for v in values
+        ]
+        for orders in itertools.product(*kept):
+            self._offer(node, Signature(orders, (), price_of(values, terms, orders)))
 
     def _grow_node(self, node: Node, tried: set[tuple[Node, int, Order]]) -> bool:
         values, terms, changed = term_values(node), self.space.terms[node], False
@@ -247,10 +270,8 @@ class Assignment:
         self.options[node].setdefault(signature.orders, signature)
         return new
 
-    def cost(self, value: Value, written: Order, read: Order) -> float:
-        """Of reading a value in another order than it is written in."""
-        if written == read or isinstance(value, Constant):
-            return 0.0
+    def moving(self, value: Value) -> float:
+        """What reading a value in another order than it is written in costs."""
         return 1.0 + BYTES * self.graph.hint(product(self.space.sizes(value)))
 
     def public(self, value: Value, wanted: Order | None) -> list[Order]:
@@ -331,19 +352,26 @@ def _connect(
     if len(work.space.solid(value)) < 2:
         return
     (writer, slot), readers = ends
-    have = [orders[slot] for orders in labels[writer]]
+    have, price = [orders[slot] for orders in labels[writer]], work.moving(value)
     if len(readers) > 1:
         hub, copies = ("hub", value), _copies(work.candidates[value], len(readers))
         costs[hub] = np.zeros(len(copies))
-        made = [[sum(work.cost(value, a, b) for b in kept) for kept in copies] for a in have]
-        add_edge(edges, writer, hub, np.array(made))
+        add_edge(edges, writer, hub, price * _table(have, copies, lambda a, kept: sum(a != b for b in kept)))
         for reader, term in readers:
             wanted = [orders[term] for orders in labels[reader]]
-            moved = [[min(work.cost(value, a, b) for a in kept) for b in wanted] for kept in copies]
-            add_edge(edges, hub, reader, np.array(moved))
+            add_edge(edges, hub, reader, price * _table(copies, wanted, lambda kept, b: b not in kept))
         return
     ((reader, term),) = readers
-    add_edge(edges, writer, reader, np.array([[work.cost(value, a, o[term]) for o in labels[reader]] for a in have]))
+    wanted = [orders[term] for orders in labels[reader]]
+    add_edge(edges, writer, reader, price * _table(have, wanted, lambda a, b: a != b))
+
+
+def _table(rows: Sequence[Any], columns: Sequence[Any], count: Callable[[Any, Any], int]) -> np.ndarray:
+    """How many transposes each row needs beside each column; both repeat, so each pair is asked for once."""
+    left, right = dict.fromkeys(rows), dict.fromkeys(columns)
+    small = np.array([[count(a, b) for b in right] for a in left], float)
+    at_row, at_column = ({x: i for i, x in enumerate(side)} for side in (left, right))
+    return small[np.ix_([at_row[a] for a in rows], [at_column[b] for b in columns])]
 
 
 def _copies(candidates: Iterable[Order], readers: int) -> list[tuple[Order, ...]]:

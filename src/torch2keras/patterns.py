@@ -79,6 +79,10 @@ class Label:
         return self.slot.startswith(".")
 
 
+AxisLabel = tuple[Label, int]
+"""One axis within an op: its dimension's label, and which of that dimension's factors it is."""
+
+
 @cache
 def parse(text: str) -> Pattern:
     """Parse a declaration. Raises ValueError where it is malformed."""

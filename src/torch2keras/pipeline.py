@@ -22,6 +22,7 @@ from torch2keras.loading import load_exporter
 from torch2keras.lower import Survey, lower
 from torch2keras.module_call import module_call
 from torch2keras.passes import decompose
+from torch2keras.passes.attention_parts import attention_parts
 from torch2keras.passes.complex_pairs import split_complex
 from torch2keras.passes.dead_code import drop_dead_code
 from torch2keras.passes.fold_constants import fold_constants
@@ -138,7 +139,7 @@ def lowered(ask: Request, captured: Captured, progress: Progress, survey: Survey
     progress("import")
     real = split_complex(captured.graph_module, captured.program.graph_signature.input_specs)
     flat = decompose(real, registry.__contains__)
-    graph = drop_dead_code(zero_states(fold_constants(import_graph(captured.program, flat))))
+    graph = attention_parts(drop_dead_code(zero_states(fold_constants(import_graph(captured.program, flat)))))
     if survey is None:
         require_lowerings(graph)
     progress("layout")

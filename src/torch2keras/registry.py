@@ -14,6 +14,7 @@ import torch
 
 from torch2keras.ir import Node, Value
 from torch2keras.patterns import Pattern, parse
+from torch2keras.prices import Price
 
 OpOverload = torch._ops.OpOverload
 Converter = Callable[..., Any]
@@ -33,6 +34,8 @@ class Lowering:
     keras: Declaration | None = None
     moved: float | None = None
     """Of a kernel that can also run in other orders: the price of each operand or result out of the kernel's."""
+    price: Price | None = None
+    """Of an op that runs in any order: what it costs in each."""
     promote: bool = False
     """Operands are cast to their common type first, as PyTorch's type promotion does."""
     axis_names: tuple[str, ...] = ()
@@ -102,11 +105,13 @@ def lowering(
     torch: Declaration | None = None,
     keras: Declaration | None = None,
     moved: float | None = None,
+    price: Price | None = None,
     promote: bool = False,
 ) -> Callable[[Converter], Converter]:
     """Register a converter for ATen ops.
 
-    `axes` declares which axes are the same, for ops that work in any order; `torch` and `keras` declare it for a
+    `axes` declares which axes are the same, for ops that work in any order, and `price` (`prices`) what they cost
+    where TensorFlow's kernel has another one; `torch` and `keras` declare it for a
     kernel that wants an order. With `moved` that kernel can also run in other orders, at this price, in transposes,
     for each operand or result that is not in its own. With neither, operands and result are pinned to PyTorch's order.
     A declaration may be a function of the node's arguments. The converter's parameters are the schema's, in its order
@@ -124,7 +129,7 @@ def lowering(
             check_terms(op, axes or torch)
             check_terms(op, keras)
             summary = (inspect.getdoc(convert) or "").partition("\n")[0]
-            registry.lowerings[op] = Lowering(op, convert, axes or torch, keras, moved, promote, names, summary)
+            registry.lowerings[op] = Lowering(op, convert, axes or torch, keras, moved, price, promote, names, summary)
         return convert
 
     return register

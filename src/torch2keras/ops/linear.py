@@ -13,6 +13,7 @@ from torch2keras.equation import UNIT
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.embedding import by_tied_table
 from torch2keras.ops.normalization import along
+from torch2keras.prices import contraction
 from torch2keras.recorder import Tensor, call, layers, ops
 from torch2keras.registry import lowering
 
@@ -93,25 +94,25 @@ def product_axes(args: Mapping[str, Any]) -> str:
     return f"{left}, {right} -> {batch}{'i ' if 'i' in left else ''}{'k' if 'k' in right else ''}"
 
 
-@lowering(aten.matmul.default, axes=product_axes)
+@lowering(aten.matmul.default, axes=product_axes, price=contraction)
 def matmul(x, other, *, letters):
     """`matmul`, `einsum` where the operands are stored in another order, `Dense` or `EinsumDense` by a parameter."""
     return contract([x, other], letters)
 
 
-@lowering(aten.mm.default, aten.bmm.default, axes=product_axes)
+@lowering(aten.mm.default, aten.bmm.default, axes=product_axes, price=contraction)
 def mm(x, mat2, *, letters):
     """As `aten.matmul.default`."""
     return contract([x, mat2], letters)
 
 
-@lowering(aten.mv.default, axes=product_axes)
+@lowering(aten.mv.default, axes=product_axes, price=contraction)
 def mv(x, vec, *, letters):
     """As `aten.matmul.default`."""
     return contract([x, vec], letters)
 
 
-@lowering(aten.dot.default, axes=product_axes)
+@lowering(aten.dot.default, axes=product_axes, price=contraction)
 def dot(x, tensor, *, letters):
     """As `aten.matmul.default`."""
     return contract([x, tensor], letters)
@@ -166,7 +167,7 @@ def einsum_axes(args: Mapping[str, Any]) -> str | None:
     return f"{', '.join(map(' '.join, operands))} -> {' '.join(result)}"
 
 
-@lowering(aten.einsum.default, axes=einsum_axes)
+@lowering(aten.einsum.default, axes=einsum_axes, price=contraction)
 def einsum(equation, tensors, path=None, *, letters):
     """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
     return ops.einsum(equation, *tensors) if letters is None else contract(tensors, letters)

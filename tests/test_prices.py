@@ -1,0 +1,47 @@
+"""What an op costs in an order that TensorFlow's kernel does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from torch2keras.patterns import AxisLabel, Label
+from torch2keras.prices import ALONG_ANOTHER, HIDDEN, SCATTERED, along_last, contraction
+
+
+def word(text: str) -> list[AxisLabel]:
+    """One axis a letter; a capital is the dimension that the op acts on."""
+    return [(Label(f"[{x}" if x.isupper() else f".{x}"), 0) for x in text]
+
+
+# the words of operands and result -> how many of them are moved, and how many of those end with a batch axis
+CONTRACTIONS = {
+    "matmul": ("bhqd bhdk bhqk", 0, 0),
+    "matmul with keys as they are": ("bhqd bhkd bhqk", 0, 0),
+    "matmul, the result turned": ("bhqd bhkd bhkq", 0, 0),
+    "rows in two dimensions": ("bpqd bkd bpqk", 0, 0),
+    "rows apart": ("pbqd bkd bpqk", 1, 0),
+    "attention with heads behind the positions": ("bqhd bkhd bhqk", 2, 0),
+    "what it gives, with heads behind the positions": ("bhqk bkhd bqhd", 2, 0),
+    "heads last": ("bqdh bkdh bqkh", 3, 3),
+    "the batch in another order": ("hbqd bhkd bhqk", 1, 0),
+    "summed apart": ("bsqt bstk bqk", 1, 0),
+    "a vector": ("bqd bd bq", 0, 0),
+    "numbers": ("d d ", 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", CONTRACTIONS)
+def test_contraction(name: str) -> None:
+    words, moved, scattered = CONTRACTIONS[name]
+    assert sum(contraction([word(w) for w in words.split(" ")])) == pytest.approx(
+        HIDDEN * moved + SCATTERED * scattered
+    )
+
+
+def test_an_equation_of_three_operands_has_no_price() -> None:
+    assert contraction([word("ab"), word("bc"), word("cd"), word("ad")]) == [0.0] * 4
+
+
+@pytest.mark.parametrize(("text", "price"), [("bhqK", 0.0), ("bqKh", ALONG_ANOTHER), ("K", 0.0), ("Kb", ALONG_ANOTHER)])
+def test_along_last(text: str, price: float) -> None:
+    assert along_last([word(text), word(text)]) == [price, price]
