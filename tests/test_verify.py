@@ -166,6 +166,9 @@ NOISE = {
     "the sign of numbers smaller than normal ones": lambda x: (50 * x).softmax(-1) > 0,
     "what hangs on numbers smaller than normal ones": lambda x: x.masked_fill((50 * x).softmax(-1) > 0, 3.0),
     "group norm of a constant": lambda x: F.group_norm(repeated(x), 1),
+    "the larger of two sums that are one": lambda x: (
+        (x.unsqueeze(-1) * torch.arange(1.0, 6.0)).softmax(-1).sum(-1).argmax(1)
+    ),
     "the tail of gelu": lambda x: F.gelu(-9 - x.abs()),
     "the tail of gelu by tanh": lambda x: F.gelu(-9 - x.abs(), approximate="tanh"),
 }

@@ -57,6 +57,9 @@ TINY = {EPS["float64"]: 2.0**-1022, EPS["float16"]: 2.0**-14}
 ROUNDINGS = 4
 """Random roundings that are tried before a difference counts as an error: the largest of them is the scale."""
 
+CHOICES = 16
+"""As many for the place of an extreme, say: where two numbers round to one, each rounding picks the same with 1/2."""
+
 _MOVES_IN_PLACE = (_aten.copy_.default,)
 
 
@@ -143,10 +146,10 @@ class Rounded:
     """The output in float64."""
     _made: dict[float, list[np.ndarray]] = field(default_factory=dict)
 
-    def draws(self, eps: float) -> Iterator[np.ndarray]:
-        """The output in float64, `ROUNDINGS` times: the inputs and what the kernels compute rounded by `eps`."""
+    def draws(self, eps: float, times: int = ROUNDINGS) -> Iterator[np.ndarray]:
+        """The output in float64, several times: the inputs and what the kernels compute rounded by `eps`."""
         made = self._made.setdefault(eps, [])
-        for seed in range(ROUNDINGS):
+        for seed in range(times):
             if len(made) == seed:
                 made.append(self._run(Rounding(eps, seed)))
             yield made[seed]
@@ -165,7 +168,7 @@ class Rounded:
             if _off(found):
                 found = metric.meaning(k64, self.exact, y_t=noisy)
         if not found.ok and k64.shape == self.exact.shape:
-            unknown = self._unknown(EPS["float64"], metric.MEANING_RTOL)
+            unknown = self._unknown(k64, EPS["float64"], metric.MEANING_RTOL)
             if unknown.any():
                 known = metric.meaning(np.where(unknown, self.exact, k64), self.exact)
                 found = replace(known, compared=known.compared - int(unknown.sum()))
@@ -179,7 +182,7 @@ class Rounded:
         found = self._near(y_k, y_t, eps)
         if found.ok or y_k.shape != self.exact.shape:
             return found
-        unknown = self._unknown(eps, np.inf) | self._flushed(y_k, y_t, eps, found.bound_max)
+        unknown = self._unknown(y_k, eps, np.inf) | self._flushed(y_k, y_t, eps, found.bound_max)
         if not unknown.any():
             return found
         known = self._near(np.where(unknown, y_t, y_k), y_t, eps)
@@ -201,18 +204,21 @@ class Rounded:
         finite = np.isfinite(y_t) & np.isfinite(self.exact) & np.isfinite(flushed)
         return np.asarray(alike & finite & (flushed != self.exact))
 
-    def _unknown(self, eps: float, rtol: float) -> np.ndarray:
-        """The places that hang on how kernels round."""
+    def _unknown(self, found: np.ndarray, eps: float, rtol: float) -> np.ndarray:
+        """The places that hang on how kernels round; of integers and bools, those where `found` is another one."""
         finite = np.isfinite(self.exact)
+        numbers, other = self.exact.dtype.kind in "fc", ~_alike(found, self.exact)
         with np.errstate(invalid="ignore"):
             bound = rtol * np.max(np.abs(self.exact), where=finite, initial=0.0)
         moved = np.zeros(self.exact.shape, bool)
-        for noisy in self.draws(eps):
+        for noisy in self.draws(eps, ROUNDINGS if numbers else CHOICES):
             here = ~_alike(noisy, self.exact)
-            if self.exact.dtype.kind in "fc":
+            if numbers:
                 with np.errstate(invalid="ignore"):
                     here &= ~(finite & np.isfinite(noisy)) | (np.abs(noisy - self.exact) > bound)
             moved |= here
+            if not numbers and not (other & ~moved).any():
+                break
         return moved
 
 
