@@ -67,3 +67,16 @@ def strided_add(x, at):
 def attention(x, count, causal):
     q = x.unflatten(-1, (count, -1)).transpose(1, 2)
     return F.scaled_dot_product_attention(q, q.flip(2), q, is_causal=causal).transpose(1, 2).flatten(2)
+
+
+def attention_in_orders(x, count, scores, out):
+    """With the scores and the result in any order of their axes."""
+    q = x.unflatten(-1, (count, -1))
+    weights = torch.einsum(f"nthd,nshd->{scores}", q, q).softmax(scores.index("s"))
+    return torch.einsum(f"{scores},nshd->{out}", weights, q)
+
+
+def masked_attention(x, soft):
+    """Of any rank, with a mask that is computed."""
+    mask = x[..., :1] if soft else x[..., :1] > 0
+    return F.scaled_dot_product_attention(x, x.flip(-2), x, attn_mask=mask)

@@ -15,7 +15,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
-from random_layers import Recurrent, Scale, SelfAttention, Shift, Token, attention, strided_add, written
+from random_layers import (
+    Recurrent,
+    Scale,
+    SelfAttention,
+    Shift,
+    Token,
+    attention,
+    attention_in_orders,
+    masked_attention,
+    strided_add,
+    written,
+)
 
 Shape = tuple[int, ...]
 
@@ -231,6 +242,21 @@ def heads(rng: Random, shape: Shape) -> Sequence[Any]:
     return (shape[2], any_of(rng, factors(shape[2])))
 
 
+def orders(rng: Random, shape: Shape) -> Sequence[Any]:
+    """A divisor of the width of a (batch, time, width) value, and orders of an attention's scores and result."""
+    _, count = heads(rng, shape)
+    return (count, *("".join(rng.sample(axes, 4)) for axes in ("nhts", "nthd")))
+
+
+def equation(rng: Random, shape: Shape) -> Sequence[Any]:
+    """An einsum of a value with itself: which dimensions are the same, and which the result keeps, in any order."""
+    need(1 < len(shape) < 6)
+    left = "abcde"[: len(shape)]
+    right = "".join(rng.choice((x, x.upper())) for x in left)
+    kept = [x for x in dict.fromkeys(left + right) if rng.random() < (0.5 if x in left and x in right else 0.9)]
+    return (f"{left},{right}->{''.join(rng.sample(kept, len(kept)))}",)
+
+
 def resized(rng: Random, shape: Shape) -> Sequence[Any]:
     """A factor and a way to interpolate."""
     need(2 < len(shape) < 6)
@@ -318,6 +344,9 @@ CALLS: dict[str, Op] = {
     "matmul": Op(3, torch.matmul, operands=2),
     "matmul_t": Op(2, lambda x, y: x @ y.mT, operands=2),
     "einsum": Op(1, lambda x: torch.einsum("nab,ncb->nca", x, x), of_rank(3)),
+    "einsum_of_any": Op(3, lambda x, how: torch.einsum(how, x, x), equation),
+    "attention_in_orders": Op(3, attention_in_orders, orders),
+    "masked_attention": Op(1, masked_attention, lambda rng, s: (rng.choice((False, True)),)),
     "attention": Op(3, attention, lambda rng, s: (heads(rng, s)[1], rng.choice((False, True)))),
     # pooling
     "max_pool1d": Op(1, lambda x, k, s, p, c: F.max_pool1d(x, k, s, p, ceil_mode=c), pool(1)),

@@ -15,9 +15,14 @@ Q, K, V = (2, 3, 5, 7), (2, 3, 11, 7), (2, 3, 11, 7)
 INF = float("inf")
 
 
-def attention(*shapes: tuple[int, ...], transposes: int = 4, **options: Any) -> Case:
+def attention(*shapes: tuple[int, ...], transposes: int = 4, dynamic_shapes: Any = None, **options: Any) -> Case:
     """Ports in PyTorch's order may cost a transpose each."""
-    return function(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **options), *shapes, transposes=transposes)
+    return function(
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **options),
+        *shapes,
+        transposes=transposes,
+        dynamic_shapes=dynamic_shapes,
+    )
 
 
 def masked(make: Any, *, transposes: int = 5) -> Case:
@@ -70,6 +75,9 @@ CASES = {
     "constant mask": attention(Q, K, V, attn_mask=torch.arange(55).view(5, 11) % 3 != 0),
     "constant float mask": attention(Q, K, V, attn_mask=torch.arange(55.0).view(5, 11) % 3),
     "constant mask that hides everything": attention(Q, K, V, attn_mask=torch.arange(5).view(5, 1).expand(5, 11) > 1),
+    "dynamic features": attention(
+        Q, K, (2, 3, 11, 13), dynamic_shapes=tuple(dict.fromkeys((0, 3), torch.export.Dim.AUTO) for _ in "qkv")
+    ),
     "self attention": module(SelfAttention, (2, 5, 6)),
     "self attention, causal, dynamic": module(
         lambda: SelfAttention(causal=True),

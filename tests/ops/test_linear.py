@@ -46,6 +46,11 @@ def by_parameter(call: Any, weight: tuple[int, ...], shape: tuple[int, ...]) -> 
     return module(lambda: ByParameter(call, *weight), shape)
 
 
+def integers(equation: str) -> Case:
+    """Products that float32 does not hold."""
+    return function(lambda x: torch.einsum(equation, x, x), lambda: torch.randint(2**14, (7, 7)))
+
+
 def einsum(equation: str, *shapes: tuple[int, ...]) -> Case:
     return function(lambda *tensors: torch.einsum(equation, *tensors), *shapes)
 
@@ -106,6 +111,9 @@ CASES = {
     "einsum, diagonal": einsum("bii->bi", (2, 3, 3)),
     "einsum, broadcast unit": einsum("bij,jk->bik", (2, 3, 1), (5, 7)),
     "einsum, elementwise": einsum("bcl,bc->bcl", (2, 3, 5), (2, 3)),
+    "einsum of large integers": integers("ab,cb->ca"),
+    "einsum of large integers, diagonal": integers("aa,cb->ca"),
+    "einsum of bools": function(lambda x: torch.einsum("ab,cd->bda", x > 0, x > 0), (3, 5)),
     "einsum after a convolution": module(lambda: AfterConv(lambda y: torch.einsum("ncl,nkl->nck", y, y)), (2, 3, 13)),
     "parameter right": by_parameter(lambda x, w: x @ w, (5, 7), (2, 3, 5)),
     "parameter right, transposed": by_parameter(lambda x, w: x @ w.t(), (7, 5), (2, 3, 5)),

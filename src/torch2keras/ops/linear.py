@@ -14,7 +14,7 @@ from torch2keras.keras_graph import Weight
 from torch2keras.ops.embedding import by_tied_table
 from torch2keras.ops.normalization import along
 from torch2keras.prices import contraction
-from torch2keras.recorder import Tensor, call, layers, ops
+from torch2keras.recorder import Tensor, call, cast, layers, ops
 from torch2keras.registry import lowering
 
 aten = torch.ops.aten
@@ -170,7 +170,7 @@ def einsum_axes(args: Mapping[str, Any]) -> str | None:
 @lowering(aten.einsum.default, axes=einsum_axes, price=contraction)
 def einsum(equation, tensors, path=None, *, letters):
     """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
-    return ops.einsum(equation, *tensors) if letters is None else contract(tensors, letters)
+    return by_equation(equation, tensors) if letters is None else contract(tensors, letters)
 
 
 def contract(operands: Sequence[Operand], letters: Sequence[str], bias: Weight | None = None) -> Tensor:
@@ -195,7 +195,7 @@ def without_units(x: Operand, word: str) -> Operand:
 
 def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias: Weight | None) -> Tensor:
     """An einsum in the form that a Keras user would write: a layer by a constant, `matmul` if it is one."""
-    if len(operands) == 2:
+    if len(operands) == 2 and "float" in operands[0].dtype:
         pairs = list(zip(operands, words, strict=True))
         for (x, word), (kernel, other) in (pairs, pairs[::-1]):
             if isinstance(x, Tensor) and isinstance(kernel, Weight) and len(word) > 1 and word[0] == result[:1]:
@@ -203,8 +203,15 @@ def product(operands: Sequence[Operand], words: Sequence[str], result: str, bias
     if len(words) == 2 and is_matmul(words[0], words[1], result):
         y = ops.matmul(*operands)
     else:
-        y = ops.einsum(f"{','.join(words)}->{result}", *operands)
+        y = by_equation(f"{','.join(words)}->{result}", operands)
     return y if bias is None else y + bias
+
+
+def by_equation(equation: str, operands: Sequence[Operand]) -> Tensor:
+    """`keras.ops.einsum`; of integers, for which it takes float32 that holds them up to 2**24, in float64."""
+    if "float" in operands[0].dtype:
+        return ops.einsum(equation, *operands)
+    return cast(ops.einsum(equation, *(cast(x, "float64") for x in operands)), "int64")
 
 
 def by_layer(x: Tensor, word: str, kernel: Weight, other: str, result: str, bias: Weight | None) -> Tensor:

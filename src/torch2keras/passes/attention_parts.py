@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import sympy
 import torch
+from torch.utils._sympy.functions import ToFloat
 
 from torch2keras.ir import Constant, Graph, Node, Size, TensorType, Value
 
@@ -71,7 +73,7 @@ class _Parts:
         query, key, value = (given[name] for name in ("query", "key", "value"))
         if given["enable_gqa"]:
             key, value = (self.repeated(x, query.type.shape[-3]) for x in (key, value))
-        scale = query.type.shape[-1] ** -0.5 if given["scale"] is None else given["scale"]
+        scale = _default_scale(query.type.shape[-1]) if given["scale"] is None else given["scale"]
         query = self.add(aten.mul.Tensor, query, scale, shape=query.type.shape)
         *batch, length, width = key.type.shape
         key = self.add(aten.transpose.int, key, -2, -1, shape=(*batch, width, length))
@@ -113,6 +115,11 @@ class _Parts:
         scores = self.add(aten.add.Tensor, scores, mask, shape=shape)
         weights = self.add(aten.softmax.int, scores, -1, shape=shape)
         return self.add(aten.where.ScalarSelf, dead, 0.0, weights, shape=shape)
+
+
+def _default_scale(width: Size) -> Any:
+    """One by the root of the number of features; in floats, whose type Keras would take from an integer otherwise."""
+    return width**-0.5 if isinstance(width, int) else sympy.Pow(ToFloat(width), -0.5)
 
 
 def _call(op: torch._ops.OpOverload, args: tuple[Any, ...], out: Value, whole_node: Node) -> Node:
