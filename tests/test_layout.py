@@ -148,10 +148,8 @@ CASES: dict[str, Case] = {
     "dense over another axis by one number": module(lambda: Mixer(1, 5), (2, 1, 5)),
     "attention by hand": module(Attention, (2, 11, 6)),
     "attention with a bias for each head": module(lambda: Attention(bias=True), (2, 11, 6), transposes=1),
-    "attention between every other position": module(lambda: Attention(window=2), (2, 10, 6)),
-    "attention between every other position, with a bias": module(
-        lambda: Attention(bias=True, window=2), (2, 10, 6), transposes=1
-    ),
+    "attention in windows, to and fro": module(lambda: Attention(window=2), (2, 20, 6), transposes=2),
+    "attention in windows, with a bias": module(lambda: Attention(bias=True, window=2), (2, 20, 6), transposes=3),
     "softmax over the heads": function(
         lambda q, k: (q @ k.transpose(-2, -1)).softmax(1) @ k, (2, 3, 5, 7), (2, 3, 11, 7)
     ),

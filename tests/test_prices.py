@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from torch2keras.patterns import AxisLabel, Label
-from torch2keras.prices import ALONG_ANOTHER, HIDDEN, SCATTERED, along_last, contraction
+from torch2keras.prices import ALONG_ANOTHER, HIDDEN, SCATTERED, TANGLED, along_last, contraction
 
 
 def word(text: str) -> list[AxisLabel]:
@@ -36,6 +36,12 @@ def test_contraction(name: str) -> None:
     assert sum(contraction([word(w) for w in words.split(" ")])) == pytest.approx(
         HIDDEN * moved + SCATTERED * scattered
     )
+
+
+def test_windows_that_an_equation_would_move_cost_more() -> None:
+    """Here b and w are a batch of windows, q and p their positions."""
+    assert contraction([word("bwqphd"), word("bwkhd"), word("bwhqpk")]) == pytest.approx([HIDDEN, HIDDEN, 0.0])
+    assert contraction([word("bqwphd"), word("bwkhd"), word("bwhqpk")]) == pytest.approx([TANGLED, HIDDEN, 0.0])
 
 
 def test_an_equation_of_three_operands_has_no_price() -> None:

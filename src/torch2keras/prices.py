@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 
 from torch2keras.patterns import AxisLabel
 
@@ -17,6 +18,10 @@ Price = Callable[[Sequence[Word]], list[float]]
 HIDDEN = 0.1
 """Of an operand or result that an einsum transposes inside of itself. It takes as long as a transpose, but nobody has
 to read it: it decides between layouts with as many transposes."""
+
+PIECES, TANGLED = 4, 0.6
+"""More pieces than batch, positions, heads and features are the windows of an image, say, which are moved as well: who
+reads the equation has to know what a transpose before it would say, and TensorFlow takes longer."""
 
 SCATTERED = 0.02
 """More where the last axis is one of the batch: then no two numbers that lie side by side stay so."""
@@ -53,4 +58,7 @@ def _moved(word: Word, batch: Word, free: AbstractSet[AxisLabel]) -> float:
     inside = [letter in free for letter in word[len(batch) :]]
     if list(word[: len(batch)]) == batch and inside in (sorted(inside), sorted(inside, reverse=True)):
         return 0.0
-    return HIDDEN + SCATTERED * (word[-1] in batch)
+    rows = [letter for letter in word if letter in free]
+    target = [*batch, *rows, *(letter for letter in word if letter not in (*batch, *rows))]
+    pieces = len(word) - sum(pair in pairwise(target) for pair in pairwise(word))
+    return (HIDDEN if pieces <= PIECES else TANGLED) + SCATTERED * (word[-1] in batch)
