@@ -150,6 +150,9 @@ CASES: dict[str, Case] = {
     "attention with a bias for each head": module(lambda: Attention(bias=True), (2, 11, 6), transposes=1),
     "attention in windows, to and fro": module(lambda: Attention(window=2), (2, 20, 6), transposes=2),
     "attention in windows, with a bias": module(lambda: Attention(bias=True, window=2), (2, 20, 6), transposes=3),
+    "an equation that is a permutation": module(
+        lambda: stack(nn.Conv1d(3, 5, 3), lambda x: torch.einsum("ncl->nlc", x), nn.Linear(5, 7)), (2, 3, 19)
+    ),
     "softmax over the heads": function(
         lambda q, k: (q @ k.transpose(-2, -1)).softmax(1) @ k, (2, 3, 5, 7), (2, 3, 11, 7)
     ),

@@ -9,7 +9,7 @@ Factors that do not nest (3*4 against 2*6) stay a block, which is stored in orde
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -23,32 +23,34 @@ from torch2keras.registry import registry
 Factors = tuple[Size, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """In which orders an op runs, and at what price."""
+
+    kernel: Pattern | None = None
+    """The order that a kernel wants."""
+    moved: float | None = None
+    """The price of each operand or result that is not in the kernel's order; None where all have to be."""
+    pointwise: bool = False
+    equation: bool = False
+    """Each operand and result may be in an order of its own: the converter is told their letters."""
+    price: Price | None = None
+    """Of the order in which an op that takes any is run."""
+
+
 @dataclass(frozen=True)
-class AxisMap:
-    """What one op declares of its dimensions: labels for each operand and result, and the order a kernel wants."""
+class AxisMap(Manner):
+    """What one op declares of its dimensions: labels for each operand and result."""
 
     dims: tuple[tuple[Dim, ...], ...]
-    kernel: Pattern | None = None
-    pointwise: bool = False
-    moved: float | None = None
-    price: Price | None = None
-    equation: bool = False
 
 
 @dataclass(frozen=True)
-class Terms:
+class Terms(Manner):
     """Axis labels of each operand, then of each result of one node."""
 
     labels: tuple[tuple[AxisLabel, ...], ...]
-    kernel: Pattern | None = None
-    pointwise: bool = False
     view: bool = False
-    moved: float | None = None
-    """The price of each operand or result that is not in the kernel's order; None where all have to be."""
-    price: Price | None = None
-    """Of the order in which an op that takes any is run."""
-    equation: bool = False
-    """Each operand and result may be in an order of its own: the converter is told their letters."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,14 @@ def axis_map(node: Node) -> AxisMap | None:
         return None
     lowering = registry.lowerings[node.op]
     equation = kernel is None and "letters" in lowering.axis_names
-    known = AxisMap(tuple(dims), kernel, pattern.pointwise, lowering.moved, lowering.price, equation)
+    known = AxisMap(
+        tuple(dims),
+        kernel=kernel,
+        moved=lowering.moved,
+        pointwise=pattern.pointwise,
+        equation=equation,
+        price=lowering.price,
+    )
     sizes = label_sizes(node, known)
     return known if all(label in sizes for term in dims for dim in term for label in dim) else None
 
@@ -256,8 +265,7 @@ def _terms(
                 return None
             labels += [(x, k) for x, k, _ in parts]
         all_labels.append(tuple(labels))
-    labels_of_all, view = tuple(all_labels), False
-    return Terms(labels_of_all, known.kernel, known.pointwise, view, known.moved, known.price, known.equation)
+    return Terms(tuple(all_labels), **{f.name: getattr(known, f.name) for f in fields(Manner)})
 
 
 def _in_one_piece(known: AxisMap, term: int, labels: Dim) -> bool:

@@ -63,8 +63,8 @@ def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
     seed = [terms.labels[slot][i] for i in order]
     if terms.kernel is None:
         total = _gathered(_total(space, values, terms, seed))
-        orders_of_all = _orders(space, values, terms, total)
-        return Signature(orders_of_all, tuple(total), price_of(values, terms, orders_of_all))
+        free = _orders(space, values, terms, total)
+        return Signature(free, tuple(total), price_of(values, terms, free))
     batch = [x for x in _total(space, values, terms, seed) if x[0].free]
     orders = []
     for value, labels, tokens in zip(values, terms.labels, terms.kernel.terms, strict=True):
@@ -230,9 +230,9 @@ class Assignment:
             self._mix(node)
 
     def _mix(self, node: Node) -> None:
-        """Of an equation of up to three values: every candidate of each beside every other."""
+        """Of an equation of two operands: every candidate of each value beside every other."""
         values, terms = term_values(node), self.space.terms[node]
-        if terms is None or not terms.equation or len(values) > 3:
+        if terms is None or not terms.equation or len(values) != 3:
             return
         kept = [
             [self.space.solid(v)] if isinstance(v, Constant) else list(self.candidates[v])[:CANDIDATES] for v in values

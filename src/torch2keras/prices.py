@@ -26,7 +26,6 @@ reads the equation has to know what a transpose before it would say, and TensorF
 SCATTERED = 0.02
 """More where the last axis is one of the batch: then no two numbers that lie side by side stay so."""
 
-
 ALONG_ANOTHER = 0.45
 """Of the operand and of the result of an op that TensorFlow runs along the last dimension: together they cost less than
 a transpose that is written out, unless something else speaks for that one too."""
