@@ -7,7 +7,10 @@ import random
 
 import numpy as np
 import pytest
+import torch
 
+import torch2keras as t2k
+from conversion import Function
 from torch2keras.adding import taken_for_bias
 from torch2keras.build import Layers, run
 from torch2keras.keras_graph import Input, KerasGraph
@@ -68,3 +71,13 @@ def test_sums_are_numpys(dynamic) -> None:
         data = [np.random.default_rng(i).normal(size=s).astype("float32") for i, s in enumerate(shapes)]
         ours = np.asarray(run(graph, data, Layers(graph).loaded)[result.index])
         assert np.array_equal(ours, data[0] + data[1]), (shapes, [c.target for c in recorder.calls])
+
+
+def test_the_first_column_of_a_square_of_dynamic_sizes_is_no_bias() -> None:
+    """Keras takes a slice of a dynamic dimension for dynamic; it is one column, to be added to each."""
+    net = Function(lambda x: 2 * x + x[:, :1])
+    sizes = dict.fromkeys((0, 1), torch.export.Dim.AUTO)
+    converted = t2k.convert(net, torch.randn(5, 7), dynamic_shapes=(sizes,))
+    x = torch.randn(7, 7)
+    (ours,) = converted.run((x,))
+    assert np.abs(ours - net(x).numpy()).max() < 1e-6

@@ -299,7 +299,7 @@ class Lowerer:
             if not fits:
                 message = f"the lowering of {node.op} gives {tensor.shape} where {expected} is due"
                 raise LoweringError(message, [("next", "this is a bug of torch2keras; please report it")])
-            self.stored[value] = Stored(cast(tensor, value.type.dtype), form)
+            self.stored[value] = Stored(cast(tensor.known(expected), value.type.dtype), form)
 
     def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
         """The graph's outputs in the order that the plan gives its ports."""

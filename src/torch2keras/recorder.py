@@ -57,6 +57,11 @@ class Tensor:
     def dtype(self) -> str:
         return str(keras.backend.standardize_dtype(self.spec.dtype))
 
+    def known(self, shape: Shape) -> Tensor:
+        """With the sizes that Keras does not know: of one entry of a dynamic dimension, say."""
+        sizes = tuple(there if here is None else here for here, there in zip(self.shape, shape, strict=True))
+        return self if sizes == self.shape else Tensor(self.index, keras.KerasTensor(sizes, self.dtype))
+
     def __getitem__(self, index: Any) -> Recorded:
         key = index if isinstance(index, tuple) else (index,)
         return recorder().op("getitem", operator.getitem, (self, key), {})
