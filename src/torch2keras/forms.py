@@ -7,7 +7,7 @@ left out, a reshape brings them back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -38,19 +38,18 @@ def order_of(space: AxisSpace, value: Value, form: Form) -> Order:
 def natural(space: AxisSpace, value: Value, order: Order) -> Form:
     """An order as a form: neighbouring axes of one dimension together, sizes of one behind their predecessor."""
     dims = space.dim_of(value)
+    return _grouped(space, value, order, lambda a, b: dims[a] == dims[b])
+
+
+def _grouped(space: AxisSpace, value: Value, order: Order, together: Callable[[int, int], bool]) -> Form:
+    """Neighbouring axes that belong together, and those of size one, each behind its predecessor's dimension."""
+    dims, solid = space.dim_of(value), set(space.solid(value))
     groups: list[list[int]] = []
     for axis in order:
-        if groups and dims[groups[-1][-1]] == dims[axis]:
+        if groups and together(groups[-1][-1], axis):
             groups[-1].append(axis)
         else:
             groups.append([axis])
-    return _with_units(space, value, groups)
-
-
-def _with_units(space: AxisSpace, value: Value, solid_groups: Sequence[Sequence[int]]) -> Form:
-    """A form with the axes of size one, each behind its predecessor's dimension."""
-    dims, solid = space.dim_of(value), set(space.solid(value))
-    groups = [list(group) for group in solid_groups]
     for axis in range(len(dims)):
         if axis not in solid:
             before = [k for k, g in enumerate(groups) if any(dims[i] == dims[axis] - 1 for i in g)]
@@ -129,15 +128,10 @@ def _mixed_forms(
             next_of.get(a) == b for word, next_of in zip(words, after, strict=True) if a in word or b in word
         )
 
-    forms = []
-    for value, labels, order in zip(values, terms.labels, signature.orders, strict=True):
-        groups: list[list[int]] = []
-        for axis in order:
-            if groups and together(labels[groups[-1][-1]], labels[axis]):
-                groups[-1].append(axis)
-            else:
-                groups.append([axis])
-        forms.append(_with_units(space, value, groups))
+    forms = (
+        _grouped(space, value, order, lambda a, b, labels=labels: together(labels[a], labels[b]))  # type: ignore[misc]
+        for value, labels, order in zip(values, terms.labels, signature.orders, strict=True)
+    )
     return NodeForms(tuple(forms), tuple({} for _ in values))
 
 

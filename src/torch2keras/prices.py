@@ -42,13 +42,11 @@ def contraction(words: Sequence[Word]) -> list[float]:
     if len(words) != 3:
         return [0.0] * len(words)
     left, right, result = map(set, words)
-    free = left - right, right - left
-    ends = free[0], free[1], free[0]
-    shared = left & right & result
+    rows, columns, shared = left - right, right - left, left & right & result
     counts = []
     for reference in words:
         batch = [letter for letter in reference if letter in shared]
-        counts.append([_moved(word, batch, end) for word, end in zip(words, ends, strict=True)])
+        counts.append([_moved(word, batch, free) for word, free in zip(words, (rows, columns, rows), strict=True)])
     return min(counts, key=sum)
 
 
