@@ -6,7 +6,7 @@ mutated: a pass returns a new graph. A size is an int or a sympy expression over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -125,6 +125,13 @@ class Node:
         """The same node reading other values."""
         args = {name: map_values(value, swap) for name, value in self.args.items()}
         return Node(self.op, args, self.outputs, self.origin)
+
+
+def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
+    """The shape that tensors of these shapes have together."""
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
+    return tuple(next((s for s in column if s != 1), 1) for column in zip(*padded, strict=True))
 
 
 def leaves(argument: Argument) -> Iterator[Any]:

@@ -67,6 +67,11 @@ CASES = {
     "grouped queries": attention((2, 6, 5, 7), (2, 3, 11, 7), (2, 3, 11, 7), enable_gqa=True),
     "grouped queries, wider values": attention((2, 6, 5, 7), (2, 3, 11, 7), (2, 3, 11, 13), enable_gqa=True),
     "one head of keys": attention((2, 6, 5, 7), (2, 1, 11, 7), (2, 1, 11, 7)),
+    "one head of queries": attention((2, 1, 5, 7), (2, 6, 11, 7), (2, 6, 11, 7)),
+    "one head of queries and keys": attention((2, 1, 5, 7), (2, 1, 11, 7), (2, 6, 11, 7)),
+    "one head of keys and values for grouped queries": attention(
+        (2, 6, 5, 7), (2, 1, 11, 7), (2, 1, 11, 7), enable_gqa=True
+    ),
     "one head of values": attention((2, 6, 5, 7), (2, 6, 11, 7), (2, 1, 11, 13)),
     "bool mask": masked(lambda m: m > 0),
     "bool mask that hides everything": masked(hidden),

@@ -27,6 +27,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], list[str] | None]] =
     "wider values": (attention, (Q, K, WIDE), BARE),
     "five dimensions": (attention, ((2, 3, 2, 5, 7), (2, 3, 2, 11, 7), (2, 3, 2, 11, 7)), BARE),
     "keys for all batches": (attention, (Q, (1, 3, 11, 7), (1, 3, 11, 7)), BARE),
+    "one head of queries": (attention, ((2, 1, 5, 7), K, V), BARE),
+    "one head of queries and keys": (attention, ((2, 1, 5, 7), (2, 1, 11, 7), V), BARE),
     "causal, wider values": (lambda q, k, v: attention(q, k, v, is_causal=True), (Q, K, WIDE), CAUSAL),
     "a constant mask, wider values": (
         lambda q, k, v: attention(q, k, v, SOME),

@@ -32,9 +32,10 @@ def attention_axes(args: Mapping[str, Any], order: str) -> str | None:
     """
     if args["query"].type.rank != 4:
         return None
-    wide, shared = ("(h g)", "h") if args.get("enable_gqa") else ("h", "h")
+    heads = [args[name].type.shape[-3] for name in ("key", "value")]
+    wide, shared = ("(h g)", "h") if args.get("enable_gqa") and heads != [1, 1] else ("h", "h")
     t, s = ("t'", "s'") if args.get("is_causal") else ("t", "s")
-    of_key, of_value = ("1" if args[name].type.shape[-3] == 1 else shared for name in ("key", "value"))
+    of_key, of_value = ("1" if number == 1 else shared for number in heads)
     parts = ((wide, t), (of_key, s), (of_value, s), (wide, t))
     query, key, value, result = (order.format(heads=heads, position=position) for heads, position in parts)
     return f"{query}, {key}, {value}, {mask_axes(args, ['b', wide, t, s])} -> {result}"

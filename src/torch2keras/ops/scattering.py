@@ -10,7 +10,7 @@ import torch
 
 from torch2keras.errors import LoweringError
 from torch2keras.factor import product
-from torch2keras.ir import Size
+from torch2keras.ir import Size, broadcast
 from torch2keras.keras_graph import Weight
 from torch2keras.ops.indexing import index_names, is_mask, wrapped
 from torch2keras.ops.parts import as_tensor, constant, cut_beside
@@ -227,13 +227,6 @@ def _flat(x: Tensor, leading: int) -> Tensor:
     if None in first or rest.count(None) > 1:
         raise LoweringError("values of several dynamic sizes are written", [("next", "make these dimensions static")])
     return ops.reshape(x, (math.prod(first), *(-1 if size is None else size for size in rest)))
-
-
-def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
-    """The shape that tensors of these shapes have together."""
-    rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
-    return tuple(next((s for s in column if s != 1), 1) for column in zip(*padded, strict=True))
 
 
 def put_masked(x: Tensor, masks: Sequence[Any], values: Any, m: tuple[int, ...], *, accumulate: bool) -> Tensor:

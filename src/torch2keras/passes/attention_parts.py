@@ -10,7 +10,7 @@ import sympy
 import torch
 from torch.utils._sympy.functions import ToFloat
 
-from torch2keras.ir import Constant, Graph, Node, Size, TensorType, Value
+from torch2keras.ir import Constant, Graph, Node, Size, TensorType, Value, broadcast
 
 aten = torch.ops.aten
 
@@ -25,12 +25,15 @@ def attention_parts(graph: Graph) -> Graph:
 def whole(node: Node) -> bool:
     """Whether Keras has an op for it: four dimensions, one batch, values as wide as keys, a constant mask at most.
 
+    One head of keys or of values may serve several of queries, not the other way round.
+
     A mask that hides all keys from a query gives zeros in PyTorch, and a mean of the values in Keras.
     """
     query, key, value, mask = (node.args[name] for name in ("query", "key", "value", "attn_mask"))
     shapes = [x.type.shape for x in (query, key, value)]
     alike = all(len(shape) == 4 and shape[0] == shapes[0][0] for shape in shapes) and shapes[2][-1] == shapes[0][-1]
-    return alike and (mask is None or (isinstance(mask, Constant) and not _hides_all(mask)))
+    heads = alike and node.outputs[0].type.shape[1] == shapes[0][1]
+    return heads and (mask is None or (isinstance(mask, Constant) and not _hides_all(mask)))
 
 
 def _hides_all(mask: Constant) -> bool:
@@ -77,7 +80,7 @@ class _Parts:
         query = self.add(aten.mul.Tensor, query, scale, shape=query.type.shape)
         *batch, length, width = key.type.shape
         key = self.add(aten.transpose.int, key, -2, -1, shape=(*batch, width, length))
-        shape = (*out.type.shape[:-1], length)
+        shape = (*broadcast([query.type.shape[:-2], batch]), query.type.shape[-2], length)
         scores = self.add(aten.matmul.default, query, key, shape=shape)
         weights = self.softmax(scores, self.mask(scores))
         self.nodes.append(_call(aten.matmul.default, (weights, value), out, self.whole))
