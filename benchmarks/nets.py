@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Residual(nn.Module):
         self.second = nn.Conv1d(channels, channels, 3, padding=self.cut, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = torch.relu(self.first(x)[..., : -self.cut])
-        return torch.relu(x + torch.relu(self.second(y)[..., : -self.cut]))
+        y = relu(self.first(x)[..., : -self.cut])
+        return relu(x + relu(self.second(y)[..., : -self.cut]))
 
 
 class UNet(nn.Module):
@@ -40,8 +41,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose1d(i, o, 8, stride=4, padding=2) for i, o in ((64, 32), (64, 2)))
 
     def forward(self, x: Tensor) -> Tensor:
-        low = torch.relu(self.down[0](x))
-        y = torch.relu(self.up[0](torch.relu(self.down[1](low))))
+        low = relu(self.down[0](x))
+        y = relu(self.up[0](relu(self.down[1](low))))
         y = self.up[1](torch.cat([y, low], 1))
         return torch.tanh(y)
 
@@ -55,7 +56,7 @@ class Recurrent(nn.Module):
         self.lstm = nn.LSTM(64, 64, 2, bidirectional=True, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.lstm(torch.relu(self.conv(x)).transpose(1, 2))[0]
+        y: Tensor = self.lstm(relu(self.conv(x)).transpose(1, 2))[0]
         return y
 
 
