@@ -199,7 +199,7 @@ class Lowerer:
         if terms is None and (found := lowering.patterns(node)) and (found[1] is not None or found[0].groups):
             raise LoweringError(
                 "the axes of these operands cannot be matched with the op's declaration, on which its lowering relies",
-                [("next", "leave dimensions that it divides, or that are a weight's too, out of dynamic_shapes")],
+                [("next", _next_split(node))],
             )
         stored = [None if isinstance(v, Constant) else self.stored[v].form for v in node.operands]
         forms = self._unary(node, terms, signature.orders) or node_forms(self.space, node, signature, stored)
@@ -361,6 +361,13 @@ def _next_step(node: Node) -> str:
     if any(dynamic(value.type.shape) for value in node.operands):
         return f"leave a dimension of its inputs out of dynamic_shapes, or {own}"
     return own
+
+
+def _next_split(node: Node) -> str:
+    """For an op whose axes are other ones than those of its operands."""
+    if any(dynamic(value.type.shape[1:]) for value in node.operands):
+        return "leave dimensions that it divides, or that are a weight's too, out of dynamic_shapes"
+    return "where another op divides a dimension into other factors, write one of the two as reshape and permute"
 
 
 def _inputs(node: Node) -> list[tuple[str, str]]:

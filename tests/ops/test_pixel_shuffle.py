@@ -63,10 +63,15 @@ def test_beside_a_view_that_splits_the_dimension_otherwise(call: Any, dims: tupl
     assert case.verification.ok
 
 
+ALL_BUT_CHANNELS = (({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},),)
+
+
 def test_beside_a_shuffle_that_splits_the_dimension_otherwise() -> None:
     both = Function(lambda x: (nn.functional.pixel_unshuffle(x, 2), nn.functional.pixel_unshuffle(x, 3)))
-    with pytest.raises(t2k.LoweringError, match="cannot be matched"):
+    with pytest.raises(t2k.LoweringError, match="write one of the two as reshape and permute"):
         t2k.convert(both, (torch.randn(2, 4, 6, 6),), verify=False)
+    with pytest.raises(t2k.LoweringError, match="out of dynamic_shapes"):
+        t2k.convert(both, (torch.randn(2, 4, 6, 6),), dynamic_shapes=ALL_BUT_CHANNELS, verify=False)
 
 
 ALL = (dict.fromkeys(range(4), Dim.AUTO),)
