@@ -28,6 +28,7 @@ def import_graph(program: torch.export.ExportedProgram, graph_module: torch.fx.G
     return Graph(tuple(work.inputs), tuple(work.nodes), work.outputs, program.call_spec.out_spec, work.hints())
 
 
+LOOPS = (torch.ops.higher_order.while_loop, torch.ops.higher_order.scan)
 NUMBERS = (torch.SymInt, torch.SymFloat, torch.SymBool, int, float, bool)
 
 
@@ -109,6 +110,7 @@ class Importer:
                 f"no lowering for {node.target}",
                 [
                     *origin_of(node).rows(),
+                    *([("why", "Keras cannot save a model that holds such a loop")] if node.target in LOOPS else []),
                     ("next", "rewrite this part of forward with tensor operations, e.g. torch.where"),
                 ],
             )

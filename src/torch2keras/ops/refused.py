@@ -10,7 +10,7 @@ aten = torch.ops.aten
 
 DATA = "the shape of the result depends on the data; keep the shape, for example with torch.where(mask, x, 0)"
 STRIDES = "it reads memory by strides, which Keras tensors don't have; use slices, unfold or reshape"
-RANDOM = "random numbers are not supported in forward, except by dropout layers; pass the noise as an input"
+RANDOM = "Keras layers draw random numbers in training only, and predict() turns them off; pass the noise as an input"
 NOT_UNIQUE = "the order of its values and the factors of its vectors are not unique, and other libraries choose others"
 NO_SUCH_FACTORS = "stock Keras has no such factorization; use cholesky, qr, lu or solve"
 ENDLESS = "it is a series with as many terms as the numbers ask for, which stock Keras cannot express"
