@@ -63,8 +63,9 @@ def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
     file = folder / "net.onnx"
     torch.onnx.export(module, (example,), str(file), dynamo=False)
     model = onnx2tf.convert(
-        input_onnx_file_path=str(file), output_folder_path=str(folder), non_verbose=True, not_use_onnxsim=True
-    )
+        input_onnx_file_path=str(file), output_folder_path=str(folder), non_verbose=True, not_use_onnxsim=True,
+        output_signaturedefs=True,  # without it a grouped convolution cannot be saved, as its own message says
+    )  # fmt: skip
     with torch.no_grad():
         shapes = [tuple(y.shape) for y in _tensors(module(example))]
 
