@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C import TensorBase
+from torch.export import Dim
+from torch.nn.modules import transformer
 
 import torch2keras as t2k
-from conversion import Case, Function, check, function
+from conversion import Case, Function, check, function, module
+from torch2keras.value_checks import DETECT
 
 
 def raising(x: Tensor) -> Tensor:
@@ -40,6 +43,21 @@ def whole(*shape: int):
     return lambda: torch.randint(0, 5, shape)
 
 
+class Masked(nn.Module):
+    """Attention with masks that PyTorch compares with a causal one: one that is, one that is not, and an input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        encoder = nn.TransformerEncoderLayer(12, 3, 17, batch_first=True)
+        self.encoder = nn.TransformerEncoder(encoder, 2, enable_nested_tensor=False)
+        self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(12, 2, 19, batch_first=True), 1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        causal = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+        memory = self.encoder(x, causal)
+        return memory, self.encoder(x, causal.mT), self.decoder(x, memory, mask)
+
+
 CHECKED: dict[str, Case] = {
     "raise and assert": function(raising, (2, 3, 7)),
     "between layers": function(lambda x, w: raising(F.conv1d(x, w)).mean(1), (2, 3, 13), (5, 3, 3)),
@@ -63,6 +81,7 @@ RESTATED: dict[str, Case] = {
     ),
     "corrcoef": function(lambda x: torch.corrcoef(x), (3, 7)),
     "corrcoef of one variable": function(lambda x: x.corrcoef(), (7,)),
+    "masks of transformers": module(Masked, (2, 7, 12), (7, 7), dynamic_shapes=({0: Dim.AUTO}, {})),
     "narrow": function(lambda x, i: torch.narrow(x, 1, i.abs() % 3, 2), (2, 5, 7), lambda: torch.tensor(1)),
     "narrow from the end": function(lambda x, i: x.narrow(2, -3 - i.abs() % 3, 2), (2, 5, 7), lambda: torch.tensor(4)),
 }
@@ -75,6 +94,7 @@ def test_converts(name: str) -> None:
     assert ("of values" in str(converted.report)) == (name in CHECKED)
     assert "__bool__" not in vars(Tensor)
     assert torch.Tensor.__bool__ is TensorBase.__bool__
+    assert vars(transformer)[DETECT].__module__ == transformer.__name__
 
 
 @pytest.mark.parametrize("call", [otherwise, later, caught])

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch._C import TensorBase
+from torch.nn.modules import transformer
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -65,10 +66,29 @@ RESTATED: Mapping[Callable[..., Any], Callable[..., torch.Tensor]] = {
 }
 
 
+DETECT = "_detect_is_causal_mask"
+"""By which `nn.TransformerEncoder` and `nn.TransformerDecoder` compare a mask with a causal one, for the sake of speed
+alone (torch/nn/modules/transformer.py): any mask may be taken as it is."""
+
+
 class Restated(TorchFunctionMode):
-    """Calls the functions of `RESTATED`, and notes whether there was one."""
+    """Calls the functions of `RESTATED`, compares no masks, and notes whether there was one or the other."""
 
     found = False
+
+    def __enter__(self) -> Self:
+        self._detect = getattr(transformer, DETECT)
+        setattr(transformer, DETECT, self._is_causal)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        setattr(transformer, DETECT, self._detect)
+
+    def _is_causal(self, mask: Any, is_causal: Any, *_: Any) -> bool:
+        self.found |= is_causal is None and mask is not None
+        return is_causal is True
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         own = RESTATED.get(func)

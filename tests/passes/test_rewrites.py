@@ -1,4 +1,4 @@
-"""Ops that read or write memory by strides, write where a mask says, or compute a loss in chunks."""
+"""Ops that PyTorch does not decompose into what can be used: of strides, of masks, of losses in chunks, and others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch2keras as t2k
 from conversion import check, function
 
 STATIC = {"dynamic_shapes": ({0: Dim.STATIC},)}
+NO_DIMS = {"dynamic_shapes": (({}, {}),)}
 ONE_BATCH = {"dynamic_shapes": (({0: Dim.STATIC},) * 3,)}
 TARGET = torch.tensor([0, 6, 3, 1, 3])
 
@@ -26,6 +27,20 @@ CASES = {
     ),
     "masked_scatter": function(lambda x, y: x.masked_scatter(x > 0, y), (3, 7), (3, 7)),
     "masked_scatter, broadcast": function(lambda x, y: x.masked_scatter(y[:1] > 0, y), (3, 7), (3, 7)),
+    "copy": function(lambda x, y: torch.ops.aten.copy(x, (9 * y).int()), (2, 3, 7), (7,)),
+    "native_group_norm": function(
+        lambda x, w: torch.native_group_norm(x, w, None, 2, 6, 35, 3, 1e-5), (2, 6, 5, 7), (6,), **NO_DIMS
+    ),
+    "native_group_norm without weights": function(
+        lambda x: torch.native_group_norm(x, None, None, 2, 6, 7, 2, 1e-2)[0], (2, 6, 7), **STATIC
+    ),
+    "pdist": function(lambda x: tuple(F.pdist(x, p) for p in (2, 0, 1, 3, float("inf"))), (5, 3), **STATIC),
+    "pdist of one row": function(F.pdist, (1, 3), **STATIC),
+    "searchsorted of a number": function(
+        lambda x: (torch.searchsorted(x.sort()[0], 0.3), torch.searchsorted(x.sort()[0], 0, right=True)),
+        (7,),
+        **STATIC,
+    ),
     "masked_scatter of nothing": function(lambda x, y: x.masked_scatter(x > 99, y), (3, 7), (3, 7)),
 }
 

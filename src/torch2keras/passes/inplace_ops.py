@@ -28,10 +28,11 @@ RESHAPING: dict[OpOverload, OpOverload] = {
     aten.swapdims_.default: aten.swapdims.default,
     aten.detach_.default: aten.detach.default,
 }
-# Schemas without alias annotation that still update an operand: op -> (flag that says so, operands it updates).
+# Ops that update operands only where a flag says so, which their schemas don't tell: op -> (flag, operands it updates).
 HIDDEN_WRITES: dict[OpOverload, tuple[str, tuple[str, ...]]] = {
     aten.batch_norm.default: ("training", ("running_mean", "running_var")),
     aten.native_batch_norm.default: ("training", ("running_mean", "running_var")),
+    aten._native_batch_norm_legit.default: ("training", ("running_mean", "running_var")),  # noqa: SLF001 - ATen's name
     aten.instance_norm.default: ("use_input_stats", ("running_mean", "running_var")),
 }
 _RENAMED = {
@@ -50,8 +51,8 @@ def written_operands(node: fx.Node) -> tuple[fx.Node, ...]:
         return ()
     bound = _bind(node)
     hidden = HIDDEN_WRITES.get(node.target)
-    if hidden is not None and bound.get(hidden[0]):
-        names = hidden[1]
+    if hidden is not None:
+        names = hidden[1] if bound.get(hidden[0]) else ()
     else:
         names = tuple(
             argument.name

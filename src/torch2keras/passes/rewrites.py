@@ -1,4 +1,4 @@
-"""Decompositions of ops for which PyTorch has none that can be used: they read memory, or write where a mask says."""
+"""Decompositions of ops for which PyTorch has none that can be used."""
 
 from __future__ import annotations
 
@@ -59,6 +59,34 @@ def masked_scatter(x: torch.Tensor, mask: torch.Tensor, source: torch.Tensor) ->
     return torch.where(mask, source.reshape(-1)[numbers].reshape(x.shape), x)
 
 
+def copy(x: torch.Tensor, src: torch.Tensor, *_: Any) -> torch.Tensor:
+    """`src` in the dtype and the shape of `x`."""
+    return src.to(x.dtype).expand_as(x)
+
+
+def native_group_norm(
+    x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, *sizes: Any
+) -> tuple[torch.Tensor, ...]:
+    """Group normalization, which stays whole, with the mean and the inverse deviation of each group."""
+    *_, groups, eps = sizes
+    each = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+    variance, mean = torch.var_mean(each, tuple(range(2, each.ndim)), correction=0)
+    return F.group_norm(x, groups, weight, bias, eps), mean, (variance + eps).rsqrt()
+
+
+def pdist(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
+    """The distances of each row to those behind it. Raises NotImplementedError for a dynamic number of rows."""
+    if not isinstance(x.shape[0], int):
+        raise NotImplementedError
+    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1)
+    return aten.linalg_vector_norm(x[first] - x[second], p, [-1])  # type: ignore[no-any-return]
+
+
+def searchsorted_scalar(row: torch.Tensor, value: float, **options: Any) -> torch.Tensor:
+    """The place of a number in a sorted row."""
+    return torch.searchsorted(row, torch.full((), value), **options)
+
+
 def linear_cross_entropy(
     x: torch.Tensor,
     linear_weight: torch.Tensor,
@@ -96,6 +124,10 @@ REWRITES: Mapping[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.as_strided.default: as_strided,
     aten.as_strided_scatter.default: as_strided_scatter,
     aten.masked_scatter.default: masked_scatter,
+    aten.copy.default: copy,
+    aten.native_group_norm.default: native_group_norm,
+    aten._pdist_forward.default: pdist,  # noqa: SLF001 - ATen's name
+    aten.searchsorted.Scalar: searchsorted_scalar,
 }
 BY_NAME: Mapping[str, Callable[..., Any]] = {
     "torch_nn::_linear_cross_entropy_batch_chunked": linear_cross_entropy,
