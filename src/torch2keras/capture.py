@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -18,6 +19,7 @@ from torch2keras.capture_failure import (
     check_no_python_numbers,
     eager_failure,
     first_line,
+    has_python_numbers,
 )
 from torch2keras.errors import InputError
 from torch2keras.example_inputs import (
@@ -36,6 +38,7 @@ from torch2keras.module_checks import check_inputs, check_module, train_mode_not
 from torch2keras.module_state import eval_view, quiet
 from torch2keras.passes import drop_copies, functionalize, inline, writes_without_grad
 from torch2keras.passes.fake_values import static_size, symbolic_expression
+from torch2keras.readings import Reading
 from torch2keras.tracing import FROZEN, Traced, with_module_stacks
 from torch2keras.value_checks import answered, answers, note
 from torch2keras.whole import whole_modules
@@ -104,16 +107,23 @@ def capture(
     notes = [*train_mode_notes(module), *weight_notes(module), *_constant_notes(leaves)]
     with eval_view(module):
         if trace:
-            exported = _export_traced(module, Example(args, kwargs, None), bound)
+            captured = _captured(_export_traced(module, Example(args, kwargs, None), bound), notes)
         else:
-            exported = _export(module, args, kwargs, dynamic_shapes, bound, fixed_because)
+            export = partial(_export, module, args, kwargs, dynamic_shapes, bound, fixed_because)
+            captured = _captured(cast("_Exported", export()), notes)
+            if has_python_numbers(captured.graph_module) and (exported := export(by_values=True)):
+                captured = _captured(exported, notes)
+    check_no_python_numbers(captured.graph_module)
+    return captured
+
+
+def _captured(exported: _Exported, notes: Sequence[str]) -> Captured:
+    """The exported program with its functional graph."""
     program = exported.program
     inputs = program.graph_signature.input_specs
-    notes += [*exported.notes, *_no_grad_notes(program.graph_module)]
     functional, written = functionalize(inline(program.graph_module), inputs)
-    graph_module = drop_copies(functional, inputs)
-    check_no_python_numbers(graph_module)
-    return Captured(program, graph_module, exported.strict, (*notes, *written))
+    all_notes = (*notes, *exported.notes, *_no_grad_notes(program.graph_module), *written)
+    return Captured(program, drop_copies(functional, inputs), exported.strict, all_notes)
 
 
 @dataclass(frozen=True)
@@ -130,18 +140,24 @@ def _export(
     dynamic_shapes: Any,
     bound: dict[str, Any],
     refusal: str,
-) -> _Exported:
-    """The first attempt that succeeds: without dynamo, with it, without checks; the most dynamic example first."""
+    *,
+    by_values: bool = False,
+) -> _Exported | None:
+    """The first attempt that succeeds: without dynamo, with it, by values; the most dynamic example first.
+
+    `by_values` tries nothing but the last, and gives None where it fails.
+    """
     given = Example(args, kwargs, None)
     if dynamic_shapes is None:
         attempts, notes = [given] if refusal else list(_default_attempts(given, bound)), list[str]()
     else:
         attempts, notes = _asked_attempts(given, by_parameter(dynamic_shapes, module, given, bound), bound)
     first: Exception | None = None
-    known: list[bool] | None = None
-    for strict, by_example in ((False, False), (True, False), (False, True)):
-        if by_example and (known := answers(lambda: _run(module, given, bound))) is None:
+    known: list[Reading] | None = None
+    for strict, with_known in ((False, True),) if by_values else ((False, False), (True, False), (False, True)):
+        if with_known and (known := answers(lambda: _run(module, given, bound), given.tensors())) is None:
             break
+        why = refusal
         for example in attempts:
             try:
                 program = _export_once(module, example, strict=strict, known=known)
@@ -149,17 +165,19 @@ def _export(
                 if first is None:
                     _run(module, given, bound)
                     first = error
-                refusal = refusal or first_line(error)
+                why = why or first_line(error)
                 continue
             if example.doubled and (problem := _not_dynamic(module, program, example, given, bound)):
-                refusal = problem
+                why = problem
                 continue
             if dynamic_shapes is None:
-                notes += _batch_notes(program, refusal)
-            elif refusal:
-                notes.append(f"Not every dim that dynamic_shapes names could be made dynamic: {refusal}")
+                notes += _batch_notes(program, why)
+            elif why:
+                notes.append(f"Not every dim that dynamic_shapes names could be made dynamic: {why}")
             notes += note(known or ())
             return _Exported(program, strict, tuple(notes))
+    if by_values:
+        return None
     raise capture_failure(module, named_leaves(bound), cast("Exception", first)) from first
 
 
@@ -175,7 +193,7 @@ def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -
 
 
 def _export_once(
-    module: nn.Module, example: Example, *, strict: bool, known: list[bool] | None = None
+    module: nn.Module, example: Example, *, strict: bool, known: list[Reading] | None = None
 ) -> ExportedProgram:
     args, kwargs = cloned(example.args, example.kwargs)
     with quiet(), whole_modules(module), answered(known):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -93,12 +93,20 @@ def check_constants(program: ExportedProgram) -> None:
         raise FrozenValueError(f"computed values as constants: {', '.join(frozen)}")
 
 
+def has_python_numbers(graph_module: fx.GraphModule) -> bool:
+    """Whether a tensor's value becomes a Python number, as in `int(x.sum())`."""
+    return any(True for _ in _python_numbers(graph_module))
+
+
 def check_no_python_numbers(graph_module: fx.GraphModule) -> None:
-    """Raise CaptureError where a tensor's value becomes a Python number, as in `int(x.sum())`."""
-    for node in graph_module.graph.nodes:
-        if node.target in (aten.item.default, aten.equal.default):
-            why = "the value of a tensor becomes a Python number"
-            raise CaptureError(_BY_VALUE, [*origin_rows(node), ("why", why), ("next", _NOT_BY_VALUE)])
+    """Raise CaptureError where it does."""
+    for node in _python_numbers(graph_module):
+        why = "the value of a tensor becomes a Python number"
+        raise CaptureError(_BY_VALUE, [*origin_rows(node), ("why", why), ("next", _NOT_BY_VALUE)])
+
+
+def _python_numbers(graph_module: fx.GraphModule) -> Iterator[fx.Node]:
+    return (node for node in graph_module.graph.nodes if node.target in (aten.item.default, aten.equal.default))
 
 
 def first_line(error: BaseException) -> str:

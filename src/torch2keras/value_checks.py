@@ -1,7 +1,8 @@
-"""A way round `bool(tensor)`, which torch.export refuses: checks of values that do nothing but raise are left out.
+"""A way round `bool(tensor)`, `int(tensor)` and the like, of which torch.export knows no values.
 
-That an `if` is such a check is seen by running the module once more with the other answer: it raises before it calls
-anything else. A few functions of PyTorch branch inside by values; they are said by functions that do not.
+What does not hang on the inputs is known from a run. Checks of values that do nothing but raise are left out. That an
+`if` is such a check is seen by running the module once more with the other answer: it raises before it calls anything
+else. A few functions of PyTorch branch inside by values; they are said by functions that do not.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from itertools import count
 from types import FrameType
 from typing import Any, Self
 
 import torch
-from torch._C import TensorBase
 from torch.nn.modules import transformer
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from torch2keras.errors import InputError
+from torch2keras.readings import Reading, asking, hangs_on_sizes, readings, true_value
 
 MOST = 16
 """Answers that are turned, each in a run of its own."""
@@ -116,45 +118,28 @@ def _printing(frame: FrameType | None) -> bool:
     return frame is not None
 
 
-@contextmanager
-def asking(answer: Callable[[torch.Tensor], bool]) -> Iterator[None]:
-    """Let `bool(tensor)` be what a function answers. PyTorch's functions don't show it to a mode around them."""
-    torch.Tensor.__bool__ = answer  # type: ignore[assignment, method-assign]
+def answers(run: Callable[[], Any], inputs: Sequence[torch.Tensor]) -> list[Reading] | None:
+    """What a run reads that is a check, or does not hang on the inputs; None where it reads something else."""
     try:
-        yield
-    finally:
-        del torch.Tensor.__bool__
-
-
-def _true(x: torch.Tensor) -> bool:
-    with torch._C.DisableTorchFunction():  # which would ask once more
-        return TensorBase.__bool__(x)
-
-
-def answers(run: Callable[[], Any]) -> list[bool] | None:
-    """What each `bool(tensor)` of a run answers, where all of them are checks; None where this way leads nowhere."""
-    found: list[bool] = []
-
-    def answer(x: torch.Tensor) -> bool:
-        found.append(_true(x))
-        return found[-1]
-
-    with Restated() as mode, asking(answer):
-        run()
-    if not (found or mode.found) or len(found) > MOST:
+        with Restated() as mode:
+            found = readings(run, inputs)
+    except InputError:  # what runs cannot always be followed
         return None
-    return found if all(_is_check(run, number) for number in range(len(found))) else None
+    asked = [number for number, reading in enumerate(found) if reading.by_input]
+    if not (found or mode.found) or len(asked) > MOST:
+        return None
+    return found if all(found[n].way == "__bool__" and _is_check(run, n) for n in asked) else None
 
 
 def _is_check(run: Callable[[], Any], number: int) -> bool:
     """Whether a run raises as soon as this answer is the other one."""
     mode, asked = Turned(), count()  # type: ignore[no-untyped-call]
 
-    def answer(x: torch.Tensor) -> bool:
+    def answer(way: str, x: torch.Tensor) -> Any:
         turn = not mode.over and next(asked) == number
-        own = _true(x)
+        own = true_value(way, x)
         mode.over |= turn
-        return own != turn
+        return not own if turn else own
 
     try:
         with Restated(), mode, asking(answer):
@@ -165,15 +150,22 @@ def _is_check(run: Callable[[], Any], number: int) -> bool:
 
 
 @contextmanager
-def answered(known: Sequence[bool] | None) -> Iterator[None]:
-    """Let a module that is exported go the way of a run, if any. Raises RuntimeError where it asks for less."""
+def answered(known: Sequence[Reading] | None) -> Iterator[None]:
+    """Let a module that is exported go the way of a run, if any. Raises RuntimeError where it asks for other values."""
     if known is None:
         yield
         return
     left = list(known)
 
-    def answer(x: torch.Tensor) -> bool:
-        return left.pop(0) if left else _true(x)
+    def answer(way: str, x: torch.Tensor) -> Any:
+        if not left:
+            return true_value(way, x)
+        reading = left.pop(0)
+        if reading.way != way:
+            raise RuntimeError("the exported module asks for other values than the module itself")
+        if not reading.by_input and hangs_on_sizes(x):
+            raise RuntimeError("forward reads a number that hangs on it")
+        return deepcopy(reading.value)
 
     with Restated(), asking(answer):
         yield
@@ -181,11 +173,17 @@ def answered(known: Sequence[bool] | None) -> Iterator[None]:
         raise RuntimeError("the exported module asks for fewer values than the module itself")
 
 
-def note(known: Sequence[bool]) -> list[str]:
-    """A sentence for the report on the checks that are left out."""
-    if not known:
-        return []
-    checks = f"{len(known)} checks" if len(known) > 1 else "A check"
-    return [
-        f"{checks} of values, for which the module itself raises an error, left out: the model gives numbers there."
-    ]
+def note(known: Sequence[Reading]) -> list[str]:
+    """Sentences for the report: checks that are left out, and values that are those of the conversion."""
+    checks = sum(reading.by_input for reading in known)
+    own = len(known) - checks
+    notes = []
+    if checks:
+        many = f"{checks} checks" if checks > 1 else "A check"
+        notes.append(
+            f"{many} of values, for which the module itself raises an error, left out: the model gives numbers there."
+        )
+    if own:
+        many = f"{own} numbers are" if own > 1 else "A number is"
+        notes.append(f"{many} fixed that forward reads of its parameters, its buffers or tensors that it makes.")
+    return notes
