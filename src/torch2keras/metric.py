@@ -93,12 +93,13 @@ def numerics(y_k: np.ndarray, y_t: np.ndarray, y64: np.ndarray, eps: float = EPS
     """Tier N: the converted model, `y_k`, and the module, `y_t`, both in the module's type, against float64, `y64`.
 
     `eps` is that of the module's type (see `EPS`); bfloat16 values are given as float32 arrays.
-    Where float32 overflows and float64 does not, `y_k` must overflow as `y_t` does.
+    Where float32 overflows and float64 does not, `y_k` must overflow as `y_t` does; into which of NaN, +inf and -inf
+    hangs on the order of the operations where the number itself is beyond the type's range.
     """
     y_k, y_t, y64 = np.asarray(y_k), np.asarray(y_t), np.asarray(y64)
     refused = _incomparable("N", y_k, y_t) or _incomparable("N", y64, y_t, "the float64 reference has ")
     y_k, y_t, y64 = as_parts(y_k), as_parts(y_t), as_parts(y64)
-    refused = refused or _exact("N", y_k, y_t, y64) or _misplaced("N", y_k, y_t)
+    refused = refused or _exact("N", y_k, y_t, y64) or _misplaced("N", _overflown_as(y_t, y_k, y64), y_t)
     if refused is not None:
         return refused
     # At a pole that rounding has moved, float64 has no number to offer and PyTorch's own one is the reference.
@@ -152,6 +153,13 @@ def _misplaced(tier: Literal["S", "N"], ours: np.ndarray, theirs: np.ndarray) ->
             where = f"no {name} at {missing.sum()} of {missing.size} places where PyTorch has one"
             return _refusal(tier, worst, f"{where}, first at {worst}: {ours[worst]}")
     return None
+
+
+def _overflown_as(y_t: np.ndarray, y_k: np.ndarray, y64: np.ndarray) -> np.ndarray:
+    """`y_k` with the overflows of `y_t` where both have one, and the number is too large for their type."""
+    with np.errstate(invalid="ignore"):
+        beyond = np.isfinite(y64) & (np.abs(y64) > np.finfo(y_t.dtype).max)
+    return np.where(beyond & ~np.isfinite(y_k) & ~np.isfinite(y_t), y_t, y_k)
 
 
 def _refusal(tier: Literal["S", "N"], worst: tuple[int, ...] | None, reason: str) -> Difference:
