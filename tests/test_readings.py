@@ -32,7 +32,7 @@ class Own(nn.Module):
             y = y.relu()
         for _ in range(self.times):
             y = y * 1.5
-        y = y * self.scale.item() / float(self.table[4])
+        y = y * self.scale.item() / float(self.table.max(0)[0])
         dims = torch.arange(1, len(y.shape)).tolist()
         return y - int(torch.tensor([2, 3]).prod()) * y.mean(dim=dims, keepdim=True)
 
@@ -45,6 +45,14 @@ class OfBatch(Own):
 class OfMadeBatch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + int(torch.ones(x.shape[0]).sum() // 8)
+
+
+class OfWrittenBatch(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        sizes = torch.zeros(2)
+        sizes[0] = x.shape[0]
+        sizes.unsqueeze(0)[:, 1] += torch.ones(x.shape[0]).sum()
+        return x + int(sizes.sum() // 8)
 
 
 class OfLength(nn.Module):
@@ -60,6 +68,7 @@ class OfLength(nn.Module):
         (OfLength, None, (None, *SHAPE[1:]), "A number is"),
         (OfBatch, None, SHAPE, "A number is"),
         (OfMadeBatch, None, SHAPE, "A number is"),
+        (OfWrittenBatch, None, SHAPE, "A number is"),
     ],
 )
 def test_own_values_are_known(make, shapes, expected, numbers) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import fx
 from torch._C import DisableTorchFunction, TensorBase
+from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.proxy_tensor import _ProxyTensor, get_proxy_mode, get_proxy_slot
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -99,11 +101,22 @@ def hangs_on_sizes(tensor: torch.Tensor) -> bool:
     slot = get_proxy_slot(tensor, mode.tracer, None) if mode else None
     if not isinstance(slot, _ProxyTensor):
         return True
-    seen, behind = {slot.proxy.node}, [slot.proxy.node]
+    seen: set[fx.Node] = set()
+    behind = [slot.proxy.node]
     while behind:
         node = behind.pop()
-        if not isinstance(node.meta.get("val"), torch.Tensor):
+        if node in seen:
+            continue
+        seen.add(node)
+        if not all(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(node.meta.get("val"))):
             return True
-        behind += [operand for operand in node.all_input_nodes if operand not in seen]
-        seen.update(node.all_input_nodes)
+        behind += [*node.all_input_nodes, *filter(_may_write, node.users)]
     return False
+
+
+def _may_write(node: fx.Node) -> bool:
+    """Whether a call writes to what it reads, or gives a view, through which others may."""
+    if not isinstance(node.target, OpOverload):
+        return True
+    schema = node.target._schema
+    return schema.is_mutable or any(returned.alias_info for returned in schema.returns)

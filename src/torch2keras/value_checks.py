@@ -88,7 +88,7 @@ class Restated(TorchFunctionMode):
         super().__exit__(*error)  # type: ignore[no-untyped-call]
         setattr(transformer, DETECT, self._detect)
 
-    def _is_causal(self, mask: Any, is_causal: Any, *_: Any) -> bool:
+    def _is_causal(self, mask: Any, is_causal: Any = None, *_: Any) -> bool:
         self.found |= is_causal is None and mask is not None
         return is_causal is True
 
