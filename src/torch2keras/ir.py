@@ -164,8 +164,11 @@ class Graph:
     """What each symbol measured in the example."""
 
     def hint(self, size: Size) -> int:
-        """A size in the example."""
-        return size if isinstance(size, int) else int(size.xreplace(dict(self.hints)))
+        """A size in the example; 1 for one that the data decide, which no lowering takes."""
+        if isinstance(size, int):
+            return size
+        known = size.xreplace(dict(self.hints))
+        return int(known) if known.is_number else 1
 
     def uses(self) -> dict[Value, list[Node]]:
         """The nodes that read each value."""
