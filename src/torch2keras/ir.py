@@ -167,7 +167,7 @@ class Graph:
         """A size in the example; 1 for one that the data decide, which no lowering takes."""
         if isinstance(size, int):
             return size
-        known = size.xreplace(dict(self.hints))
+        known = sympy.sympify(size.xreplace(dict(self.hints)))
         return int(known) if known.is_number else 1
 
     def uses(self) -> dict[Value, list[Node]]:
