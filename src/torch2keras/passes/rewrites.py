@@ -67,11 +67,16 @@ def copy(x: torch.Tensor, src: torch.Tensor, *_: Any) -> torch.Tensor:
 def native_group_norm(
     x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, *sizes: Any
 ) -> tuple[torch.Tensor, ...]:
-    """Group normalization, which stays whole, with the mean and the inverse deviation of each group."""
+    """Group normalization, and the mean and the inverse deviation of each group."""
     *_, groups, eps = sizes
     each = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-    variance, mean = torch.var_mean(each, tuple(range(2, each.ndim)), correction=0)
-    return F.group_norm(x, groups, weight, bias, eps), mean, (variance + eps).rsqrt()
+    variance, mean = torch.var_mean(each, tuple(range(2, each.ndim)), correction=0, keepdim=True)
+    inverse = (variance + eps).rsqrt()
+    y = ((each - mean) * inverse).reshape(x.shape)
+    channels = (-1,) + (1,) * (x.ndim - 2)
+    y = y if weight is None else y * weight.reshape(channels)
+    y = y if bias is None else y + bias.reshape(channels)
+    return y, mean.reshape(-1, groups), inverse.reshape(-1, groups)
 
 
 def pdist(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
