@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch.export import Dim
 
 import torch2keras as t2k
-from conversion import check, function
+from conversion import Function, check, function
 
 STATIC = {"dynamic_shapes": ({0: Dim.STATIC},)}
 NO_DIMS = {"dynamic_shapes": (({}, {}),)}
@@ -73,6 +73,13 @@ if CHUNKED:
 @pytest.mark.parametrize("name", CASES)
 def test_rewrites(name: str) -> None:
     check(CASES[name])
+
+
+def test_a_number_is_as_exact_as_the_row() -> None:
+    """0.3 in float32 is another number than in float64, and behind it."""
+    row = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+    converted = t2k.convert(Function(lambda x: torch.searchsorted(x, 0.3)), row, dynamic_shapes=({},))
+    assert converted(row) == 2
 
 
 REFUSED = {

@@ -88,8 +88,9 @@ def pdist(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
 
 
 def searchsorted_scalar(row: torch.Tensor, value: float, **options: Any) -> torch.Tensor:
-    """The place of a number in a sorted row."""
-    return torch.searchsorted(row, torch.full((), value), **options)
+    """The place of a number in a sorted row; one that is not whole among integers is as exact as Python has it."""
+    whole = isinstance(value, int) or row.is_floating_point()
+    return torch.searchsorted(row, torch.full((), value, dtype=row.dtype if whole else torch.float64), **options)
 
 
 def linear_cross_entropy(
