@@ -27,8 +27,12 @@ def one_layer(layer: keras.Layer, length: int, channels: int) -> keras.Model:
 
 TWINS: dict[str, Callable[[], keras.Model]] = {
     "TCN 8 x 64, L 4000": lambda: tcn(64, 8, 4000),
-    "depthwise k7 x 256": lambda: one_layer(keras.layers.DepthwiseConv1D(7, padding="same"), 2000, 256),
-    "Conv1d 256, k7, groups 8": lambda: one_layer(keras.layers.Conv1D(256, 7, padding="same", groups=8), 2000, 256),
+    "depthwise k7 x 256": lambda: one_layer(
+        keras.layers.DepthwiseConv1D(7, padding="same"), 2000, 256
+    ),
+    "Conv1d 256, k7, groups 8": lambda: one_layer(
+        keras.layers.Conv1D(256, 7, padding="same", groups=8), 2000, 256
+    ),
     "ResNet50": lambda: keras.applications.ResNet50(weights=None),
     "MobileNetV2": lambda: keras.applications.MobileNetV2(weights=None),
     "DenseNet121": lambda: keras.applications.DenseNet121(weights=None),

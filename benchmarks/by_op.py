@@ -28,10 +28,11 @@ from timing import measure, use_threads
 from torch.utils._pytree import tree_map
 
 import torch2keras as t2k
-from torch2keras.build import Layers, run_call
-from torch2keras.interpret import input_symbols
-from torch2keras.ir import Constant, Value
-from torch2keras.keras_graph import Call
+from torch2keras.graph.interpreter import input_symbols
+from torch2keras.graph.ir import Constant, Value
+from torch2keras.keras_graph.graph import Call
+from torch2keras.keras_model.execute import run_call
+from torch2keras.keras_model.layers import Layers
 
 
 @dataclass
@@ -56,7 +57,9 @@ def result_of(call: Call, given: dict[int, Any], layers: Layers) -> list[Any]:
     return [values[number] for number in call.outputs]
 
 
-def time_ours(converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]) -> None:
+def time_ours(
+    converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]
+) -> None:
     """Time every call of the Keras graph."""
     import tensorflow as tf
 
@@ -69,11 +72,15 @@ def time_ours(converted: t2k.Converted, example: torch.Tensor, seconds: float, c
         given = dict(values)
         run_call(call, values, layers.loaded, {})
         cost = costs[call.origin.path]
-        cost.ours += max(median_of(tf.function(partial(result_of, call, given, layers)), seconds) - overhead, 0.0)
+        cost.ours += max(
+            median_of(tf.function(partial(result_of, call, given, layers)), seconds) - overhead, 0.0
+        )
         cost.calls.append(call.target.rpartition(".")[2])
 
 
-def time_torch(converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]) -> None:
+def time_torch(
+    converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]
+) -> None:
     """Time every op of the captured graph."""
     graph = converted.conversion.graph
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, [example], strict=True))
@@ -81,7 +88,11 @@ def time_torch(converted: t2k.Converted, example: torch.Tensor, seconds: float, 
 
     def plain(argument: Any) -> Any:
         if isinstance(argument, Value):
-            return argument.data.to(argument.type.dtype) if isinstance(argument, Constant) else known[argument]
+            return (
+                argument.data.to(argument.type.dtype)
+                if isinstance(argument, Constant)
+                else known[argument]
+            )
         return int(argument.xreplace(symbols)) if isinstance(argument, sympy.Expr) else argument
 
     for node in graph.nodes:
@@ -116,14 +127,18 @@ def table(net: str, costs: dict[str, Cost], rows: int) -> Table:
         shown.add_column(title, justify="right")
     for path, cost in sorted(costs.items(), key=lambda item: item[1].torch - item[1].ours)[:rows]:
         said = (", ".join(dict.fromkeys(names)) for names in (cost.calls, cost.ops))
-        numbers = (f"{1e3 * number:.2f}" for number in (cost.ours, cost.torch, cost.ours - cost.torch))
+        numbers = (
+            f"{1e3 * number:.2f}" for number in (cost.ours, cost.torch, cost.ours - cost.torch)
+        )
         shown.add_row(path or "(the net itself)", *said, *numbers)
     return shown
 
 
 def main() -> None:
     """Print the modules that lose most."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("net", choices=list(NETS), help="the net to take apart")
     parser.add_argument("--rows", type=int, default=12, help="how many modules to show")
     parser.add_argument("--seconds", type=float, default=0.05, help="how long to time each op")

@@ -31,18 +31,31 @@ FORMATS = ("{:.0f}", "{:.1f}", "{:.0f}", "{:.2f}")
 def row_of(tool: str, net: str, seconds: float, limit: float) -> dict[str, Any]:
     """What the child says of one net; an error, a crash or a time-out is a result too."""
     command = [sys.executable, "-W", "ignore", str(HERE / "one.py"), tool, net, str(seconds)]
-    one_thread = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    one_thread = {
+        "OMP_NUM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
     key = {"tool": tool, "net": net}
     try:
         ran = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=limit, env={**os.environ, **one_thread}
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit,
+            env={**os.environ, **one_thread},
         )
     except subprocess.TimeoutExpired:
         return {**key, "status": "timeout"}
     if ran.returncode < 0:
         return {**key, "status": "crash", "said": f"signal {-ran.returncode}"}
     if ran.returncode:
-        return {**key, "status": "error", "said": (ran.stderr.strip().splitlines() or [""])[-1][:300]}
+        return {
+            **key,
+            "status": "error",
+            "said": (ran.stderr.strip().splitlines() or [""])[-1][:300],
+        }
     return {**key, **json.loads(ran.stdout.strip().splitlines()[-1])}
 
 
@@ -52,7 +65,9 @@ def table(rows: list[dict[str, Any]], versions: dict[str, str]) -> Table:
     for title in ("net", "tool", "result", "other batch", *TITLES):
         shown.add_column(title, justify="left" if title in ("net", "tool", "result") else "right")
     for row in rows:
-        numbers = [f.format(row[c]) if c in row else "" for c, f in zip(COLUMNS, FORMATS, strict=True)]
+        numbers = [
+            f.format(row[c]) if c in row else "" for c, f in zip(COLUMNS, FORMATS, strict=True)
+        ]
         batch = "" if "other_batch" not in row else "yes" if row["other_batch"] else "no"
         shown.add_row(row["net"], row["tool"], row["status"], batch, *numbers)
     return shown
@@ -60,14 +75,22 @@ def table(rows: list[dict[str, Any]], versions: dict[str, str]) -> Table:
 
 def main() -> None:
     """Measure, write, print, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join(NETS)}")
-    parser.add_argument("--tools", nargs="*", default=None, help=f"of those installed: {', '.join(installed())}")
+    parser.add_argument(
+        "--tools", nargs="*", default=None, help=f"of those installed: {', '.join(installed())}"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="how long to time each net")
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds for one net by one tool")
+    parser.add_argument(
+        "--limit", type=float, default=600.0, help="seconds for one net by one tool"
+    )
     parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "benchmarks")
     options = parser.parse_args()
-    versions = {tool: v for tool, v in installed().items() if options.tools is None or tool in options.tools}
+    versions = {
+        tool: v for tool, v in installed().items() if options.tools is None or tool in options.tools
+    }
     console, rows = Console(), []
     for net in options.nets or NETS:
         for tool in versions:
@@ -75,10 +98,16 @@ def main() -> None:
             rows.append(row)
             console.print(f"{net}: {tool} {row['status']} {row.get('said', '')}", highlight=False)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps({"versions": versions, "rows": rows}, indent=2))
+    (options.out / "results.json").write_text(
+        json.dumps({"versions": versions, "rows": rows}, indent=2)
+    )
     console.print(table(rows, versions))
-    picture = draw(rows, list(versions), dict(zip(COLUMNS, TITLES, strict=True)), options.out / "results.png")
-    console.print(f"{options.out / 'results.json'}\n{picture or 'pip install matplotlib for a picture'}")
+    picture = draw(
+        rows, list(versions), dict(zip(COLUMNS, TITLES, strict=True)), options.out / "results.png"
+    )
+    console.print(
+        f"{options.out / 'results.json'}\n{picture or 'pip install matplotlib for a picture'}"
+    )
 
 
 if __name__ == "__main__":

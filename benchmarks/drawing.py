@@ -32,14 +32,25 @@ def draw(
             results = [found.get((tool, net), {"status": "none"}) for net in nets]
             sizes = [row.get(measure, 0) if row["status"] == "ok" else 0 for row in results]
             right = sum(row["status"] == "ok" for row in results)
-            panel.barh(places, sizes, thick, label=f"{tool}: {right} of {len(nets)} right", color=f"C{number}")
+            panel.barh(
+                places,
+                sizes,
+                thick,
+                label=f"{tool}: {right} of {len(nets)} right",
+                color=f"C{number}",
+            )
             for place, row in zip(places, results, strict=True):
                 if row["status"] not in ("ok", "none"):
                     panel.plot([0], [place], "x", color=f"C{number}", clip_on=False)
         panel.set(title=title, yticks=range(len(nets)), yticklabels=nets)
         panel.grid(axis="x", alpha=0.3)
     panels[0].invert_yaxis()
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(tools), frameon=False)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=len(tools),
+        frameon=False,
+    )
     figure.savefig(file, dpi=120)
     plt.close(figure)
     return file

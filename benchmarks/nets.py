@@ -37,8 +37,12 @@ class UNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.ModuleList(nn.Conv1d(i, o, 8, stride=4, padding=2) for i, o in ((2, 32), (32, 64)))
-        self.up = nn.ModuleList(nn.ConvTranspose1d(i, o, 8, stride=4, padding=2) for i, o in ((64, 32), (64, 2)))
+        self.down = nn.ModuleList(
+            nn.Conv1d(i, o, 8, stride=4, padding=2) for i, o in ((2, 32), (32, 64))
+        )
+        self.up = nn.ModuleList(
+            nn.ConvTranspose1d(i, o, 8, stride=4, padding=2) for i, o in ((64, 32), (64, 2))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         low = relu(self.down[0](x))
@@ -77,9 +81,15 @@ def torchvision_net(name: str) -> nn.Module:
 IMAGE = (2, 3, 224, 224)
 NETS = {
     "Conv1d": Net(lambda: nn.Conv1d(16, 32, 5, stride=2, padding=2), (2, 16, 1000)),
-    "TCN 8 x 64, L 4000": Net(lambda: nn.Sequential(*[Residual(64, 2**i) for i in range(8)]), (2, 64, 4000)),
-    "depthwise k7 x 256": Net(lambda: nn.Conv1d(256, 256, 7, padding=3, groups=256), (2, 256, 2000)),
-    "Conv1d 256, k7, groups 8": Net(lambda: nn.Conv1d(256, 256, 7, padding=3, groups=8), (2, 256, 2000)),
+    "TCN 8 x 64, L 4000": Net(
+        lambda: nn.Sequential(*[Residual(64, 2**i) for i in range(8)]), (2, 64, 4000)
+    ),
+    "depthwise k7 x 256": Net(
+        lambda: nn.Conv1d(256, 256, 7, padding=3, groups=256), (2, 256, 2000)
+    ),
+    "Conv1d 256, k7, groups 8": Net(
+        lambda: nn.Conv1d(256, 256, 7, padding=3, groups=8), (2, 256, 2000)
+    ),
     "1-D U-Net": Net(UNet, (2, 2, 4096)),
     "Conv1d, BiLSTM x 2": Net(Recurrent, (2, 16, 100)),
     "TransformerEncoder x 4": Net(encoder, (2, 100, 64)),

@@ -59,7 +59,9 @@ def timing(name: str, seconds: float) -> Timing:
 
 def main() -> None:
     """Print one row a net."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help=f"nets to measure, of {', '.join(NETS)}")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure each net")
     parser.add_argument("--threads", type=int, default=1)
@@ -69,7 +71,10 @@ def main() -> None:
     for name in options.names or NETS:
         found = timing(name, options.seconds)
         twin = f"{found.ours / found.twin:10.2f}" if found.twin else f"{'':>10}"
-        print(f"{name:<28} {1e3 * found.ours:9.2f} {twin} {found.ours / found.torch:11.2f}", flush=True)
+        print(
+            f"{name:<28} {1e3 * found.ours:9.2f} {twin} {found.ours / found.torch:11.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -74,7 +74,10 @@ def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
 
     def arrays(results: Any) -> list[np.ndarray]:
         found = _flat(results)
-        return [y if y.shape[1:] == s[1:] else np.moveaxis(y, -1, 1) for y, s in zip(found, shapes, strict=True)]
+        return [
+            y if y.shape[1:] == s[1:] else np.moveaxis(y, -1, 1)
+            for y, s in zip(found, shapes, strict=True)
+        ]
 
     return _in_a_graph(model, stored, arrays, example)
 
@@ -97,7 +100,10 @@ def _litert_transposes(file: Path) -> int:
 
 
 def _in_a_graph(
-    model: Any, stored: Callable[[np.ndarray], np.ndarray], arrays: Callable[[Any], list[np.ndarray]], example: Any
+    model: Any,
+    stored: Callable[[np.ndarray], np.ndarray],
+    arrays: Callable[[Any], list[np.ndarray]],
+    example: Any,
 ) -> Made:
     """A Keras model as a TensorFlow graph."""
     import tensorflow as tf
@@ -108,8 +114,12 @@ def _in_a_graph(
         tensor = tf.constant(np.ascontiguousarray(stored(x)))
         return lambda: function(tensor)
 
-    graph = function.get_concrete_function(tf.constant(np.ascontiguousarray(stored(example.numpy())))).graph
-    return Made(prepared, arrays, sum(op == "Transpose" for op in _operations(graph.as_graph_def())))
+    graph = function.get_concrete_function(
+        tf.constant(np.ascontiguousarray(stored(example.numpy())))
+    ).graph
+    return Made(
+        prepared, arrays, sum(op == "Transpose" for op in _operations(graph.as_graph_def()))
+    )
 
 
 def _operations(graph: Any) -> Iterator[str]:

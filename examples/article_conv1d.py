@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 CASES = (
     ("kernel 5, stride 1, padding 2", nn.Conv1d(16, 33, 5, stride=1, padding=2), (20, 16, 100)),
-    ("the same with dilation 2", nn.Conv1d(16, 33, 5, stride=1, padding=2, dilation=2), (20, 16, 100)),
+    (
+        "the same with dilation 2",
+        nn.Conv1d(16, 33, 5, stride=1, padding=2, dilation=2),
+        (20, 16, 100),
+    ),
     ("8 groups, 32 to 64 channels, kernel 3", nn.Conv1d(32, 64, 3, groups=8), (20, 32, 100)),
 )
 

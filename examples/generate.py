@@ -40,7 +40,11 @@ def by_torch(model: Any) -> np.ndarray:
 
     ids = torch.from_numpy(PROMPTS)
     found = model.generate(
-        ids, attention_mask=torch.ones_like(ids), max_new_tokens=STEPS, do_sample=False, pad_token_id=0
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=STEPS,
+        do_sample=False,
+        pad_token_id=0,
     )
     return found.numpy()
 
@@ -53,7 +57,9 @@ def decoder(model: Any) -> Any:
 
     auto = torch.export.Dim.AUTO
     ids = torch.from_numpy(PROMPTS)
-    return t2k.convert(model, {"input_ids": ids}, dynamic_shapes={"input_ids": {0: auto, 1: auto}}, name="gpt2")
+    return t2k.convert(
+        model, {"input_ids": ids}, dynamic_shapes={"input_ids": {0: auto, 1: auto}}, name="gpt2"
+    )
 
 
 def step_decoder(model: Any) -> Any:
@@ -69,7 +75,10 @@ def step_decoder(model: Any) -> Any:
         model(ids, past_key_values=cache, use_cache=True)
     auto = torch.export.Dim.AUTO
     call = {"input_ids": ids[:, :1], "past_key_values": cache, "use_cache": True}
-    shapes = {"input_ids": {0: auto}, "past_key_values": [[{0: auto, 2: auto}] * model.config.n_layer] * 2}
+    shapes = {
+        "input_ids": {0: auto},
+        "past_key_values": [[{0: auto, 2: auto}] * model.config.n_layer] * 2,
+    }
     return t2k.convert(model, call, dynamic_shapes=shapes, layout="torch", name="gpt2_step")
 
 
@@ -99,7 +108,9 @@ def main() -> None:
     """Decode three times and compare."""
     model = small_gpt2()
     expected = by_torch(model)
-    print(f"PyTorch continues {PROMPTS[0].tolist()} with {expected[0, PROMPTS.shape[1] :][:12].tolist()} ...")
+    print(
+        f"PyTorch continues {PROMPTS[0].tolist()} with {expected[0, PROMPTS.shape[1] :][:12].tolist()} ..."
+    )
     equal = True
     for name, make, decode in (
         ("whole texts", decoder, whole_texts),
@@ -108,7 +119,9 @@ def main() -> None:
         start = time.perf_counter()
         converted = make(model)
         print(f"\n{name}: converted and verified in {time.perf_counter() - start:.1f} s")
-        print(f"  {converted.model.name}: {', '.join(f'{p.name} {p.torch_shape}' for p in converted.inputs[:3])} ...")
+        print(
+            f"  {converted.model.name}: {', '.join(f'{p.name} {p.torch_shape}' for p in converted.inputs[:3])} ..."
+        )
         found = decode(converted.model)
         same = int((found == expected).all(0)[PROMPTS.shape[1] :].sum())
         print(f"  {same} of {STEPS} tokens are PyTorch's, in each of {len(PROMPTS)} texts")

@@ -54,7 +54,9 @@ def sentence_encoder(bert: nn.Module) -> nn.Module:
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             words = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             weights = attention_mask[..., None].to(words.dtype)
-            return nn.functional.normalize((words * weights).sum(1) / weights.sum(1).clamp(min=1e-9), dim=1)
+            return nn.functional.normalize(
+                (words * weights).sum(1) / weights.sum(1).clamp(min=1e-9), dim=1
+            )
 
     return SentenceEncoder().eval()
 
@@ -71,7 +73,7 @@ def main() -> None:
     import transformers
 
     import torch2keras as t2k
-    from torch2keras.sources import load_source
+    from torch2keras.cli.sources import load_source
 
     folder = package_folder()
     encoder = sentence_encoder(load_source(f"hf:{folder}"))
@@ -82,7 +84,9 @@ def main() -> None:
     print("Converting all-MiniLM-L6-v2 ...")
     auto = torch.export.Dim.AUTO
     shapes = {name: {0: auto, 1: auto} for name in tokens}
-    converted = t2k.convert(encoder, {n: t[:2] for n, t in tokens.items()}, dynamic_shapes=shapes, name="minilm")
+    converted = t2k.convert(
+        encoder, {n: t[:2] for n, t in tokens.items()}, dynamic_shapes=shapes, name="minilm"
+    )
     print(f"\n{converted.report}\n")
     BUILD.mkdir(exist_ok=True)
     print(f"saved {converted.save(BUILD / 'minilm.keras')}\n")

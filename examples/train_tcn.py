@@ -26,7 +26,9 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilation: int) -> None:
         super().__init__()
-        self.chomp = 2 * dilation  # what a kernel of 3 looks into the future when padded on both sides
+        self.chomp = (
+            2 * dilation
+        )  # what a kernel of 3 looks into the future when padded on both sides
         options = {"padding": self.chomp, "dilation": dilation}
         self.conv1 = weight_norm(nn.Conv1d(inputs, outputs, 3, **options))
         self.conv2 = weight_norm(nn.Conv1d(outputs, outputs, 3, **options))
@@ -44,7 +46,9 @@ class TCN(nn.Module):
 
     def __init__(self, channels: int = 16) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(Block(1, channels, 1), Block(channels, channels, 2), Block(channels, channels, 4))
+        self.blocks = nn.Sequential(
+            Block(1, channels, 1), Block(channels, channels, 2), Block(channels, channels, 4)
+        )
         self.head = nn.Conv1d(channels, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -70,7 +74,9 @@ def train_in_torch(network: nn.Module, x: np.ndarray, y: np.ndarray, steps: int)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     for step in range(steps):
         batch = slice(step * BATCH % len(x), step * BATCH % len(x) + BATCH)
-        loss = nn.functional.mse_loss(network(torch.from_numpy(x[batch])), torch.from_numpy(y[batch]))
+        loss = nn.functional.mse_loss(
+            network(torch.from_numpy(x[batch])), torch.from_numpy(y[batch])
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

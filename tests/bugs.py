@@ -61,7 +61,9 @@ def _shuffled_groups(x: Tensor, conv: nn.Conv1d) -> Tensor:
 
 
 def _standardized(x: Tensor, correction: int) -> Tensor:
-    return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, correction=correction) + 1e-5).sqrt()
+    return (x - x.mean(-1, keepdim=True)) / (
+        x.var(-1, keepdim=True, correction=correction) + 1e-5
+    ).sqrt()
 
 
 def _norm_eps_outside(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
@@ -90,13 +92,28 @@ def _head() -> nn.Module:
 
 
 BUGS: tuple[Variant, ...] = (
-    Variant("padding same for stride 2", lambda: nn.Conv1d(6, 7, 3, stride=2, padding=1), another(_same_pad)),
+    Variant(
+        "padding same for stride 2",
+        lambda: nn.Conv1d(6, 7, 3, stride=2, padding=1),
+        another(_same_pad),
+    ),
     Variant("relu6 for relu", after(F.relu), instead(F.relu6)),
-    Variant("softplus that overflows", alone(F.softplus), another(lambda x: torch.log(1 + torch.exp(x)))),
-    Variant("leaky slope 0.3 for 0.01", after(F.leaky_relu), instead(lambda x: F.leaky_relu(x, 0.3))),
-    Variant("layer norm eps 1e-3 for 1e-5", lambda: nn.LayerNorm(20), changed(_set(eps=1e-3)), second=(3, 6, 20)),
+    Variant(
+        "softplus that overflows", alone(F.softplus), another(lambda x: torch.log(1 + torch.exp(x)))
+    ),
+    Variant(
+        "leaky slope 0.3 for 0.01", after(F.leaky_relu), instead(lambda x: F.leaky_relu(x, 0.3))
+    ),
+    Variant(
+        "layer norm eps 1e-3 for 1e-5",
+        lambda: nn.LayerNorm(20),
+        changed(_set(eps=1e-3)),
+        second=(3, 6, 20),
+    ),
     Variant("batch norm eps 1e-3 for 1e-5", lambda: nn.BatchNorm1d(6), changed(_set(eps=1e-3))),
-    Variant("batch norm eps outside the root", lambda: nn.BatchNorm1d(6), another(_norm_eps_outside)),
+    Variant(
+        "batch norm eps outside the root", lambda: nn.BatchNorm1d(6), another(_norm_eps_outside)
+    ),
     Variant("group norm eps 1e-3 for 1e-5", lambda: nn.GroupNorm(3, 6), changed(_set(eps=1e-3))),
     Variant("group norm with one group", lambda: nn.GroupNorm(3, 6), changed(_set(num_groups=1))),
     Variant(
@@ -110,14 +127,24 @@ BUGS: tuple[Variant, ...] = (
         another(lambda x: F.max_pool1d(F.pad(x - 3, (1, 1)), 3, 2)),
     ),
     Variant("GRU gates in Keras order", recurrent(nn.GRU), changed(_gru_gates_swapped)),
-    Variant("LSTM cell and output gate exchanged", recurrent(nn.LSTM), changed(_lstm_gates_swapped)),
-    Variant("biased variance", alone(lambda x: _standardized(x, 1)), another(lambda x: _standardized(x, 0))),
+    Variant(
+        "LSTM cell and output gate exchanged", recurrent(nn.LSTM), changed(_lstm_gates_swapped)
+    ),
+    Variant(
+        "biased variance",
+        alone(lambda x: _standardized(x, 1)),
+        another(lambda x: _standardized(x, 0)),
+    ),
     Variant(
         "floor for trunc",
         after(lambda x: torch.div(x, 0.3, rounding_mode="trunc")),
         instead(lambda x: torch.div(x, 0.3, rounding_mode="floor")),
     ),
-    Variant("remainder for fmod", after(lambda x: torch.fmod(x, 0.7)), instead(lambda x: torch.remainder(x, 0.7))),
+    Variant(
+        "remainder for fmod",
+        after(lambda x: torch.fmod(x, 0.7)),
+        instead(lambda x: torch.remainder(x, 0.7)),
+    ),
     Variant(
         "transposed convolution cropped as same",
         lambda: nn.ConvTranspose1d(6, 7, 3, stride=2, padding=1, output_padding=1),
@@ -141,7 +168,11 @@ BUGS: tuple[Variant, ...] = (
     ),
     Variant("gelu by tanh", after(F.gelu), instead(lambda x: F.gelu(x, approximate="tanh"))),
     Variant("groups interleaved", lambda: nn.Conv1d(6, 9, 3, groups=3), another(_shuffled_groups)),
-    Variant("bias forgotten", lambda: nn.Conv1d(6, 7, 3), another(lambda x, conv: F.conv1d(x, conv.weight))),
+    Variant(
+        "bias forgotten",
+        lambda: nn.Conv1d(6, 7, 3),
+        another(lambda x, conv: F.conv1d(x, conv.weight)),
+    ),
     Variant(
         "softmax over the wrong axis of a square",
         alone(lambda x: _square_attention(x, -1)),
@@ -204,7 +235,11 @@ BUGS: tuple[Variant, ...] = (
     Variant(
         "depthwise multiplier order",
         lambda: nn.Conv1d(6, 12, 3, groups=6),
-        changed(lambda net: net.weight.set_(net.weight.reshape(6, 2, 1, 3).transpose(0, 1).reshape(12, 1, 3))),
+        changed(
+            lambda net: net.weight.set_(
+                net.weight.reshape(6, 2, 1, 3).transpose(0, 1).reshape(12, 1, 3)
+            )
+        ),
     ),
     Variant(
         "pixel shuffle with the factor first",
@@ -212,7 +247,11 @@ BUGS: tuple[Variant, ...] = (
         another(lambda x: _pixel_shuffle(x, 2, channel_major=False)),
     ),
     Variant("mean for sum", after(lambda x: x.sum(-1)), instead(lambda x: x.mean(-1))),
-    Variant("one weight off by 1e-3", lambda: nn.Conv1d(6, 7, 3), changed(lambda net: net.weight[3, 2, 1].add_(1e-3))),
+    Variant(
+        "one weight off by 1e-3",
+        lambda: nn.Conv1d(6, 7, 3),
+        changed(lambda net: net.weight[3, 2, 1].add_(1e-3)),
+    ),
     Variant(
         "weights rounded to bfloat16",
         lambda: nn.Conv1d(6, 7, 3),
@@ -222,7 +261,11 @@ BUGS: tuple[Variant, ...] = (
 """Caught by "normal" and "wide" inputs at `shape` and `second`."""
 
 EDGE_BUGS: tuple[Variant, ...] = (
-    Variant("step at zero", alone(lambda x: (x >= 0).to(x.dtype)), another(lambda x: (x > 0).to(x.dtype))),
+    Variant(
+        "step at zero",
+        alone(lambda x: (x >= 0).to(x.dtype)),
+        another(lambda x: (x > 0).to(x.dtype)),
+    ),
     Variant("halves rounded up", alone(torch.round), another(lambda x: torch.floor(x + 0.5))),
     Variant("sign of zero", alone(torch.sign), another(lambda x: torch.where(x < 0, -1.0, 1.0))),
     Variant(

@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from torch2keras.cli import app
+from torch2keras.cli.main import app
 
 NETS = """
 import torch

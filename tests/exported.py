@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
-from torch2keras.capture import Captured
+from torch2keras.capture.captured import Captured
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -31,19 +31,27 @@ class Calls(nn.Module):
 
 def copies(value: Any) -> Any:
     """The same arguments with every tensor cloned: modules under test write to their inputs."""
-    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value)
+    return pytree.tree_map(
+        lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value
+    )
 
 
 def tripled(value: Any) -> Any:
     """The same arguments with every tensor three times behind itself along dim 0."""
 
     def triple(leaf):
-        return torch.cat([leaf, leaf + 1, leaf]) if isinstance(leaf, torch.Tensor) and leaf.ndim else leaf
+        return (
+            torch.cat([leaf, leaf + 1, leaf])
+            if isinstance(leaf, torch.Tensor) and leaf.ndim
+            else leaf
+        )
 
     return pytree.tree_map(triple, value)
 
 
-def graph_outputs(captured: Captured, module: nn.Module, args, kwargs=None, *, graph: fx.GraphModule | None = None):
+def graph_outputs(
+    captured: Captured, module: nn.Module, args, kwargs=None, *, graph: fx.GraphModule | None = None
+):
     """What a captured graph gives for a call of the module: its outputs, flat."""
     program = captured.program
     state = {
@@ -71,7 +79,9 @@ def module_outputs(module: nn.Module, args, kwargs=None):
     return outputs
 
 
-def assert_same(captured: Captured, module: nn.Module, args, kwargs=None, *, graph=None, exact=True) -> None:
+def assert_same(
+    captured: Captured, module: nn.Module, args, kwargs=None, *, graph=None, exact=True
+) -> None:
     """The graph gives the module's numbers, shapes and dtypes."""
     wanted = module_outputs(module, args, kwargs)
     found = graph_outputs(captured, module, args, kwargs, graph=graph)

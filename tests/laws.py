@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 
-from torch2keras.axes import AxisMap, axis_map, term_values
-from torch2keras.interpret import evaluate, input_symbols
-from torch2keras.ir import Constant, Graph, Node, Value
-from torch2keras.passes.fold_constants import RANDOM_TAGS
-from torch2keras.patterns import Dim, Label
-from torch2keras.registry import registry
-from torch2keras.verify import widened
+from torch2keras.declarations.patterns import Dim, Label
+from torch2keras.declarations.registry import registry
+from torch2keras.graph.interpreter import evaluate, input_symbols
+from torch2keras.graph.ir import Constant, Graph, Node, Value
+from torch2keras.ir_passes.fold_constants import RANDOM_TAGS
+from torch2keras.layout.axes import AxisMap, term_values
+from torch2keras.layout.axis_inference import axis_map
+from torch2keras.verification.float64_keras import widened
 
 Tensors = Mapping[Value, torch.Tensor]
 
@@ -36,15 +37,21 @@ def broken_laws(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[str]:
         known |= dict(zip(node.outputs, results, strict=True))
         declared = axis_map(node) if node.op in registry.lowerings and not random(node) else None
         if declared is not None:
-            yield from (f"{node.op}: {law}" for law in broken_labels(node, declared, known, symbols, read))
-            yield from (f"{node.op}: {law}" for law in broken_pointwise(node, declared, known, symbols))
+            yield from (
+                f"{node.op}: {law}" for law in broken_labels(node, declared, known, symbols, read)
+            )
+            yield from (
+                f"{node.op}: {law}" for law in broken_pointwise(node, declared, known, symbols)
+            )
 
 
 def random(node: Node) -> bool:
     return bool(set(node.op.tags) & set(RANDOM_TAGS))
 
 
-def broken_pointwise(node: Node, declared: AxisMap, known: Tensors, symbols: Mapping) -> Iterator[str]:
+def broken_pointwise(
+    node: Node, declared: AxisMap, known: Tensors, symbols: Mapping
+) -> Iterator[str]:
     """Of an op on each position alone: any permutation of all elements is one of the result."""
     shapes = {known[v].shape for v in term_values(node)}
     if not declared.pointwise or len(shapes) > 1:
@@ -64,7 +71,9 @@ def broken_labels(
     """The labels of one node along which a permutation of the operands is not one of the results."""
     terms = list(zip(term_values(node), declared.dims, strict=True))
     sizes = label_sizes(node, terms, known)
-    for label in dict.fromkeys(x for _, dims in terms for dim in dims for x in dim if not x.ordered):
+    for label in dict.fromkeys(
+        x for _, dims in terms for dim in dims for x in dim if not x.ordered
+    ):
         if sizes[label] < 2:  # nothing to permute
             continue
         order = torch.randperm(sizes[label], generator=torch.Generator().manual_seed(1))
@@ -78,14 +87,22 @@ def broken_labels(
             results = evaluate(node, moved.__getitem__, symbols)
             for (value, dims), result in zip(terms[len(node.operands) :], results, strict=True):
                 wanted = permuted(known[value], dims, sizes, label, order)
-                if value in read and not torch.allclose(result, wanted, rtol=1e-9, atol=1e-9, equal_nan=True):
+                if value in read and not torch.allclose(
+                    result, wanted, rtol=1e-9, atol=1e-9, equal_nan=True
+                ):
                     yield f"the positions of {label.slot} are not treated alike, in {value}"
 
 
-def label_sizes(node: Node, terms: Sequence[tuple[Value, tuple[Dim, ...]]], known: Tensors) -> dict[Label, int]:
+def label_sizes(
+    node: Node, terms: Sequence[tuple[Value, tuple[Dim, ...]]], known: Tensors
+) -> dict[Label, int]:
     """What each label measures: alone, as an argument, or as what is left of a group."""
     sizes: dict[Label, int] = {}
-    dims = [(labels, size) for value, of in terms for labels, size in zip(of, known[value].shape, strict=True)]
+    dims = [
+        (labels, size)
+        for value, of in terms
+        for labels, size in zip(of, known[value].shape, strict=True)
+    ]
     for labels, size in dims:
         if len(labels) == 1:
             sizes[labels[0]] = max(size, sizes.get(labels[0], 1))
@@ -98,7 +115,11 @@ def label_sizes(node: Node, terms: Sequence[tuple[Value, tuple[Dim, ...]]], know
 
 
 def permuted(
-    tensor: torch.Tensor, dims: tuple[Dim, ...], sizes: Mapping[Label, int], label: Label, order: torch.Tensor
+    tensor: torch.Tensor,
+    dims: tuple[Dim, ...],
+    sizes: Mapping[Label, int],
+    label: Label,
+    order: torch.Tensor,
 ) -> torch.Tensor:
     """A tensor with the positions of one label in another order; a dimension that is broadcast stays."""
     for d, labels in enumerate(dims):

@@ -65,13 +65,17 @@ class Program:
         """The example: N(0, 1), and integers below 5."""
         generator = torch.Generator().manual_seed(1)
         return tuple(
-            torch.randint(5, shape, generator=generator) if whole else torch.randn(shape, generator=generator)
+            torch.randint(5, shape, generator=generator)
+            if whole
+            else torch.randn(shape, generator=generator)
             for shape, whole in zip(self.shapes, self.whole, strict=True)
         )
 
     def options(self) -> dict[str, Any]:
         """The arguments of `convert` beside the module and its example."""
-        every = tuple(dict.fromkeys(range(len(shape)), torch.export.Dim.AUTO) for shape in self.shapes)
+        every = tuple(
+            dict.fromkeys(range(len(shape)), torch.export.Dim.AUTO) for shape in self.shapes
+        )
         return {"layout": self.layout, "dynamic_shapes": (every,) if self.dynamic else None}
 
 
@@ -95,8 +99,14 @@ class Network(nn.Module):
 
     def result(self, number, step, pool):
         """What a step makes of values of the pool."""
-        call = self.layers[str(number if step.layer < 0 else step.layer)] if step.op in LAYERS else CALLS[step.op].call
-        return call(*[pool[i] for i in step.operands], *(() if step.op in LAYERS else step.arguments))
+        call = (
+            self.layers[str(number if step.layer < 0 else step.layer)]
+            if step.op in LAYERS
+            else CALLS[step.op].call
+        )
+        return call(
+            *[pool[i] for i in step.operands], *(() if step.op in LAYERS else step.arguments)
+        )
 
 
 def _filled(layer: nn.Module, generator: torch.Generator) -> nn.Module:
@@ -200,4 +210,6 @@ def _without(program: Program, number: int, own: int, other: int) -> Program:
         for i, step in enumerate(program.steps)
         if i != number
     )
-    return replace(program, steps=steps, outputs=tuple(dict.fromkeys(place(i) for i in program.outputs)))
+    return replace(
+        program, steps=steps, outputs=tuple(dict.fromkeys(place(i) for i in program.outputs))
+    )

@@ -66,7 +66,9 @@ def strided_add(x, at):
 
 def attention(x, count, causal):
     q = x.unflatten(-1, (count, -1)).transpose(1, 2)
-    return F.scaled_dot_product_attention(q, q.flip(2), q, is_causal=causal).transpose(1, 2).flatten(2)
+    return (
+        F.scaled_dot_product_attention(q, q.flip(2), q, is_causal=causal).transpose(1, 2).flatten(2)
+    )
 
 
 def attention_in_orders(x, count, scores, out):

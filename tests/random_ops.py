@@ -70,7 +70,9 @@ def dim(rng: Random, shape: Shape, first: int = 0) -> int:
 def dims(rng: Random, shape: Shape, first: int = 0, most: int = 2) -> tuple[int, ...]:
     """One or two dimensions, in any order."""
     need(len(shape) > first)
-    return tuple(rng.sample(range(first, len(shape)), rng.randint(1, min(most, len(shape) - first))))
+    return tuple(
+        rng.sample(range(first, len(shape)), rng.randint(1, min(most, len(shape) - first)))
+    )
 
 
 def any_of(rng: Random, choices: Sequence[Any]) -> Any:
@@ -165,13 +167,25 @@ def conv(rank: int) -> Callable[[Random, Shape], Sequence[Any]]:
     def arguments(rng: Random, shape: Shape) -> Sequence[Any]:
         need(len(shape) == rank + 2)
         groups = any_of(rng, factors(shape[1]))
-        kernel, stride, dilation = (tuple(rng.randint(1, most) for _ in range(rank)) for most in (4, 2, 2))
+        kernel, stride, dilation = (
+            tuple(rng.randint(1, most) for _ in range(rank)) for most in (4, 2, 2)
+        )
         padding: Any = tuple(rng.randint(0, k - 1) for k in kernel)
         if stride == (1,) * rank and rng.choice((False, True)):
             padding = "same"
         out = groups * rng.randint(1, 3)
         mode = any_of(rng, ("zeros", "zeros", "zeros", "circular", "reflect"))
-        return (shape[1], out, kernel, stride, padding, dilation, groups, rng.choice((False, True)), mode)
+        return (
+            shape[1],
+            out,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            rng.choice((False, True)),
+            mode,
+        )
 
     return arguments
 
@@ -253,7 +267,11 @@ def equation(rng: Random, shape: Shape) -> Sequence[Any]:
     need(1 < len(shape) < 6)
     left = "abcde"[: len(shape)]
     right = "".join(rng.choice((x, x.upper())) for x in left)
-    kept = [x for x in dict.fromkeys(left + right) if rng.random() < (0.5 if x in left and x in right else 0.9)]
+    kept = [
+        x
+        for x in dict.fromkeys(left + right)
+        if rng.random() < (0.5 if x in left and x in right else 0.9)
+    ]
     return (f"{left},{right}->{''.join(rng.sample(kept, len(kept)))}",)
 
 
@@ -276,8 +294,14 @@ def parameter(rng: Random, shape: Shape) -> Sequence[Any]:
 CALLS: dict[str, Op] = {
     # views
     "permute": Op(5, lambda x, order: x.permute(order), permuted),
-    "transpose": Op(3, lambda x, a, b: x.transpose(a, b), lambda rng, s: (dim(rng, s), dim(rng, s))),
-    "reshape": Op(6, lambda x, to: x.reshape(*((-1, *to[1:]) if to[0] == "n" else (x.shape[0], *to))), reshaped),
+    "transpose": Op(
+        3, lambda x, a, b: x.transpose(a, b), lambda rng, s: (dim(rng, s), dim(rng, s))
+    ),
+    "reshape": Op(
+        6,
+        lambda x, to: x.reshape(*((-1, *to[1:]) if to[0] == "n" else (x.shape[0], *to))),
+        reshaped,
+    ),
     "unsqueeze": Op(1, lambda x, at: x.unsqueeze(at), lambda rng, s: (rng.randint(0, len(s)),)),
     "squeeze": Op(1, lambda x, at: x.squeeze(at), over()),
     "expand": Op(
@@ -286,15 +310,25 @@ CALLS: dict[str, Op] = {
         lambda rng, s: (rng.randint(1, max(1, len(s))), rng.randint(2, 3)),
     ),
     "unfold": Op(2, lambda x, at, size, step: x.unfold(at, size, step), windows),
-    "diagonal": Op(1, lambda x, a, b: x.diagonal(0, a, b), lambda rng, s: (dim(rng, s, 1), dim(rng, s, 1))),
+    "diagonal": Op(
+        1, lambda x, a, b: x.diagonal(0, a, b), lambda rng, s: (dim(rng, s, 1), dim(rng, s, 1))
+    ),
     "slice": Op(3, lambda x, at, i, j, k: x[(slice(None),) * at + (slice(i, j, k),)], sliced),
     "select": Op(1, lambda x, at, place: x.select(at, place), selected),
     "split": Op(2, lambda x, at, sizes, which: x.split(sizes, at)[which], pieces),
-    "chunks": Op(2, lambda x, count, at: torch.cat(x.chunk(count, at)[::-1], at), lambda rng, s: (2, dim(rng, s, 1))),
+    "chunks": Op(
+        2,
+        lambda x, count, at: torch.cat(x.chunk(count, at)[::-1], at),
+        lambda rng, s: (2, dim(rng, s, 1)),
+    ),
     # places
     "flip": Op(1, lambda x, at: x.flip(at), lambda rng, s: (dims(rng, s),)),
-    "roll": Op(1, lambda x, by, at: x.roll(by, at), lambda rng, s: (rng.randint(-2, 2), dim(rng, s))),
-    "repeat": Op(1, lambda x, times: x.repeat(times), lambda rng, s: (tuple(rng.randint(1, 2) for _ in s),)),
+    "roll": Op(
+        1, lambda x, by, at: x.roll(by, at), lambda rng, s: (rng.randint(-2, 2), dim(rng, s))
+    ),
+    "repeat": Op(
+        1, lambda x, times: x.repeat(times), lambda rng, s: (tuple(rng.randint(1, 2) for _ in s),)
+    ),
     "repeat_interleave": Op(1, lambda x, at: x.repeat_interleave(2, at), over(1)),
     "pad": Op(2, lambda x, pad, mode: F.pad(x, pad, mode=mode), padded),
     "index_select": Op(1, lambda x, at, where: x.index_select(at, torch.tensor(where)), places),
@@ -312,7 +346,9 @@ CALLS: dict[str, Op] = {
     "amax": Op(1, lambda x, over, keep: x.amax(over, keep), reduced),
     "amin": Op(1, lambda x, over, keep: x.amin(over, keep), reduced),
     "logsumexp": Op(1, lambda x, over, keep: x.logsumexp(over, keep), reduced),
-    "deviation": Op(1, lambda x, over, keep: x.var(over, keepdim=keep, correction=0).add(1).sqrt(), reduced),
+    "deviation": Op(
+        1, lambda x, over, keep: x.var(over, keepdim=keep, correction=0).add(1).sqrt(), reduced
+    ),
     "length": Op(1, lambda x, at: x.norm(dim=at), over()),
     "largest": Op(1, lambda x, at: x.max(at).values, over()),
     "argmax": Op(1, lambda x, at: x.argmax(at), over(1)),
@@ -356,7 +392,11 @@ CALLS: dict[str, Op] = {
     "adaptive_avg_pool1d": Op(1, lambda x, to: F.adaptive_avg_pool1d(x, to[0]), adaptive(1)),
     "adaptive_avg_pool2d": Op(1, F.adaptive_avg_pool2d, adaptive(2)),
     "interpolate": Op(
-        2, lambda x, by, how, corners: F.interpolate(x, scale_factor=by, mode=how, align_corners=corners), resized
+        2,
+        lambda x, by, how, corners: F.interpolate(
+            x, scale_factor=by, mode=how, align_corners=corners
+        ),
+        resized,
     ),
 }
 

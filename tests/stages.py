@@ -9,17 +9,18 @@ import torch
 from torch import nn
 
 import torch2keras.ops  # noqa: F401 - fills the registry
-from conversion import Function
-from torch2keras.axes import AxisSpace, infer_axes
-from torch2keras.capture import capture
-from torch2keras.importer import import_graph
-from torch2keras.ir import Graph, Node, Value
-from torch2keras.layout import LayoutPlan, assign_layouts
-from torch2keras.loading import load_exporter
-from torch2keras.lower import Lowered, lower
-from torch2keras.passes import decompose
-from torch2keras.ports import wanted_orders
-from torch2keras.registry import registry
+from op_case import Function
+from torch2keras.capture.export import capture
+from torch2keras.declarations.registry import registry
+from torch2keras.fx_passes.decompose import decompose
+from torch2keras.graph.importer import import_graph
+from torch2keras.graph.ir import Graph, Node, Value
+from torch2keras.layout.assign import LayoutPlan, assign_layouts
+from torch2keras.layout.axes import AxisSpace
+from torch2keras.layout.axis_inference import infer_axes
+from torch2keras.layout.port_orders import wanted_orders
+from torch2keras.lower.lower import Lowered, lower
+from torch2keras.workarounds.triton_import import load_exporter
 
 
 def graph_of(module: nn.Module | Callable[..., Any], *inputs: Any, dynamic: Any = None) -> Graph:
@@ -57,4 +58,6 @@ def node_of(graph: Graph, op: str) -> Node:
 
 def value_of(graph: Graph, name: str) -> Value:
     """The value that an output, an input or a node has by its name in the graph."""
-    return next(v for v in (*graph.inputs, *(v for n in graph.nodes for v in n.outputs)) if v.name == name)
+    return next(
+        v for v in (*graph.inputs, *(v for n in graph.nodes for v in n.outputs)) if v.name == name
+    )

@@ -23,10 +23,18 @@ class Layers(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.thin = nn.Conv1d(3, 8, 5, stride=2, padding=2), nn.Conv1d(8, 8, 3, padding="same", groups=8)
-        self.grouped, self.wide = nn.Conv1d(8, 6, 3, groups=2), nn.Conv1d(6, 6, 3, dilation=2, padding=2)
+        self.conv, self.thin = (
+            nn.Conv1d(3, 8, 5, stride=2, padding=2),
+            nn.Conv1d(8, 8, 3, padding="same", groups=8),
+        )
+        self.grouped, self.wide = (
+            nn.Conv1d(8, 6, 3, groups=2),
+            nn.Conv1d(6, 6, 3, dilation=2, padding=2),
+        )
         self.up = nn.ConvTranspose1d(6, 5, 4, stride=2, padding=1)
-        self.norms = nn.ModuleList([nn.BatchNorm1d(8), nn.GroupNorm(3, 6), nn.LayerNorm(5), nn.InstanceNorm1d(5)])
+        self.norms = nn.ModuleList(
+            [nn.BatchNorm1d(8), nn.GroupNorm(3, 6), nn.LayerNorm(5), nn.InstanceNorm1d(5)]
+        )
         self.max, self.mean = nn.MaxPool1d(2), nn.AvgPool1d(3, 2, 1)
         self.drop, self.head = nn.Dropout(), nn.Linear(5, 7)
 
@@ -42,13 +50,18 @@ class Bare(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale, self.positions = nn.Parameter(torch.randn(5, 1)), nn.Parameter(torch.randn(1, 5, 17))
+        self.scale, self.positions = (
+            nn.Parameter(torch.randn(5, 1)),
+            nn.Parameter(torch.randn(1, 5, 17)),
+        )
         self.token = nn.Parameter(torch.randn(1, 5, 1))
         self.mixed = nn.Conv1d(5, 7, 3)
         self.mixed.weight.requires_grad_(False)
 
     def forward(self, x):
-        return self.mixed(torch.cat([self.token.expand(len(x), -1, -1), x * self.scale + self.positions], 2))
+        return self.mixed(
+            torch.cat([self.token.expand(len(x), -1, -1), x * self.scale + self.positions], 2)
+        )
 
 
 class Outputs(nn.Module):
@@ -155,16 +168,28 @@ def saved(tmp_path_factory) -> Path:
         converted = t2k.convert(net.eval(), tuple(inputs))
         converted.save(folder / f"{name}.keras")
         with torch.no_grad():
-            outputs = [y for y in torch.utils._pytree.tree_leaves(net(*inputs)) if isinstance(y, torch.Tensor)]
-        given = {f"in{i}": p.from_torch(x) for i, (p, x) in enumerate(zip(converted.inputs, inputs, strict=True))}
-        wanted = {f"out{i}": p.from_torch(y) for i, (p, y) in enumerate(zip(converted.outputs, outputs, strict=True))}
+            outputs = [
+                y
+                for y in torch.utils._pytree.tree_leaves(net(*inputs))
+                if isinstance(y, torch.Tensor)
+            ]
+        given = {
+            f"in{i}": p.from_torch(x)
+            for i, (p, x) in enumerate(zip(converted.inputs, inputs, strict=True))
+        }
+        wanted = {
+            f"out{i}": p.from_torch(y)
+            for i, (p, y) in enumerate(zip(converted.outputs, outputs, strict=True))
+        }
         np.savez(folder / f"{name}.npz", **given, **wanted)
     return folder
 
 
 def run(backend: str, *arguments: str) -> str:
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

@@ -16,8 +16,8 @@ from torch import nn
 import torch2keras as t2k
 from command import NETS, command
 from torch2keras import pipeline
-from torch2keras.recorder import ops
-from torch2keras.registry import registry
+from torch2keras.declarations.registry import registry
+from torch2keras.lower.recorder import ops
 
 aten = torch.ops.aten
 SMALL = ("convert", "t2k_nets:Small", "-o", "out.keras", "-i", "2,3,11")
@@ -44,20 +44,42 @@ def nothing_lost(folder):
 BAD = [
     ("on_meta", (2, 3, 11), t2k.InputError, 2, ["meta device", "0.weight", "to_empty"]),
     ("lazy", (2, 3, 11), t2k.InputError, 2, ["not initialised", "run one forward call"]),
-    ("Small", (2, 4, 11), t2k.InputError, 2, ["fails on the example inputs", "conv (Conv1d)", "to have 3 channels"]),
-    ("Branch", (2, 3, 11), t2k.CaptureError, 4, ["values of a tensor", "t2k_nets.py:", "if x.sum() > 0:"]),
+    (
+        "Small",
+        (2, 4, 11),
+        t2k.InputError,
+        2,
+        ["fails on the example inputs", "conv (Conv1d)", "to have 3 channels"],
+    ),
+    (
+        "Branch",
+        (2, 3, 11),
+        t2k.CaptureError,
+        4,
+        ["values of a tensor", "t2k_nets.py:", "if x.sum() > 0:"],
+    ),
     ("Counter", (2, 3, 11), t2k.UnsupportedOpError, 4, ["calls"]),
     (
         "Unknown",
         (2, 3, 5),
         t2k.UnsupportedOpError,
         4,
-        ["no lowering for aten.", "geqrf", "inner (Inner)", "t2k_nets.py:", "torch.geqrf(x)", "f32[", "next"],
+        [
+            "no lowering for aten.",
+            "geqrf",
+            "inner (Inner)",
+            "t2k_nets.py:",
+            "torch.geqrf(x)",
+            "f32[",
+            "next",
+        ],
     ),
 ]
 
 
-@pytest.mark.parametrize(("factory", "shape", "error", "code", "words"), BAD, ids=[case[0] for case in BAD])
+@pytest.mark.parametrize(
+    ("factory", "shape", "error", "code", "words"), BAD, ids=[case[0] for case in BAD]
+)
 def test_bad_modules(factory, shape, error, code, words, folder):
     module = getattr(importlib.import_module("t2k_nets"), factory)()
     module.train()
@@ -67,7 +89,9 @@ def test_bad_modules(factory, shape, error, code, words, folder):
     assert all(word in str(raised.value) for word in words), str(raised.value)
     assert module.training
 
-    ran = command("convert", f"t2k_nets:{factory}", "-o", "out.keras", "-i", ",".join(map(str, shape)), "-q")
+    ran = command(
+        "convert", f"t2k_nets:{factory}", "-o", "out.keras", "-i", ",".join(map(str, shape)), "-q"
+    )
     assert ran.code == code
     assert ran.err.startswith(f"{error.__name__}: ")
     assert all(word in ran.err for word in words), ran.err
@@ -100,7 +124,9 @@ def test_nan_weights_are_converted_bit_for_bit_and_named():
         layer.weight[3, 0] = float("-inf")
     converted = t2k.convert(layer, (torch.randn(2, 3),))
     kernel = np.asarray(converted.model.get_weights()[0])
-    assert np.array_equal(kernel.view(np.int32), layer.weight.detach().numpy().T.copy().view(np.int32))
+    assert np.array_equal(
+        kernel.view(np.int32), layer.weight.detach().numpy().T.copy().view(np.int32)
+    )
     (note,) = [n for n in converted.report.notes if "NaN" in n]
     assert "weight" in note
 
@@ -110,13 +136,19 @@ OUTPUTS = [
     ("no/where.keras", "does not exist"),
     (".", "is a folder"),
     ("folder.keras", "is a folder"),
-    pytest.param("/proc/out.keras", "cannot write", marks=pytest.mark.skipif(sys.platform != "linux", reason="/proc")),
+    pytest.param(
+        "/proc/out.keras",
+        "cannot write",
+        marks=pytest.mark.skipif(sys.platform != "linux", reason="/proc"),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("output", "words"), OUTPUTS)
 def test_bad_outputs_are_refused_before_the_work(output, words, folder, monkeypatch):
-    monkeypatch.setattr("torch2keras.cli._example", lambda *_, **__: pytest.fail("the long work has begun"))
+    monkeypatch.setattr(
+        "torch2keras.cli.main._example", lambda *_, **__: pytest.fail("the long work has begun")
+    )
     if output == "folder.keras":
         (folder / output).mkdir()
     ran = command("convert", "t2k_nets:Small", "-o", output, "-i", "2,3,11", "-q")
@@ -152,7 +184,9 @@ def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("stage", ["capture_program", "import_graph", "assign_layouts", "lower", "build"])
+@pytest.mark.parametrize(
+    "stage", ["capture_program", "import_graph", "assign_layouts", "lower", "build"]
+)
 def test_ctrl_c_in_a_stage(stage, folder, monkeypatch):
     monkeypatch.setattr(pipeline, stage, interrupt)
     ran = command(*SMALL)

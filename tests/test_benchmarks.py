@@ -26,7 +26,10 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     yield named
     for name in set(sys.modules) - known:
-        if getattr(sys.modules[name], "__file__", None) and Path(str(sys.modules[name].__file__)).parent == FOLDER:
+        if (
+            getattr(sys.modules[name], "__file__", None)
+            and Path(str(sys.modules[name].__file__)).parent == FOLDER
+        ):
             del sys.modules[name]
 
 
@@ -39,14 +42,26 @@ def test_a_child_measures_one_net(benchmarks: Any) -> None:
 
 def test_what_fails_is_a_result(benchmarks: Any) -> None:
     compare = benchmarks("compare")
-    assert compare.row_of("torch2keras", "no such net", 0.01, 300)["said"] == "KeyError: 'no such net'"
+    assert (
+        compare.row_of("torch2keras", "no such net", 0.01, 300)["said"] == "KeyError: 'no such net'"
+    )
     assert compare.row_of("torch2keras", "Conv1d", 0.01, 0.01)["status"] == "timeout"
 
 
 def test_the_table_and_the_picture_hold_every_row(benchmarks: Any, tmp_path: Path) -> None:
     compare, drawing = benchmarks("compare"), benchmarks("drawing")
-    good = {"status": "ok", "other_batch": False, "transposes": 3, "convert_s": 1.5, "peak_mib": 700.0, "latency": 0.5}
-    rows = [{"net": "a", "tool": "x", **good}, {"net": "a", "tool": "y", "status": "error", "said": "no"}]
+    good = {
+        "status": "ok",
+        "other_batch": False,
+        "transposes": 3,
+        "convert_s": 1.5,
+        "peak_mib": 700.0,
+        "latency": 0.5,
+    }
+    rows = [
+        {"net": "a", "tool": "x", **good},
+        {"net": "a", "tool": "y", "status": "error", "said": "no"},
+    ]
     assert compare.table(rows, {"x": "1.0", "y": "2.0"}).row_count == 2
     titles = dict(zip(compare.COLUMNS, compare.TITLES, strict=True))
     picture = drawing.draw(rows, ["x", "y"], titles, tmp_path / "results.png")
@@ -67,7 +82,10 @@ def test_the_costs_of_a_net_by_module(benchmarks: Any) -> None:
         return nn.Sequential(nn.Conv1d(3, 5, 7, padding=3, padding_mode="reflect"), nn.ReLU())
 
     costs = by_op.costs_of(nets.Net(two, (2, 3, 1999)), 0.01)
-    assert {path: cost.ops for path, cost in costs.items()} == {"0": ["pad", "conv1d"], "1": ["relu"]}
+    assert {path: cost.ops for path, cost in costs.items()} == {
+        "0": ["pad", "conv1d"],
+        "1": ["relu"],
+    }
     assert {path: cost.calls[-1] for path, cost in costs.items()} == {"0": "Conv1D", "1": "ReLU"}
     assert all(cost.torch > 0 for cost in costs.values())
     assert by_op.table("two", costs, 1).row_count == 1

@@ -56,29 +56,72 @@ def at(violations: list[budget.Violation]) -> list[tuple[str, int]]:
 # What is over the budget: files, the place, a part of the message.
 OVER = {
     "file": ({PLAIN: numbered(401)}, (PLAIN, 401), "401 lines"),
-    "file in tests": ({"tests/test_stage.py": numbered(401)}, ("tests/test_stage.py", 401), "401 lines"),
+    "file in tests": (
+        {"tests/test_stage.py": numbered(401)},
+        ("tests/test_stage.py", 401),
+        "401 lines",
+    ),
     "file in tools": ({"tools/tool.py": numbered(401)}, ("tools/tool.py", 401), "401 lines"),
     "file in examples": ({"examples/net.py": numbered(401)}, ("examples/net.py", 401), "401 lines"),
-    "file in benchmarks": ({"benchmarks/speed.py": numbered(401)}, ("benchmarks/speed.py", 401), "401 lines"),
+    "file in benchmarks": (
+        {"benchmarks/speed.py": numbered(401)},
+        ("benchmarks/speed.py", 401),
+        "401 lines",
+    ),
     "function": ({PLAIN: "\n\n" + function(61)}, (PLAIN, 3), "function long has 61 lines"),
     "async function": ({PLAIN: "async " + function(61)}, (PLAIN, 1), "function long has 61 lines"),
-    "method": ({PLAIN: "class A:\n    def f(self):\n" + numbered(60, "        ")}, (PLAIN, 2), "function f has 61"),
+    "method": (
+        {PLAIN: "class A:\n    def f(self):\n" + numbered(60, "        ")},
+        (PLAIN, 2),
+        "function f has 61",
+    ),
     "converter": ({OP: converter(16)}, (OP, 2), "converter relu has 16 lines of code"),
-    "converter, dotted": ({OP: converter(16, "@t2k.lowering(aten.relu.default)")}, (OP, 2), "converter relu has 16"),
+    "converter, dotted": (
+        {OP: converter(16, "@t2k.lowering(aten.relu.default)")},
+        (OP, 2),
+        "converter relu has 16",
+    ),
     "converter, bare": ({OP: converter(16, "@lowering")}, (OP, 2), "converter relu has 16"),
-    "converter, second decorator": ({OP: converter(16, "@cache\n@lowering(op)")}, (OP, 3), "converter relu has 16"),
+    "converter, second decorator": (
+        {OP: converter(16, "@cache\n@lowering(op)")},
+        (OP, 3),
+        "converter relu has 16",
+    ),
     "word": ({OP: f'"""A family."""\n\nORDER = "{WORD}"\n'}, (OP, 3), WORD),
     "word in capitals": ({OP: f"# {WORD.upper()} first\n"}, (OP, 1), WORD),
     "word within another": ({OP: f"to_{WORD}_order = 1\n"}, (OP, 1), WORD),
-    "word in a page": ({"src/torch2keras/ops/notes.md": f"a\n{WORD}\n"}, ("src/torch2keras/ops/notes.md", 2), WORD),
-    "word in a name": ({f"src/torch2keras/ops/{WORD}.py": ""}, (f"src/torch2keras/ops/{WORD}.py", 1), WORD),
+    "word in a page": (
+        {"src/torch2keras/ops/notes.md": f"a\n{WORD}\n"},
+        ("src/torch2keras/ops/notes.md", 2),
+        WORD,
+    ),
+    "word in a name": (
+        {f"src/torch2keras/ops/{WORD}.py": ""},
+        (f"src/torch2keras/ops/{WORD}.py", 1),
+        WORD,
+    ),
     "to-do": ({PLAIN: f"x = 1\ny = 2  # {TO_DO}: later\n"}, (PLAIN, 2), f"{TO_DO} without"),
-    "to-do in tests": ({"tests/test_a.py": "# FIX" + "ME (me) 12\n"}, ("tests/test_a.py", 1), "without the number"),
+    "to-do in tests": (
+        {"tests/test_a.py": "# FIX" + "ME (me) 12\n"},
+        ("tests/test_a.py", 1),
+        "without the number",
+    ),
     "does not parse": ({PLAIN: "x = 1\ndef f(:\n"}, (PLAIN, 2), "does not parse"),
-    "duplicated across files": ({PLAIN: repeated("a"), OP: repeated("b")}, (PLAIN, 2), f"6 lines repeat {OP}:2-7"),
-    "duplicated in one file": ({PLAIN: repeated("a", "b")}, (PLAIN, 11), f"6 lines repeat {PLAIN}:2-7"),
+    "duplicated across files": (
+        {PLAIN: repeated("a"), OP: repeated("b")},
+        (PLAIN, 2),
+        f"6 lines repeat {OP}:2-7",
+    ),
+    "duplicated in one file": (
+        {PLAIN: repeated("a", "b")},
+        (PLAIN, 11),
+        f"6 lines repeat {PLAIN}:2-7",
+    ),
     "duplicated methods": (
-        {PLAIN: "class A:\n" + "".join(f"    {line}\n" for line in repeated("a", "b").splitlines())},
+        {
+            PLAIN: "class A:\n"
+            + "".join(f"    {line}\n" for line in repeated("a", "b").splitlines())
+        },
         (PLAIN, 12),
         f"6 lines repeat {PLAIN}:3-8",
     ),
@@ -99,7 +142,9 @@ WITHIN = {
         OP: "def g(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
     },
     "imports": dict.fromkeys((PLAIN, OP), "import a\nimport b\nimport c\nimport d\nimport e\n"),
-    "three equal lines": {path: f"{name} = 0\n" + numbered(3) for path, name in ((PLAIN, "p"), (OP, "o"))},
+    "three equal lines": {
+        path: f"{name} = 0\n" + numbered(3) for path, name in ((PLAIN, "p"), (OP, "o"))
+    },
     "equal tests": {"tests/test_a.py": repeated("a"), "tests/test_b.py": repeated("b")},
     "6 equal lines in 207": {PLAIN: repeated("a") + numbered(193), OP: repeated("b")},
 }
@@ -119,7 +164,10 @@ def test_what_is_within_the_budget_passes(tmp_path: Path, case: str) -> None:
 
 
 def test_the_share_of_duplicated_lines_counts_every_copy_but_the_first(tmp_path: Path) -> None:
-    files = {f"src/{name}.py": repeated(name) + f"{name} = 0\n" for name in "abcd"} | {PLAIN: numbered(64), OP: ""}
+    files = {f"src/{name}.py": repeated(name) + f"{name} = 0\n" for name in "abcd"} | {
+        PLAIN: numbered(64),
+        OP: "",
+    }
     found = budget.check(write(tmp_path, files))
     assert at(found) == [("src/b.py", 2), ("src/c.py", 2), ("src/d.py", 2)]
     assert all("18.8 % of 96 lines" in violation.message for violation in found)
@@ -127,7 +175,9 @@ def test_the_share_of_duplicated_lines_counts_every_copy_but_the_first(tmp_path:
 
 def test_copies_within_and_across_files_count_once(tmp_path: Path) -> None:
     found = budget.check(
-        write(tmp_path, {"src/a.py": repeated("a", "b"), "src/c.py": repeated("c"), PLAIN: "", OP: ""})
+        write(
+            tmp_path, {"src/a.py": repeated("a", "b"), "src/c.py": repeated("c"), PLAIN: "", OP: ""}
+        )
     )
     assert at(found) == [("src/a.py", 11), ("src/c.py", 2)]
     total = 16 + 7
@@ -135,7 +185,9 @@ def test_copies_within_and_across_files_count_once(tmp_path: Path) -> None:
 
 
 def test_a_copy_within_a_longer_copy_is_not_named_again(tmp_path: Path) -> None:
-    found = budget.check(write(tmp_path, {PLAIN: repeated("a") + numbered(5), OP: repeated("b") + numbered(5)}))
+    found = budget.check(
+        write(tmp_path, {PLAIN: repeated("a") + numbered(5), OP: repeated("b") + numbered(5)})
+    )
     assert at(found) == [(PLAIN, 2)]
     assert "11 lines repeat" in found[0].message
 
@@ -149,7 +201,9 @@ def test_the_command_prints_each_violation_and_says_so_by_its_exit_code(
     tmp_path: Path, files: dict[str, str], code: int
 ) -> None:
     root = write(tmp_path, files)
-    done = subprocess.run([sys.executable, budget.__file__, root], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, budget.__file__, root], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (code, "")
     assert done.stdout == "".join(f"{violation}\n" for violation in budget.check(root))
     assert done.stdout.count("\n") == len(files)

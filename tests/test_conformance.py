@@ -36,7 +36,10 @@ def test_the_table():
             Outcome("module", "nn.Some", 1, "passed"),
         ]
     )
-    assert "5 samples of 3 operators and modules: 2 passed, 2 refused, 1 wrong, 0 crashed, 0 not compared" in page
+    assert (
+        "5 samples of 3 operators and modules: 2 passed, 2 refused, 1 wrong, 0 crashed, 0 not compared"
+        in page
+    )
     assert "| `nonzero` | 2 |  | 2 |  |  |  | UnsupportedOpError: no lowering |" in page
     assert "| nn `Some` | 2 | 1 |  | 1 |  |  | max\\|error\\| is too large |" in page
     assert "`add`" not in page

@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 import torch2keras as t2k
-from torch2keras.build import Layers, run, variable
 from torch2keras.converted import Converted
+from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.layers import Layers, variable
 
 
 class Attention(nn.Module):
@@ -27,7 +28,11 @@ class Attention(nn.Module):
         super().__init__()
         self.positions = nn.Parameter(torch.randn(1, 5, 6))
         self.scale, self.shift = nn.Parameter(torch.randn(6)), nn.Parameter(torch.randn(6))
-        self.norm, self.qkv, self.out = nn.LayerNorm(6), nn.Linear(6, 18, bias=False), nn.Linear(6, 6, bias=False)
+        self.norm, self.qkv, self.out = (
+            nn.LayerNorm(6),
+            nn.Linear(6, 18, bias=False),
+            nn.Linear(6, 6, bias=False),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.positions
@@ -44,7 +49,9 @@ class ClassToken(nn.Module):
         self.token, self.mix = nn.Parameter(torch.randn(1, 1, 6)), nn.Parameter(torch.randn(6, 7))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) @ self.mix, -1)
+        return torch.softmax(
+            torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) @ self.mix, -1
+        )
 
 
 class Words(nn.Module):
@@ -90,7 +97,10 @@ class Lstm(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.lstm = nn.Conv1d(4, 6, 3), nn.LSTM(6, 5, bias=False, bidirectional=True, batch_first=True)
+        self.conv, self.lstm = (
+            nn.Conv1d(4, 6, 3),
+            nn.LSTM(6, 5, bias=False, bidirectional=True, batch_first=True),
+        )
         self.start = nn.Parameter(torch.randn(2, 1, 5))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -107,7 +117,11 @@ class Detached(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.conv(x)
-        return y * torch.sigmoid(y.detach().mean(-1, keepdim=True)) + self.scale.detach() * y + self.scale
+        return (
+            y * torch.sigmoid(y.detach().mean(-1, keepdim=True))
+            + self.scale.detach() * y
+            + self.scale
+        )
 
 
 def sound() -> torch.Tensor:
@@ -128,18 +142,25 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
     ),
     "group norm": (
         lambda: nn.Sequential(
-            nn.Conv1d(4, 6, 4, groups=2, stride=2), nn.GroupNorm(3, 6), nn.SiLU(), nn.Conv1d(6, 5, 2)
+            nn.Conv1d(4, 6, 4, groups=2, stride=2),
+            nn.GroupNorm(3, 6),
+            nn.SiLU(),
+            nn.Conv1d(6, 5, 2),
         ),
         sound,
     ),
     "instance norm, PReLU": (
         lambda: nn.Sequential(
-            nn.Conv1d(4, 6, 3, dilation=2, bias=False), nn.InstanceNorm1d(6, affine=True), nn.PReLU(6)
+            nn.Conv1d(4, 6, 3, dilation=2, bias=False),
+            nn.InstanceNorm1d(6, affine=True),
+            nn.PReLU(6),
         ),
         sound,
     ),
     "layer norm over positions": (
-        lambda: nn.Sequential(nn.Conv1d(4, 6, 3), nn.LayerNorm((6, 11)), nn.GELU(), nn.Linear(11, 7), nn.LogSoftmax(2)),
+        lambda: nn.Sequential(
+            nn.Conv1d(4, 6, 3), nn.LayerNorm((6, 11)), nn.GELU(), nn.Linear(11, 7), nn.LogSoftmax(2)
+        ),
         sound,
     ),
     "attention": (Attention, lambda: torch.randn(3, 5, 6)),
@@ -159,11 +180,15 @@ def example(name: str) -> tuple[nn.Module, torch.Tensor]:
     with torch.no_grad():
         for path, tensor in (*net.named_parameters(), *net.named_buffers()):
             if tensor.ndim == 1 and tensor.is_floating_point():
-                tensor.copy_(torch.rand(tensor.shape) + 0.5 if "var" in path else torch.randn(tensor.shape))
+                tensor.copy_(
+                    torch.rand(tensor.shape) + 0.5 if "var" in path else torch.randn(tensor.shape)
+                )
     return net, data()
 
 
-def torch_gradients(net: nn.Module, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, np.ndarray]:
+def torch_gradients(
+    net: nn.Module, x: torch.Tensor, cotangent: torch.Tensor
+) -> dict[str, np.ndarray]:
     """By parameter, and by "input" where that is a float."""
     net, x = deepcopy(net).double(), x.double() if x.is_floating_point() else x
     x.requires_grad_(x.is_floating_point())
@@ -172,14 +197,19 @@ def torch_gradients(net: nn.Module, x: torch.Tensor, cotangent: torch.Tensor) ->
     return {**found, "input": x.grad.numpy()} if x.grad is not None else found
 
 
-def keras_gradients(converted: Converted, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, np.ndarray]:
+def keras_gradients(
+    converted: Converted, x: torch.Tensor, cotangent: torch.Tensor
+) -> dict[str, np.ndarray]:
     """The gradients of all Keras weights, each at its place in PyTorch's parameter; those of tied weights add up."""
     graph = converted.conversion.lowered.graph
     layers = Layers(graph, "float64")
     (port,), (out,) = converted.inputs, converted.outputs
     inputs = tf.constant(port.from_torch(x.double() if x.is_floating_point() else x))
     run(graph, [inputs], layers.loaded, "float64")
-    weights = [(variable(layers.made[call.name], attribute), weight) for call, attribute, weight in graph.weights()]
+    weights = [
+        (variable(layers.made[call.name], attribute), weight)
+        for call, attribute, weight in graph.weights()
+    ]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         values = run(graph, [inputs], layers.loaded, "float64")
@@ -189,9 +219,17 @@ def keras_gradients(converted: Converted, x: torch.Tensor, cotangent: torch.Tens
     for (held, weight), gradient in zip(weights, gradients, strict=True):
         if held.trainable and weight.trainable:
             numbers, whole = weight.numbers().numpy(), np.zeros(weight.constant.tensor.shape)
-            np.add.at(whole.reshape(-1), numbers.reshape(-1), np.asarray(tf.convert_to_tensor(gradient)).reshape(-1))
-            rows = list(whole) if weight.constant.recipe else [whole]  # a GRU's two biases are the rows of one weight
-            for path, row in zip(weight.constant.paths or weight.constant.folded_from, rows, strict=False):
+            np.add.at(
+                whole.reshape(-1),
+                numbers.reshape(-1),
+                np.asarray(tf.convert_to_tensor(gradient)).reshape(-1),
+            )
+            rows = (
+                list(whole) if weight.constant.recipe else [whole]
+            )  # a GRU's two biases are the rows of one weight
+            for path, row in zip(
+                weight.constant.paths or weight.constant.folded_from, rows, strict=False
+            ):
                 found[path] = found.get(path, 0) + row
     return {**found, "input": port.to_torch(of_input.numpy())} if x.is_floating_point() else found
 
@@ -234,14 +272,20 @@ OPTIMIZERS: Mapping[str, tuple[Callable[[Any], torch.optim.Optimizer], Callable[
         lambda: keras.optimizers.SGD(RATE, momentum=FIRST),
     ),
     "AdamW": (
-        lambda weights: torch.optim.AdamW(weights, lr=RATE, betas=(FIRST, SECOND), weight_decay=DECAY, eps=1e-15),
-        lambda: keras.optimizers.AdamW(RATE, beta_1=FIRST, beta_2=SECOND, weight_decay=DECAY, epsilon=1e-15),
+        lambda weights: torch.optim.AdamW(
+            weights, lr=RATE, betas=(FIRST, SECOND), weight_decay=DECAY, eps=1e-15
+        ),
+        lambda: keras.optimizers.AdamW(
+            RATE, beta_1=FIRST, beta_2=SECOND, weight_decay=DECAY, epsilon=1e-15
+        ),
     ),
 }
 STEPS = 20
 
 
-def trained_by_torch(net: nn.Module, batches: list[torch.Tensor], optimizer: str) -> dict[str, torch.Tensor]:
+def trained_by_torch(
+    net: nn.Module, batches: list[torch.Tensor], optimizer: str
+) -> dict[str, torch.Tensor]:
     """The state after one step a batch, each to make the outputs small."""
     net = deepcopy(net).train()
     steps = OPTIMIZERS[optimizer][0](net.parameters())
@@ -252,7 +296,9 @@ def trained_by_torch(net: nn.Module, batches: list[torch.Tensor], optimizer: str
     return net.state_dict()
 
 
-def trained_by_keras(converted: Converted, batches: list[torch.Tensor], optimizer: str) -> dict[str, torch.Tensor]:
+def trained_by_keras(
+    converted: Converted, batches: list[torch.Tensor], optimizer: str
+) -> dict[str, torch.Tensor]:
     """The same, by Keras."""
     model, steps = converted.model, OPTIMIZERS[optimizer][1]()
     (port,) = converted.inputs
@@ -279,7 +325,10 @@ TRAINED = ["batch norm", "group norm", "attention"]
 @pytest.mark.parametrize("name", TRAINED)
 def test_20_steps_of_training_give_the_same_weights(name: str, optimizer: str) -> None:
     net, converted, batches = in_double(name, STEPS)
-    theirs, ours = trained_by_torch(net, batches, optimizer), trained_by_keras(converted, batches, optimizer)
+    theirs, ours = (
+        trained_by_torch(net, batches, optimizer),
+        trained_by_keras(converted, batches, optimizer),
+    )
     before = net.state_dict()
     for path, value in theirs.items():
         if not path.endswith(("running_var", "num_batches_tracked")):
@@ -290,7 +339,10 @@ def test_20_steps_of_training_give_the_same_weights(name: str, optimizer: str) -
 def test_the_running_variance_differs_by_the_factor_that_is_documented() -> None:
     """PyTorch's estimate is unbiased, Keras' is not: each update is n / (n - 1) times larger in PyTorch."""
     net, converted, batches = in_double("batch norm", 1)
-    theirs, ours = trained_by_torch(net, batches, "SGD"), trained_by_keras(converted, batches, "SGD")
+    theirs, ours = (
+        trained_by_torch(net, batches, "SGD"),
+        trained_by_keras(converted, batches, "SGD"),
+    )
     n = batches[0].shape[0] * batches[0].shape[2]
     kept = 0.9 * net.state_dict()["1.running_var"]
     ratio = (theirs["1.running_var"] - kept) / (ours["1.running_var"] - kept)

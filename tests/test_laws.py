@@ -17,14 +17,19 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from laws import broken_laws
 from stages import graph_of
-from torch2keras.registry import registry
+from torch2keras.declarations.registry import registry
 
 aten = torch.ops.aten
 
 # op, a wrong declaration of it, what breaks it, on inputs of these shapes
 WRONG = {
     "softmax is not pointwise": (aten.softmax.int, "...", lambda x: x.softmax(1), [(2, 3, 5)]),
-    "cumsum sees the order": (aten.cumsum.default, "... [dim] -> ... [dim]", lambda x: x.cumsum(1), [(2, 3, 5)]),
+    "cumsum sees the order": (
+        aten.cumsum.default,
+        "... [dim] -> ... [dim]",
+        lambda x: x.cumsum(1),
+        [(2, 3, 5)],
+    ),
     "a convolution sees the order": (
         aten.conv1d.default,
         "n c *s, f c *k -> n f *s",
@@ -37,8 +42,18 @@ WRONG = {
         lambda x, w: F.conv1d(x, w),
         [(2, 3, 11), (3, 3, 3)],
     ),
-    "linear contracts the last axis": (aten.linear.default, "... o, o i -> ... i", F.linear, [(2, 3), (3, 3)]),
-    "flip sees the order": (aten.flip.default, "... [dims] -> ... [dims]", lambda x: x.flip(1), [(2, 3)]),
+    "linear contracts the last axis": (
+        aten.linear.default,
+        "... o, o i -> ... i",
+        F.linear,
+        [(2, 3), (3, 3)],
+    ),
+    "flip sees the order": (
+        aten.flip.default,
+        "... [dims] -> ... [dims]",
+        lambda x: x.flip(1),
+        [(2, 3)],
+    ),
 }
 
 
@@ -49,13 +64,15 @@ def test_a_wrong_declaration_breaks_the_law(monkeypatch, name: str) -> None:
     graph = graph_of(function, *inputs)
     assert op in {node.op for node in graph.nodes}
     assert list(broken_laws(graph, inputs)) == []
-    monkeypatch.setitem(registry.lowerings, op, replace(registry.lowerings[op], torch=declaration, keras=None))
+    monkeypatch.setitem(
+        registry.lowerings, op, replace(registry.lowerings[op], torch=declaration, keras=None)
+    )
     assert list(broken_laws(graph, inputs))
 
 
 def families() -> Iterator[ModuleType]:
     """The test modules of tests/ops."""
-    for path in sorted((Path(__file__).parent / "ops").glob("test_*.py")):
+    for path in sorted((Path(__file__).parent / "ops").rglob("test_*.py")):
         spec = importlib.util.spec_from_file_location(f"laws_{path.stem}", path)
         assert spec is not None
         assert spec.loader is not None

@@ -8,14 +8,18 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch.export import Dim
 
 import torch2keras as t2k
-from conversion import Function
+from op_case import Function
 
 
 def test_the_batch_is_fixed_where_keras_cannot_have_it_dynamic() -> None:
-    converted = t2k.convert(Function(lambda x: F.adaptive_avg_pool1d(x.mT[None], 3)).eval(), (torch.randn(7, 5),))
+    converted = t2k.convert(
+        Function(lambda x: F.adaptive_avg_pool1d(x.mT[None], 3)).eval(), (torch.randn(7, 5),)
+    )
     assert 7 in converted.model.input_shape
     why = "adaptive pooling of a dynamic dimension to the size 3."
-    assert converted.report.notes == (f"The first dim of the inputs, usually the batch, is fixed to 7: {why}",)
+    assert converted.report.notes == (
+        f"The first dim of the inputs, usually the batch, is fixed to 7: {why}",
+    )
 
 
 def test_what_is_asked_to_be_dynamic_is_never_fixed() -> None:

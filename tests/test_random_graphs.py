@@ -25,7 +25,7 @@ def failure(program: Program) -> str:
         converted = t2k.convert(Network(program).eval(), program.inputs(), **program.options())
     except (t2k.CaptureError, t2k.LoweringError, t2k.UnsupportedOpError):
         return ""  # said, and not wrong
-    except Exception as error:  # noqa: BLE001 - whatever it is, nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - whatever is raised beside the error tree is what is looked for
         return type(error).__name__
     assert converted.verification is not None
     return "" if converted.verification.ok else "not verified"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import torch2keras as t2k
-from conversion import Function
+from op_case import Function
 
 X = np.zeros((2, 5), "float32")
 
@@ -23,7 +23,9 @@ def test_predict_turns_random_layers_off() -> None:
 
 
 def test_random_numbers_are_refused_for_that_reason() -> None:
-    with pytest.raises(t2k.UnsupportedOpError, match=r"predict\(\) turns them off; pass the noise as an input"):
+    with pytest.raises(
+        t2k.UnsupportedOpError, match=r"predict\(\) turns them off; pass the noise as an input"
+    ):
         t2k.convert(Function(lambda x: x + torch.randn_like(x)), (torch.randn(2, 5),))
 
 

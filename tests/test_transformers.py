@@ -21,7 +21,8 @@ MOVED = {"gpt-neo": 2, "bloom": 2, "t5": 2, "deberta-v2": 6, "swin": 20, "blip":
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in TINY]
+    "name",
+    [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in TINY],
 )
 def test_architecture(name: str) -> None:
     tiny = TINY[name]()
@@ -39,7 +40,11 @@ def test_a_cache_goes_in_and_out() -> None:
     with torch.no_grad():
         tiny.module(**words, past_key_values=past, use_cache=True)
     dims = {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}
-    tokens = {"input_ids": tiny.inputs["input_ids"][:, :1], "past_key_values": past, "use_cache": True}
+    tokens = {
+        "input_ids": tiny.inputs["input_ids"][:, :1],
+        "past_key_values": past,
+        "use_cache": True,
+    }
     shapes = {"input_ids": {0: torch.export.Dim.AUTO}, "past_key_values": [[dims] * 2] * 2}
     converted = t2k.convert(tiny.module, tokens, dynamic_shapes=shapes)
     assert len(converted.inputs) == 5
@@ -76,6 +81,8 @@ def test_the_caches_of_two_stacks() -> None:
 @pytest.mark.slow
 def test_greedy_decoding_gives_pytorchs_tokens() -> None:
     example = Path(__file__).parent.parent / "examples" / "generate.py"
-    ran = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, str(example)], capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("64 of 64 tokens are PyTorch's") == 2

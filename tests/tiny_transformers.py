@@ -12,10 +12,24 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 VOCABULARY = 101
-BATCH, LENGTH, TARGET = Dim("batch", max=64), Dim("length", min=2, max=40), Dim("target", min=2, max=40)
+BATCH, LENGTH, TARGET = (
+    Dim("batch", max=64),
+    Dim("length", min=2, max=40),
+    Dim("target", min=2, max=40),
+)
 
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 52}
-WORDS = {"vocab_size": VOCABULARY, "max_position_embeddings": 80, "bos_token_id": 0, "eos_token_id": 2}
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 52,
+}
+WORDS = {
+    "vocab_size": VOCABULARY,
+    "max_position_embeddings": 80,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+}
 PATCHES = {**SIZES, "image_size": 32, "patch_size": 8}
 TWO_STACKS = {
     **WORDS, "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
@@ -35,7 +49,9 @@ class Tiny:
 
 def made(model: str, config: str, options: Mapping[str, Any]) -> nn.Module:
     torch.manual_seed(0)
-    module: nn.Module = getattr(transformers, model)(getattr(transformers, f"{config}Config")(**options))
+    module: nn.Module = getattr(transformers, model)(
+        getattr(transformers, f"{config}Config")(**options)
+    )
     return module.eval()
 
 
@@ -50,7 +66,11 @@ def text(model: str, config: str, **options: Any) -> Tiny:
     mask = torch.ones_like(ids)
     mask[0, 7:] = 0
     both = {0: BATCH, 1: LENGTH}
-    return Tiny(module, {"input_ids": ids, "attention_mask": mask}, {"input_ids": both, "attention_mask": both})
+    return Tiny(
+        module,
+        {"input_ids": ids, "attention_mask": mask},
+        {"input_ids": both, "attention_mask": both},
+    )
 
 
 def encoder(config: str, **options: Any) -> Tiny:
@@ -64,48 +84,97 @@ def decoder(config: str, **options: Any) -> Tiny:
 def two_stacks(model: str, config: str, **options: Any) -> Tiny:
     """An encoder's words, their mask and a decoder's words, each of its own length."""
     module, ids, both = made(model, config, options), tokens(11), {0: BATCH, 1: LENGTH}
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": tokens(7)}
-    return Tiny(module, inputs, {**dict.fromkeys(inputs, both), "decoder_input_ids": {0: BATCH, 1: TARGET}})
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "decoder_input_ids": tokens(7),
+    }
+    return Tiny(
+        module, inputs, {**dict.fromkeys(inputs, both), "decoder_input_ids": {0: BATCH, 1: TARGET}}
+    )
 
 
 def image(model: str, config: str, size: int = 32, **options: Any) -> Tiny:
     module = made(model, config, options)
-    return Tiny(module, {"pixel_values": torch.randn(3, 3, size, size)}, {"pixel_values": {0: BATCH}})
+    return Tiny(
+        module, {"pixel_values": torch.randn(3, 3, size, size)}, {"pixel_values": {0: BATCH}}
+    )
 
 
 def speech(config: str) -> Tiny:
     """Raw audio, of any length."""
-    options = {**SIZES, "conv_dim": (32,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
+    options = {
+        **SIZES,
+        "conv_dim": (32,) * 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
+    }
     module = made(f"{config}Model", config, {**options, "vocab_size": 32})
     return Tiny(
-        module, {"input_values": torch.randn(2, 2400)}, {"input_values": {0: BATCH, 1: Dim("time", min=1000, max=9000)}}
+        module,
+        {"input_values": torch.randn(2, 2400)},
+        {"input_values": {0: BATCH, 1: Dim("time", min=1000, max=9000)}},
     )
 
 
 def whisper() -> Tiny:
-    options = {**TWO_STACKS, "num_mel_bins": 16, "max_source_positions": 30, "max_target_positions": 60}
+    options = {
+        **TWO_STACKS,
+        "num_mel_bins": 16,
+        "max_source_positions": 30,
+        "max_target_positions": 60,
+    }
     module = made("WhisperForConditionalGeneration", "Whisper", options)
     inputs = {"input_features": torch.randn(3, 16, 60), "decoder_input_ids": tokens(7)}
-    return Tiny(module, inputs, {"input_features": {0: BATCH}, "decoder_input_ids": {0: BATCH, 1: TARGET}})
+    return Tiny(
+        module, inputs, {"input_features": {0: BATCH}, "decoder_input_ids": {0: BATCH, 1: TARGET}}
+    )
 
 
 def clip() -> Tiny:
     """Texts and images, of a batch each."""
-    words = {**WORDS, **SIZES, "max_position_embeddings": 40, "bos_token_id": 99, "eos_token_id": 100}
-    module = made("CLIPModel", "CLIP", {"text_config": words, "vision_config": PATCHES, "projection_dim": 24})
+    words = {
+        **WORDS,
+        **SIZES,
+        "max_position_embeddings": 40,
+        "bos_token_id": 99,
+        "eos_token_id": 100,
+    }
+    module = made(
+        "CLIPModel", "CLIP", {"text_config": words, "vision_config": PATCHES, "projection_dim": 24}
+    )
     ids = tokens(11)
     ids[:, -1] = 100
-    inputs = {"input_ids": ids, "pixel_values": torch.randn(2, 3, 32, 32), "attention_mask": torch.ones_like(ids)}
+    inputs = {
+        "input_ids": ids,
+        "pixel_values": torch.randn(2, 3, 32, 32),
+        "attention_mask": torch.ones_like(ids),
+    }
     both = {0: BATCH, 1: LENGTH}
-    return Tiny(module, inputs, {**dict.fromkeys(inputs, both), "pixel_values": {0: Dim("images", max=32)}})
+    return Tiny(
+        module, inputs, {**dict.fromkeys(inputs, both), "pixel_values": {0: Dim("images", max=32)}}
+    )
 
 
 def blip() -> Tiny:
     words = {**WORDS, **SIZES, "max_position_embeddings": 40, "encoder_hidden_size": 32, "bos_token_id": 97,
              "sep_token_id": 98}  # fmt: skip
-    options = {"text_config": words, "vision_config": PATCHES, "projection_dim": 24, "image_text_hidden_size": 24}
-    module, ids, both = made("BlipForConditionalGeneration", "Blip", options), tokens(11), {0: BATCH, 1: LENGTH}
-    inputs = {"pixel_values": torch.randn(3, 3, 32, 32), "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    options = {
+        "text_config": words,
+        "vision_config": PATCHES,
+        "projection_dim": 24,
+        "image_text_hidden_size": 24,
+    }
+    module, ids, both = (
+        made("BlipForConditionalGeneration", "Blip", options),
+        tokens(11),
+        {0: BATCH, 1: LENGTH},
+    )
+    inputs = {
+        "pixel_values": torch.randn(3, 3, 32, 32),
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+    }
     return Tiny(module, inputs, {**dict.fromkeys(inputs, both), "pixel_values": {0: BATCH}})
 
 

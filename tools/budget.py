@@ -98,7 +98,9 @@ def read_sources(root: Path) -> tuple[list[Source], list[Violation]]:
 def check_file_length(source: Source) -> Iterator[Violation]:
     """At most `FILE_LINES` lines."""
     if (count := len(source.lines)) > FILE_LINES:
-        yield Violation(source.path, FILE_LINES + 1, f"the file has {count} lines, the budget is {FILE_LINES}")
+        yield Violation(
+            source.path, FILE_LINES + 1, f"the file has {count} lines, the budget is {FILE_LINES}"
+        )
 
 
 def check_function_length(source: Source) -> Iterator[Violation]:
@@ -124,8 +126,14 @@ def check_converter_length(source: Source) -> Iterator[Violation]:
 def check_to_do(source: Source) -> Iterator[Violation]:
     """Each to-do comment names an issue, as in `#12`."""
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
-        if token.type == tokenize.COMMENT and (word := TO_DO.search(token.string)) and not ISSUE.search(token.string):
-            yield Violation(source.path, token.start[0], f"{word[0]} without the number of an issue, as in #12")
+        if (
+            token.type == tokenize.COMMENT
+            and (word := TO_DO.search(token.string))
+            and not ISSUE.search(token.string)
+        ):
+            yield Violation(
+                source.path, token.start[0], f"{word[0]} without the number of an issue, as in #12"
+            )
 
 
 def check_word(root: Path) -> Iterator[Violation]:
@@ -138,9 +146,15 @@ def check_word(root: Path) -> Iterator[Violation]:
             continue
         named = [1] if FORBIDDEN_WORD.search(path.relative_to(OPS).as_posix()) else []
         text = file.read_text(encoding="utf-8", errors="replace")
-        held = [number for number, line in enumerate(text.splitlines(), 1) if FORBIDDEN_WORD.search(line)]
+        held = [
+            number
+            for number, line in enumerate(text.splitlines(), 1)
+            if FORBIDDEN_WORD.search(line)
+        ]
         for number in named + held:
-            message = f'the word "{FORBIDDEN_WORD.pattern}": declare axes, the solver finds the layout'
+            message = (
+                f'the word "{FORBIDDEN_WORD.pattern}": declare axes, the solver finds the layout'
+            )
             yield Violation(path, number, message)
 
 
@@ -162,7 +176,9 @@ def check_duplication(sources: list[Source]) -> Iterator[Violation]:
     originals: dict[Span, Span] = {}
     for original, copy in sorted(pairs):
         originals.setdefault(copy, original)
-    share = f"{percent:.1f} % of {total} lines are duplicated, the budget is {DUPLICATED_PERCENT:g} %"
+    share = (
+        f"{percent:.1f} % of {total} lines are duplicated, the budget is {DUPLICATED_PERCENT:g} %"
+    )
     for copy, original in originals.items():
         if any(copy != other and copy in other for other in originals):
             continue
@@ -196,7 +212,9 @@ def definitions(source: Source) -> Iterator[tuple[Path, str]]:
     """Each function, method and other statement outside them as a stream of its own, at its own line numbers."""
     lines = source.text.splitlines(keepends=True)
     for number, (node, nested) in enumerate(outermost(source.tree)):
-        first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+        first = min(
+            [node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]
+        )
         text = "".join(lines[first - 1 : last_line(node)])
         # A method keeps its indentation below a class whose name occurs once, so that this line equals no other.
         head = "\n" * (first - 2) + f"class _{number}:\n" if nested else "\n" * (first - 1)
@@ -219,7 +237,9 @@ def functions(tree: ast.Module) -> Iterator[Function]:
 
 def is_converter(function: Function) -> bool:
     """Whether one of the decorators is `lowering`, called or not, under any prefix."""
-    names = (ast.unparse(getattr(decorator, "func", decorator)) for decorator in function.decorator_list)
+    names = (
+        ast.unparse(getattr(decorator, "func", decorator)) for decorator in function.decorator_list
+    )
     return any(name.rpartition(".")[2] == "lowering" for name in names)
 
 

@@ -93,10 +93,14 @@ def operator_samples(most: int) -> Iterator[Sample]:
         if torch.float32 not in info.supported_dtypes("cpu"):
             continue
         name = info.name + (f".{info.variant_test_name}" if info.variant_test_name else "")
-        for number, sample in enumerate(itertools.islice(info.sample_inputs("cpu", torch.float32), most)):
+        for number, sample in enumerate(
+            itertools.islice(info.sample_inputs("cpu", torch.float32), most)
+        ):
             call = ((sample.input, *sample.args), sample.kwargs)
             module = Operator(info.op, call)
-            tensors = tuple(leaf.detach() for leaf in module.leaves if isinstance(leaf, torch.Tensor))
+            tensors = tuple(
+                leaf.detach() for leaf in module.leaves if isinstance(leaf, torch.Tensor)
+            )
             yield Sample("op", name, number, module.eval(), tensors, {})
 
 
@@ -105,25 +109,38 @@ def module_samples(most: int) -> Iterator[Sample]:
     for info in module_db:
         if torch.float32 not in info.dtypes:
             continue
-        inputs = info.module_inputs_func(info, device="cpu", dtype=torch.float32, requires_grad=False, training=False)
+        inputs = info.module_inputs_func(
+            info, device="cpu", dtype=torch.float32, requires_grad=False, training=False
+        )
         for number, sample in enumerate(itertools.islice(inputs, most)):
             if sample.forward_input is None:
                 continue
-            made = info.module_cls(*sample.constructor_input.args, **sample.constructor_input.kwargs).eval()
+            made = info.module_cls(
+                *sample.constructor_input.args, **sample.constructor_input.kwargs
+            ).eval()
             yield Sample(
-                "module", info.name, number, made, sample.forward_input.args, dict(sample.forward_input.kwargs)
+                "module",
+                info.name,
+                number,
+                made,
+                sample.forward_input.args,
+                dict(sample.forward_input.kwargs),
             )
 
 
 def outcome(sample: Sample) -> Outcome:
     """Convert and verify one sample."""
-    if not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves((sample.args, sample.kwargs))):
+    if not any(
+        isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves((sample.args, sample.kwargs))
+    ):
         return Outcome(*sample.key, "not compared", "it has no tensor to be an input")
     try:
         if not _repeats(sample):
             return Outcome(*sample.key, "not compared", "it is random")
     except Exception as error:  # noqa: BLE001 - a sample that PyTorch itself refuses
-        return Outcome(*sample.key, "not compared", f"in PyTorch {type(error).__name__}: {_headline(error)}")
+        return Outcome(
+            *sample.key, "not compared", f"in PyTorch {type(error).__name__}: {_headline(error)}"
+        )
     signal.alarm(SECONDS)
     try:
         t2k.convert(sample.module, sample.args, sample.kwargs)
@@ -151,7 +168,13 @@ def _repeats(sample: Sample) -> bool:
         torch.manual_seed(seed)
         args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (sample.args, sample.kwargs))
         with torch.no_grad():
-            runs.append([leaf for leaf in pytree.tree_leaves(sample.module(*args, **kwargs)) if _is_tensor(leaf)])
+            runs.append(
+                [
+                    leaf
+                    for leaf in pytree.tree_leaves(sample.module(*args, **kwargs))
+                    if _is_tensor(leaf)
+                ]
+            )
     return all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(*runs, strict=True))
 
 
@@ -177,7 +200,9 @@ def run(only: str, most: int, every: int, shard: tuple[int, int]) -> int:
             file.flush()
             if result.status in ("wrong", "crashed"):
                 bad += 1
-                sys.stdout.write(f"{result.status} {result.kind} {result.name} {result.number}: {result.reason}\n")
+                sys.stdout.write(
+                    f"{result.status} {result.kind} {result.name} {result.number}: {result.reason}\n"
+                )
                 sys.stdout.flush()
     return bad
 
@@ -188,8 +213,12 @@ def _give_up(*_: Any) -> None:
 
 def outcomes() -> list[Outcome]:
     """All results so far, the last one of each sample."""
-    lines = [line for path in sorted(RESULTS.glob("*.jsonl")) for line in path.read_text().splitlines()]
-    return list({(o["kind"], o["name"], o["number"]): Outcome(**o) for o in map(json.loads, lines)}.values())
+    lines = [
+        line for path in sorted(RESULTS.glob("*.jsonl")) for line in path.read_text().splitlines()
+    ]
+    return list(
+        {(o["kind"], o["name"], o["number"]): Outcome(**o) for o in map(json.loads, lines)}.values()
+    )
 
 
 def table(results: Sequence[Outcome]) -> str:
@@ -216,8 +245,13 @@ def table(results: Sequence[Outcome]) -> str:
         found = Counter(o.status for o in group)
         if found["passed"] == len(group):
             continue
-        why = Counter(o.reason.replace("|", "\\|").partition("\n")[0] for o in group if o.reason).most_common(1)
-        cells = [f"`{name}`" if kind == "op" else f"nn `{name.removeprefix('nn.')}`", str(len(group))]
+        why = Counter(
+            o.reason.replace("|", "\\|").partition("\n")[0] for o in group if o.reason
+        ).most_common(1)
+        cells = [
+            f"`{name}`" if kind == "op" else f"nn `{name.removeprefix('nn.')}`",
+            str(len(group)),
+        ]
         cells += [str(found[s] or "") for s in STATUSES]
         lines.append(f"| {' | '.join(cells)} | {why[0][0] if why else ''} |")
     return "\n".join(lines) + "\n"

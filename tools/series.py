@@ -1,4 +1,4 @@
-"""Fit the power series of `torch2keras.ops.series` anew, and print them: python tools/series.py.
+"""Fit the power series of `torch2keras.ops.blocks.series` anew, and print them: python tools/series.py.
 
 Each is the Chebyshev interpolant of a smooth function on an interval, written as a polynomial in t, which runs over
 [-1, 1] there; computed with 60 digits. Such functions are left of special functions once their growth, their poles and
@@ -21,9 +21,13 @@ Function = Callable[[mp.mpf], mp.mpf]
 def chebyshev(function: Function, low: float, high: float, points: int = 60) -> list[mp.mpf]:
     """Coefficients of the interpolant in the Chebyshev points, as many as count."""
     angles = [mp.pi * (k + mp.mpf(1) / 2) / points for k in range(points)]
-    values = [function((low + high) / mp.mpf(2) + (high - low) / mp.mpf(2) * mp.cos(a)) for a in angles]
+    values = [
+        function((low + high) / mp.mpf(2) + (high - low) / mp.mpf(2) * mp.cos(a)) for a in angles
+    ]
     found = [
-        (2 if j else 1) * mp.fsum(v * mp.cos(j * a) for v, a in zip(values, angles, strict=True)) / points
+        (2 if j else 1)
+        * mp.fsum(v * mp.cos(j * a) for v, a in zip(values, angles, strict=True))
+        / points
         for j in range(points)
     ]
     limit = SMALLEST * max(map(abs, found))
@@ -64,15 +68,41 @@ def root(u: mp.mpf) -> mp.mpf:
 
 FITS: dict[str, tuple[Function, float, float]] = {
     "I0_NEAR": (lambda x: mp.besseli(0, x) * mp.exp(-x), 0, 8),
-    "I0_FAR": (at_infinity(lambda x: mp.besseli(0, x) * mp.exp(-x) * mp.sqrt(x), 1 / (2 * mp.pi) ** 0.5), 0, 0.125),
+    "I0_FAR": (
+        at_infinity(lambda x: mp.besseli(0, x) * mp.exp(-x) * mp.sqrt(x), 1 / (2 * mp.pi) ** 0.5),
+        0,
+        0.125,
+    ),
     "I1_NEAR": (lambda x: mp.besseli(1, x) * mp.exp(-x) / x if x else mp.mpf(0.5), 0, 8),
-    "I1_FAR": (at_infinity(lambda x: mp.besseli(1, x) * mp.exp(-x) * mp.sqrt(x), 1 / (2 * mp.pi) ** 0.5), 0, 0.125),
+    "I1_FAR": (
+        at_infinity(lambda x: mp.besseli(1, x) * mp.exp(-x) * mp.sqrt(x), 1 / (2 * mp.pi) ** 0.5),
+        0,
+        0.125,
+    ),
     "K0_NEAR": (lambda u: modified_without_log(0, root(u)), 0, 4),
-    "K0_FAR": (at_infinity(lambda x: mp.besselk(0, x) * mp.exp(x) * mp.sqrt(x), (mp.pi / 2) ** 0.5), 0, 0.5),
+    "K0_FAR": (
+        at_infinity(lambda x: mp.besselk(0, x) * mp.exp(x) * mp.sqrt(x), (mp.pi / 2) ** 0.5),
+        0,
+        0.5,
+    ),
     "K1_NEAR": (lambda u: modified_without_log(1, root(u)), 0, 4),
-    "K1_FAR": (at_infinity(lambda x: mp.besselk(1, x) * mp.exp(x) * mp.sqrt(x), (mp.pi / 2) ** 0.5), 0, 0.5),
-    "ERFCX": (lambda t: mp.erfc(_shepherd(t)) * mp.exp(_shepherd(t) ** 2) * (1 + 2 * _shepherd(t)), -1, 1),
-    "LGAMMA": (at_infinity(lambda z: mp.loggamma(z) - (z - 0.5) * (mp.log(z) - 1), mp.log(2 * mp.pi) / 2 - 0.5), 0, 1),
+    "K1_FAR": (
+        at_infinity(lambda x: mp.besselk(1, x) * mp.exp(x) * mp.sqrt(x), (mp.pi / 2) ** 0.5),
+        0,
+        0.5,
+    ),
+    "ERFCX": (
+        lambda t: mp.erfc(_shepherd(t)) * mp.exp(_shepherd(t) ** 2) * (1 + 2 * _shepherd(t)),
+        -1,
+        1,
+    ),
+    "LGAMMA": (
+        at_infinity(
+            lambda z: mp.loggamma(z) - (z - 0.5) * (mp.log(z) - 1), mp.log(2 * mp.pi) / 2 - 0.5
+        ),
+        0,
+        1,
+    ),
     "DIGAMMA": (at_infinity(lambda z: mp.psi(0, z) - mp.log(z) + 1 / (2 * z), 0), 0, 1),
     "NDTRI_NEAR": (lambda u: mp.sqrt(2) * mp.erfinv(2 * root(u)) / root(u), 0, 0.141),
     "NDTRI_FAR": (lambda v: _quantile(1 / v) - 1 / v + mp.log(1 / v) * v, 0.025, 0.5),

@@ -7,10 +7,12 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from torch2keras.loading import settle_triton
+from torch2keras.workarounds.triton_import import settle_triton
 
 if TYPE_CHECKING:
     from torch2keras.converted import Converted as Converted
+    from torch2keras.declarations.leaf import leaf as leaf
+    from torch2keras.declarations.registry import lowering as lowering
     from torch2keras.errors import CaptureError as CaptureError
     from torch2keras.errors import InputError as InputError
     from torch2keras.errors import LoweringError as LoweringError
@@ -20,13 +22,11 @@ if TYPE_CHECKING:
     from torch2keras.errors import UnsafeFileError as UnsafeFileError
     from torch2keras.errors import UnsupportedOpError as UnsupportedOpError
     from torch2keras.errors import VerificationError as VerificationError
-    from torch2keras.explanation import Explanation as Explanation
-    from torch2keras.explanation import explain as explain
-    from torch2keras.leaves import leaf as leaf
+    from torch2keras.explanation.explain import Explanation as Explanation
+    from torch2keras.explanation.explain import explain as explain
+    from torch2keras.inspection import Inspection as Inspection
+    from torch2keras.inspection import inspect as inspect
     from torch2keras.pipeline import convert as convert
-    from torch2keras.preflight import Inspection as Inspection
-    from torch2keras.preflight import inspect as inspect
-    from torch2keras.registry import lowering as lowering
 
 HOMES = {
     "converted": "Converted",
@@ -34,11 +34,11 @@ HOMES = {
         "CaptureError InputError LoweringError OutputError SourceError Torch2KerasError UnsafeFileError "
         "UnsupportedOpError VerificationError"
     ),
-    "explanation": "Explanation explain",
-    "leaves": "leaf",
+    "explanation.explain": "Explanation explain",
+    "declarations.leaf": "leaf",
     "pipeline": "convert",
-    "preflight": "Inspection inspect",
-    "registry": "lowering",
+    "inspection": "Inspection inspect",
+    "declarations.registry": "lowering",
 }
 """Which module each public name lives in."""
 

@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import keras
 import torch
-from torch import nn
 
-from torch2keras.build import single, to_numpy
-from torch2keras.call_check import check_call
-from torch2keras.capture import Captured
-from torch2keras.ir import Graph, Value
-from torch2keras.layout import LayoutPlan
-from torch2keras.loops import as_graph, loops
-from torch2keras.lower import Lowered
-from torch2keras.ports import Port, port, port_names
-from torch2keras.report import Report, make_report
-from torch2keras.saving import save_model
-from torch2keras.verify import Verification, verify_conversion
-from torch2keras.weights import load_state_dict, state_dict
-
-
-@dataclass(frozen=True, eq=False)
-class Conversion:
-    """What each stage of the pipeline made."""
-
-    module: nn.Module
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    captured: Captured
-    graph: Graph
-    plan: LayoutPlan
-    lowered: Lowered
-
-    @cached_property
-    def inputs(self) -> tuple[Port, ...]:
-        """The ports of the model's inputs."""
-        names, _ = port_names(self.graph)
-        given = zip(self.graph.inputs, self.lowered.input_forms, names, self.captured.complex_inputs, strict=True)
-        return tuple(port(self.plan.space, v, f, n, is_complex=z) for v, f, n, z in given)
-
-    @cached_property
-    def outputs(self) -> tuple[Port, ...]:
-        """The ports of the model's outputs."""
-        _, names = port_names(self.graph)
-        given = zip(self.graph.outputs, self.lowered.output_forms, self.captured.complex_outputs, strict=True)
-        held = [(v, f, z) for v, f, z in given if f is not None]
-        return tuple(port(self.plan.space, v, f, n, is_complex=z) for (v, f, z), n in zip(held, names, strict=True))
+from torch2keras.conversion.input_check import check_call
+from torch2keras.conversion.ports import Port
+from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.weights import load_state_dict, state_dict
+from torch2keras.graph.ir import Value
+from torch2keras.keras_graph.graph import loops
+from torch2keras.keras_model.build import single
+from torch2keras.keras_model.recurrent_graphs import as_graph
+from torch2keras.keras_model.saving import save_model
+from torch2keras.reporting.report import Report, make_report
+from torch2keras.runtime.arrays import to_numpy
+from torch2keras.verification.results import Verification
+from torch2keras.verification.verify import verify_conversion
 
 
 class Converted:
@@ -61,7 +32,9 @@ class Converted:
     which says its layout. Calling a Converted takes arrays in PyTorch's order and answers in the module's structure.
     """
 
-    def __init__(self, model: keras.Model, layers: Mapping[str, keras.Layer], conversion: Conversion) -> None:
+    def __init__(
+        self, model: keras.Model, layers: Mapping[str, keras.Layer], conversion: Conversion
+    ) -> None:
         self.model = model
         self.layers = layers
         self.conversion = conversion
@@ -82,7 +55,7 @@ class Converted:
     @property
     def report(self) -> Report:
         """What became of each module and op, and how close the numbers are."""
-        return make_report(self)
+        return make_report(self.conversion, self.model, self.verification)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the Keras model on arrays or tensors in PyTorch's order; NumPy arrays in the module's own structure.
@@ -117,7 +90,7 @@ class Converted:
 
         Raises VerificationError, which names the first value that diverges.
         """
-        self.verification = verify_conversion(self, probes)
+        self.verification = verify_conversion(self.conversion, self.run, probes)
         return self.verification
 
     def save(self, path: str | Path) -> Path:
@@ -129,11 +102,11 @@ class Converted:
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The Keras model's weights as the module's state_dict."""
-        return state_dict(self)
+        return state_dict(self.conversion, self.layers, self.unheld)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy a state_dict of the module into the Keras model.
 
         Raises InputError where names or shapes do not fit.
         """
-        load_state_dict(self, state)
+        self.unheld = load_state_dict(self.conversion, self.layers, state)

@@ -36,7 +36,9 @@ class Torch2KerasError(Exception):
         if not self.rows:
             return self.headline
         pad = "\n  " + " " * (LABEL_WIDTH + 1)
-        lines = [f"  {label:<{LABEL_WIDTH}} {text.replace(chr(10), pad)}" for label, text in self.rows]
+        lines = [
+            f"  {label:<{LABEL_WIDTH}} {text.replace(chr(10), pad)}" for label, text in self.rows
+        ]
         return "\n".join([self.headline, "", *lines])
 
 

@@ -9,29 +9,30 @@ from typing import Any, Literal
 from torch import nn
 
 import torch2keras.ops  # noqa: F401 - fills the registry
-from torch2keras.axes import infer_axes
-from torch2keras.build import build
-from torch2keras.capture import Captured
-from torch2keras.capture import capture as capture_program
-from torch2keras.converted import Conversion, Converted
+from torch2keras.capture.captured import Captured
+from torch2keras.capture.example_inputs import nominal_dtype
+from torch2keras.capture.export import capture as capture_program
+from torch2keras.capture.module_call import module_call
+from torch2keras.conversion.record import Conversion
+from torch2keras.converted import Converted
+from torch2keras.declarations.registry import registry
+from torch2keras.declarations.unsupported import require_lowerings
 from torch2keras.errors import InputError, LoweringError, Torch2KerasError, UnsupportedOpError
-from torch2keras.global_state import unchanged
-from torch2keras.importer import import_graph
-from torch2keras.layout import assign_layouts
-from torch2keras.loading import load_exporter
-from torch2keras.lower import Survey, lower
-from torch2keras.module_call import module_call
-from torch2keras.passes import decompose
-from torch2keras.passes.attention_parts import attention_parts
-from torch2keras.passes.complex_pairs import split_complex
-from torch2keras.passes.dead_code import drop_dead_code
-from torch2keras.passes.fold_constants import fold_constants
-from torch2keras.passes.zero_states import zero_states
-from torch2keras.ports import wanted_orders
-from torch2keras.progress import Progress, silent
-from torch2keras.reference import nominal_dtype
-from torch2keras.registry import registry
-from torch2keras.support import require_lowerings
+from torch2keras.fx_passes.decompose import decompose
+from torch2keras.fx_passes.split_complex import split_complex
+from torch2keras.graph.importer import import_graph
+from torch2keras.ir_passes.decompose_attention import attention_parts
+from torch2keras.ir_passes.drop_dead_code import drop_dead_code
+from torch2keras.ir_passes.drop_zero_states import zero_states
+from torch2keras.ir_passes.fold_constants import fold_constants
+from torch2keras.keras_model.build import build
+from torch2keras.layout.assign import assign_layouts
+from torch2keras.layout.axis_inference import infer_axes
+from torch2keras.layout.port_orders import wanted_orders
+from torch2keras.lower.lower import Survey, lower
+from torch2keras.runtime.isolation import unchanged
+from torch2keras.runtime.progress import Progress, silent
+from torch2keras.workarounds.triton_import import load_exporter
 
 
 def convert(
@@ -96,7 +97,15 @@ def request(
 ) -> Request:
     """What the arguments of `convert` and `inspect` ask for."""
     call = module_call(module, args, kwargs)
-    return Request(module, call.args, call.kwargs, dynamic_shapes, layout, name or type(module).__name__, call.notes)
+    return Request(
+        module,
+        call.args,
+        call.kwargs,
+        dynamic_shapes,
+        layout,
+        name or type(module).__name__,
+        call.notes,
+    )
 
 
 def captured_by(ask: Request, way: str, progress: Progress) -> Captured:
@@ -104,10 +113,16 @@ def captured_by(ask: Request, way: str, progress: Progress) -> Captured:
     load_exporter()
     progress("capture")
     if way not in ("export", "trace"):
-        raise InputError(f"no way to capture is called {way!r}", [("next", 'use capture="export" or capture="trace"')])
+        raise InputError(
+            f"no way to capture is called {way!r}",
+            [("next", 'use capture="export" or capture="trace"')],
+        )
     if way == "trace" and ask.dynamic_shapes is not None:
         why = "tracing fixes every size to the example's"
-        raise InputError('capture="trace" takes no dynamic_shapes', [("why", why), ("next", "leave one of them out")])
+        raise InputError(
+            'capture="trace" takes no dynamic_shapes',
+            [("why", why), ("next", "leave one of them out")],
+        )
     return _captured(ask, dynamic_shapes=ask.dynamic_shapes, trace=way == "trace")
 
 
@@ -134,12 +149,16 @@ def _converted(ask: Request, captured: Captured, progress: Progress) -> Converte
     return Converted(model, layers, conversion)
 
 
-def lowered(ask: Request, captured: Captured, progress: Progress, survey: Survey | None = None) -> Conversion:
+def lowered(
+    ask: Request, captured: Captured, progress: Progress, survey: Survey | None = None
+) -> Conversion:
     """The captured module as a Keras graph; with a `survey`, refused ops and all."""
     progress("import")
     real = split_complex(captured.graph_module, captured.program.graph_signature.input_specs)
     flat = decompose(real, registry.__contains__)
-    graph = attention_parts(drop_dead_code(zero_states(fold_constants(import_graph(captured.program, flat)))))
+    graph = attention_parts(
+        drop_dead_code(zero_states(fold_constants(import_graph(captured.program, flat))))
+    )
     if survey is None:
         require_lowerings(graph)
     progress("layout")

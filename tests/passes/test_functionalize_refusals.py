@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from exported import Calls, assert_golden
-from torch2keras.capture import capture
+from torch2keras.capture.export import capture
 from torch2keras.errors import UnsupportedOpError
 
 N, C, L = 2, 3, 7
@@ -44,7 +44,9 @@ class KeepsStatistics(nn.Module):
         self.norm = nn.BatchNorm1d(C)
 
     def forward(self, x):
-        return nn.functional.batch_norm(x, self.norm.running_mean, self.norm.running_var, training=True)
+        return nn.functional.batch_norm(
+            x, self.norm.running_mean, self.norm.running_var, training=True
+        )
 
 
 def write_to_expanded(x):

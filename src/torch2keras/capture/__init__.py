@@ -1,0 +1,1 @@
+"""nn.Module -> ExportedProgram, and its graph without modes, in-place ops and copies."""

@@ -1,0 +1,1 @@
+"""One conversion: its record, its ports, its weights."""

@@ -1,0 +1,1 @@
+"""What an op declares of itself: patterns, costs, the registry of lowerings."""

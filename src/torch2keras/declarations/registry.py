@@ -1,0 +1,204 @@
+"""Which ATen op is lowered how: `@lowering`, `pointwise`, and the structural ops that need no converter.
+
+Each declaration is checked against the op's ATen schema when the module that makes it is imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from torch2keras.declarations.costs import Price
+from torch2keras.declarations.patterns import Pattern, parse
+from torch2keras.graph.ir import Node, Value
+
+OpOverload = torch._ops.OpOverload
+
+
+Converter = Callable[..., Any]
+
+
+Declaration = str | Callable[[Mapping[str, Any]], str | None]
+
+
+IGNORED = ("generator", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy")
+"""Arguments that change where or how a tensor lies in memory, never its numbers; converters don't get them."""
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How one op becomes Keras calls, and which of its axes are the same."""
+
+    op: OpOverload
+    convert: Converter
+    torch: Declaration | None = None
+    keras: Declaration | None = None
+    moved: float | None = None
+    """Of a kernel that can also run in other orders: the price of each operand or result out of the kernel's."""
+    price: Price | None = None
+    """Of an op that runs in any order: what it costs in each."""
+    promote: bool = False
+    """Operands are cast to their common type first, as PyTorch's type promotion does."""
+    axis_names: tuple[str, ...] = ()
+    """Names of the pattern whose stored positions the converter asks for."""
+    summary: str = ""
+    when: str = ""
+
+    def patterns(self, node: Node) -> tuple[Pattern, Pattern | None] | None:
+        """The declaration with one term for each operand and result of this node; None where it is pinned."""
+        text = _declared(self.torch, node)
+        if text is None:
+            return None
+        order = _declared(self.keras, node)
+        return expand(parse(text), node), (order and expand(parse(order), node)) or None
+
+
+def _declared(declaration: Declaration | None, node: Node) -> str | None:
+    return declaration(node.args) if callable(declaration) else declaration
+
+
+def tensor_arguments(op: OpOverload) -> list[torch._C.Argument]:
+    """The schema's arguments that hold tensors, or lists of them."""
+    return [a for a in op._schema.arguments if "Tensor" in str(a.type)]
+
+
+def expand(pattern: Pattern, node: Node) -> Pattern:
+    """One term for each tensor that is really there: an absent optional has none, a list has its own or repeats one."""
+    names = tensor_arguments(node.op)
+    terms = iter(
+        pattern.operands if len(pattern.operands) == len(names) else pattern.operands * len(names)
+    )
+    each = len(pattern.operands) not in (1, len(names))
+    operands = []
+    for argument in names:
+        value = node.args.get(argument.name)
+        members = [
+            m
+            for m in (value if isinstance(value, list | tuple) else (value,))
+            if isinstance(m, Value)
+        ]
+        operands += [next(terms) for _ in members] if each else [next(terms)] * len(members)
+    results = (
+        pattern.results
+        if len(pattern.results) == len(node.outputs)
+        else pattern.results * len(node.outputs)
+    )
+    return Pattern(tuple(operands), tuple(results))
+
+
+@dataclass
+class Registry:
+    """All lowerings, by op."""
+
+    lowerings: dict[OpOverload, Lowering] = field(default_factory=dict)
+    views: set[OpOverload] = field(default_factory=set)
+    """Ops that only regroup dimensions: reshape, flatten, squeeze; what they do is read off the shapes."""
+    permutes: set[OpOverload] = field(default_factory=set)
+    """Ops that only reorder dimensions; their permutation is read off a probe."""
+    aliases: set[OpOverload] = field(default_factory=set)
+    """Ops that return their first argument's values unchanged."""
+    refused: dict[OpOverload, str] = field(default_factory=dict)
+    """Ops that stock Keras cannot express, whatever their arguments, and why."""
+
+    def __contains__(self, op: object) -> bool:
+        return op in self.lowerings or op in self.views or op in self.permutes or op in self.aliases
+
+    def __iter__(self) -> Iterator[OpOverload]:
+        return iter([*self.lowerings, *self.views, *self.permutes, *self.aliases])
+
+
+registry = Registry()
+
+
+def lowering(
+    *ops: OpOverload,
+    axes: Declaration | None = None,
+    torch: Declaration | None = None,
+    keras: Declaration | None = None,
+    moved: float | None = None,
+    price: Price | None = None,
+    promote: bool = False,
+) -> Callable[[Converter], Converter]:
+    """Register a converter for ATen ops.
+
+    `axes` declares which axes are the same, for ops that work in any order, and `price` (`prices`) what they cost
+    where TensorFlow's kernel has another one; `torch` and `keras` declare it for a
+    kernel that wants an order. With `moved` that kernel can also run in other orders, at this price, in transposes,
+    for each operand or result that is not in its own. With neither, operands and result are pinned to PyTorch's order.
+    A declaration may be a function of the node's arguments. The converter's parameters are the schema's, in its order
+    and with its defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the
+    stored positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes,
+    `letters` for each operand and result a string of one letter a stored dimension (`equation.letters`), and `used`
+    for each result whether the model reads it.
+
+    Raises TypeError where the converter does not fit the schema, ValueError where a pattern is malformed.
+    """
+
+    def register(convert: Converter) -> Converter:
+        for op in ops:
+            names = check(op, convert)
+            check_terms(op, axes or torch)
+            check_terms(op, keras)
+            summary = (inspect.getdoc(convert) or "").partition("\n")[0]
+            registry.lowerings[op] = Lowering(
+                op, convert, axes or torch, keras, moved, price, promote, names, summary
+            )
+        return convert
+
+    return register
+
+
+def pointwise(table: Mapping[OpOverload, Converter], *, promote: bool = True) -> None:
+    """Register ops that act on each position alone: `table` maps each to a function of its operands."""
+    for op, convert in table.items():
+        summary = f"`keras.ops.{getattr(convert, 'op_name', getattr(convert, '__name__', ''))}`"
+        registry.lowerings[op] = Lowering(op, convert, "...", promote=promote, summary=summary)
+
+
+def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:
+    """Raise TypeError unless the converter's parameters are the schema's; answer the axis names it asks for."""
+    schema = [a for a in op._schema.arguments if a.name not in IGNORED]
+    parameters = list(inspect.signature(convert).parameters.values())
+    wanted = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    expected = [
+        ("x" if i == 0 and a.name in ("self", "input") else a.name) for i, a in enumerate(schema)
+    ]
+    got = [p.name for p in wanted]
+    if got not in (expected, [a.name for a in schema]):
+        message = f"{convert.__name__} takes {got}, but {op} has {expected}: {op._schema}"
+        raise TypeError(message)
+    for parameter, argument in zip(wanted, schema, strict=True):
+        if argument.has_default_value() and not _same_default(
+            parameter.default, argument.default_value
+        ):
+            theirs = argument.default_value
+            message = f"{convert.__name__}: {parameter.name} defaults to {parameter.default}, {op} to {theirs}"
+            raise TypeError(message)
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def _same_default(ours: Any, theirs: Any) -> bool:
+    """A list of equal numbers may be declared as the one number: stride=1 for stride=[1, 1]."""
+    if ours is inspect.Parameter.empty:
+        return False
+    if isinstance(theirs, list):
+        return (
+            ours in ((), [])
+            if not theirs
+            else (list(ours) if isinstance(ours, list | tuple) else [ours]) in (theirs, theirs[:1])
+        )
+    return bool(ours == theirs)
+
+
+def check_terms(op: OpOverload, declaration: Declaration | None) -> None:
+    """Raise ValueError where a pattern is malformed or has another number of terms than the schema has tensors."""
+    if not isinstance(declaration, str):
+        return
+    pattern, tensors = parse(declaration), tensor_arguments(op)
+    if len(pattern.operands) not in (1, len(tensors)):
+        message = f"{declaration!r} has {len(pattern.operands)} operand terms, {op} has {len(tensors)} tensors"
+        raise ValueError(message)

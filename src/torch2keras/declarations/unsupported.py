@@ -1,0 +1,44 @@
+"""Refuse a graph with ops that have no lowering: all of them in one error."""
+
+from __future__ import annotations
+
+import difflib
+
+from torch2keras.declarations.registry import registry
+from torch2keras.errors import UnsupportedOpError
+from torch2keras.graph.ir import Graph, Node
+
+
+def require_lowerings(graph: Graph) -> None:
+    """Raises UnsupportedOpError, which names each op without a lowering, where it stands and with which shapes."""
+    missing = [node for node in graph.nodes if node.op not in registry]
+    if not missing:
+        return
+    first, *rest = {node.op: node for node in reversed(missing)}.values()
+    also = "\n".join(
+        f"{node.op}  {node.origin.path or '(the module itself)'}  {node.origin.source}"
+        for node in rest
+    )
+    raise unsupported(first, also)
+
+
+def unsupported(node: Node, also: str = "") -> UnsupportedOpError:
+    """The error for an op that has no lowering."""
+    return UnsupportedOpError(
+        f"no lowering for {node.op}",
+        [
+            *node.origin.rows(),
+            ("inputs", ", ".join(map(str, node.operands))),
+            ("why", registry.refused.get(node.op, "")),
+            ("nearest", "" if node.op in registry.refused else nearest(node)),
+            ("next", f"register one: @t2k.lowering(torch.ops.{node.op}), docs/add-an-op.md"),
+            ("also", also),
+        ],
+    )
+
+
+def nearest(node: Node) -> str:
+    """A supported op with a similar name."""
+    names = {str(op): op for op in registry}
+    close = difflib.get_close_matches(str(node.op), names, n=1, cutoff=0.7)
+    return f"{close[0]} is supported" if close else ""

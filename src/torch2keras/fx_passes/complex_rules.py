@@ -1,0 +1,251 @@
+"""What each ATen op means on complex numbers, in terms of real ATen ops: a table of rules over pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+
+from torch2keras.fx_passes.complex_fourier import FOURIER
+from torch2keras.fx_passes.complex_pair import Pair, Rule, bilinear, pair, partwise, real_dtype
+
+aten = torch.ops.aten
+
+
+PARTWISE = {
+    aten.reshape.default, aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints,
+    aten.unflatten.int, aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default,
+    aten.permute.default, aten.transpose.int, aten.t.default, aten.numpy_T.default, aten.mT.default,
+    aten.movedim.int, aten.movedim.intlist, aten.swapaxes.default, aten.swapdims.default, aten.moveaxis.int,
+    aten.moveaxis.intlist, aten.expand.default, aten.repeat.default, aten.repeat_interleave.self_int,
+    aten.clone.default, aten.contiguous.default, aten.alias.default, aten.lift_fresh_copy.default,
+    aten.detach.default, aten.slice.Tensor, aten.select.int, aten.narrow.default, aten.unbind.int,
+    aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default, aten.cat.default, aten.stack.default,
+    aten.index.Tensor, aten.index_select.default, aten.gather.default, aten.take_along_dim.default,
+    aten.where.self, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.select_scatter.default,
+    aten.slice_scatter.default, aten.index_put.default, aten.constant_pad_nd.default, aten.pad.default,
+    aten.unfold.default, aten.flip.default, aten.roll.default, aten.diagonal.default, aten.diag_embed.default,
+    aten.tril.default, aten.triu.default, aten.neg.default, aten._neg_view.default, aten.resolve_neg.default,
+    aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor, aten.sub.Scalar, aten.rsub.Tensor, aten.rsub.Scalar,
+    aten.sum.default, aten.sum.dim_IntList, aten.mean.default, aten.mean.dim, aten.cumsum.default,
+    aten.zeros.default, aten.zeros_like.default, aten.new_zeros.default, aten.full.default,
+    aten.full_like.default, aten.scalar_tensor.default, aten.fill.Scalar,
+}  # fmt: skip
+
+
+PRODUCTS = (
+    aten.mul.Tensor, aten.mul.Scalar, aten.matmul.default, aten.mm.default, aten.bmm.default, aten.mv.default,
+    aten.dot.default, aten.outer.default,
+)  # fmt: skip
+
+
+CASTS = (aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten._to_copy.default)
+
+
+NORMS = (
+    aten.linalg_vector_norm.default,
+    aten.norm.Scalar,
+    aten.norm.ScalarOpt_dim,
+    aten.norm.ScalarOpt_dim_dtype,
+)
+
+
+MOST_FACTORS = 8
+"""Powers up to this are products."""
+
+
+times: Callable[[Any, Any], Pair] = bilinear(aten.mul.Tensor)
+
+
+def modulus(z: Any) -> torch.Tensor:
+    """The absolute value; at zero, where it has no derivative, its gradient is zero as in PyTorch."""
+    re, im = pair(z)
+    square = re * re + im * im
+    zero = square == 0
+    return torch.where(zero, 0.0, torch.sqrt(torch.where(zero, 1.0, square)))
+
+
+def phase(z: Any) -> torch.Tensor:
+    """The angle, from -pi to pi."""
+    re, im = pair(z)
+    return torch.atan2(im, re)
+
+
+def polar(radius: Any, angle: Any) -> Pair:
+    """By absolute value and angle."""
+    return Pair(radius * torch.cos(angle), radius * torch.sin(angle))
+
+
+def conjugate(z: Any) -> Pair:
+    """The mirror image at the real axis."""
+    re, im = pair(z)
+    return Pair(re, -im)
+
+
+def reciprocal(z: Any) -> Pair:
+    """1 / z."""
+    re, im = pair(z)
+    square = re * re + im * im
+    return Pair(re / square, -im / square)
+
+
+def divide(a: Any, b: Any) -> Pair:
+    """The quotient a / b."""
+    if isinstance(b, complex):
+        return times(a, 1 / b)
+    if not isinstance(b, Pair):
+        return Pair(pair(a).re / b, pair(a).im / b)
+    square = b.re * b.re + b.im * b.im
+    re, im = times(a, conjugate(b))
+    return Pair(re / square, im / square)
+
+
+def exp(z: Pair) -> Pair:
+    """The exponential function."""
+    return polar(torch.exp(z.re), z.im)
+
+
+def log(z: Pair) -> Pair:
+    """The logarithm with an imaginary part from -pi to pi."""
+    return Pair(torch.log(modulus(z)), phase(z))
+
+
+def power(z: Any, exponent: Any) -> Pair:
+    """z^exponent for a real number."""
+    if isinstance(exponent, complex) or not isinstance(z, Pair):
+        message = f"a power with the exponent {exponent}"
+        raise NotImplementedError(message)
+    if exponent == int(exponent) and 0 < exponent <= MOST_FACTORS:
+        result = z
+        for _ in range(int(exponent) - 1):
+            result = times(result, z)
+        return result
+    return polar(modulus(z) ** exponent, phase(z) * exponent)
+
+
+def sine(z: Pair) -> Pair:
+    """The sine."""
+    return Pair(torch.sin(z.re) * torch.cosh(z.im), torch.cos(z.re) * torch.sinh(z.im))
+
+
+def cosine(z: Pair) -> Pair:
+    """The cosine."""
+    return Pair(torch.cos(z.re) * torch.cosh(z.im), -torch.sin(z.re) * torch.sinh(z.im))
+
+
+def hyperbolic_sine(z: Pair) -> Pair:
+    """The hyperbolic sine."""
+    return Pair(torch.sinh(z.re) * torch.cos(z.im), torch.cosh(z.re) * torch.sin(z.im))
+
+
+def hyperbolic_cosine(z: Pair) -> Pair:
+    """The hyperbolic cosine."""
+    return Pair(torch.cosh(z.re) * torch.cos(z.im), torch.sinh(z.re) * torch.sin(z.im))
+
+
+def direction(z: Any) -> Pair:
+    """The quotient z / |z|, and zero of zero."""
+    re, im = pair(z)
+    size = modulus(z)
+    size = torch.where(size == 0, 1.0, size)
+    return Pair(re / size, im / size)
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Pair:
+    """The product with the transposed weight, and the bias."""
+    w = pair(weight)
+    result: Pair = bilinear(aten.matmul.default)(
+        x, Pair(w.re.mT, w.im.mT) if isinstance(weight, Pair) else weight.mT
+    )
+    return result if bias is None else Pair(*partwise(aten.add.Tensor)(result, bias))
+
+
+def cast(op: OpOverload) -> Rule:
+    """Parts in the real type of a complex one; a real type keeps the real part alone."""
+
+    def rule(z: Any, *args: Any, **kwargs: Any) -> Any:
+        kinds = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.dtype)]
+        if kinds and not kinds[0].is_complex:
+            return op(z.re, *args, **kwargs)
+        return partwise(op)(z, *args, **kwargs)
+
+    return rule
+
+
+def of_modulus(op: OpOverload) -> Rule:
+    """A norm: of the absolute values."""
+
+    def rule(z: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        real = {
+            name: real_dtype(v) if isinstance(v, torch.dtype) else v for name, v in kwargs.items()
+        }
+        result: torch.Tensor = op(modulus(z), *args, **real)
+        return result
+
+    return rule
+
+
+def ones_like(z: Any, **kwargs: Any) -> Pair:
+    """One, without an imaginary part."""
+    one = torch.ones_like(pair(z).re)
+    return Pair(one, torch.zeros_like(one))
+
+
+def ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
+    """Ones of a complex type."""
+    one = torch.ones(size, dtype=real_dtype(dtype))
+    return Pair(one, torch.zeros_like(one))
+
+
+RULES: dict[OpOverload, Rule] = {
+    **{op: partwise(op) for op in PARTWISE},
+    **{op: bilinear(op) for op in PRODUCTS},
+    **{op: cast(op) for op in CASTS},
+    **{op: of_modulus(op) for op in NORMS},
+    **FOURIER,
+    aten.view_as_real.default: lambda z: torch.stack([z.re, z.im], -1),
+    aten.view_as_complex.default: lambda x: Pair(x.select(-1, 0), x.select(-1, 1)),
+    aten.complex.default: lambda re, im: Pair(*aten.broadcast_tensors([re, im])),
+    aten.polar.default: polar,
+    aten.real.default: lambda z: pair(z).re,
+    aten.imag.default: lambda z: z.im,
+    aten.conj.default: conjugate,
+    aten._conj.default: conjugate,
+    aten._conj_physical.default: conjugate,
+    aten.conj_physical.default: conjugate,
+    aten.resolve_conj.default: pair,
+    aten.abs.default: modulus,
+    aten.angle.default: phase,
+    aten.sgn.default: direction,
+    aten.div.Tensor: divide,
+    aten.div.Scalar: divide,
+    aten.reciprocal.default: reciprocal,
+    aten.square.default: lambda z: times(z, z),
+    aten.pow.Tensor_Scalar: power,
+    aten.sqrt.default: lambda z: power(z, 0.5),
+    aten.rsqrt.default: lambda z: power(z, -0.5),
+    aten.exp.default: exp,
+    aten.log.default: log,
+    aten.log2.default: lambda z: divide(log(z), math.log(2)),
+    aten.log10.default: lambda z: divide(log(z), math.log(10)),
+    aten.sin.default: sine,
+    aten.cos.default: cosine,
+    aten.sinh.default: hyperbolic_sine,
+    aten.cosh.default: hyperbolic_cosine,
+    aten.linear.default: linear,
+    aten.ones.default: ones,
+    aten.ones_like.default: ones_like,
+    aten.eq.Tensor: lambda a, b: (pair(a).re == pair(b).re) & (pair(a).im == pair(b).im),
+    aten.ne.Tensor: lambda a, b: (pair(a).re != pair(b).re) | (pair(a).im != pair(b).im),
+    aten.isnan.default: lambda z: torch.isnan(z.re) | torch.isnan(z.im),
+    aten.isinf.default: lambda z: torch.isinf(z.re) | torch.isinf(z.im),
+    aten.isfinite.default: lambda z: torch.isfinite(z.re) & torch.isfinite(z.im),
+    aten.var.correction: lambda z, *args, **kwargs: (
+        aten.var.correction(z.re, *args, **kwargs) + aten.var.correction(z.im, *args, **kwargs)
+    ),
+    aten.sym_size.int: lambda z, dim: z.re.shape[dim],
+}
+"""Keyed by op; a rule takes the op's arguments, with a Pair for each complex tensor."""

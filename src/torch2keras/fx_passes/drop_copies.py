@@ -1,0 +1,116 @@
+"""Drop what is the identity once no value is written to: clone, contiguous, alias, casts to the same dtype.
+
+`view` becomes `reshape`: without those copies the strides of a value are not what they were, and a functional graph has
+no use for the difference. `detach` stays where it stops a gradient, and goes where there is none to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import fx
+from torch.export.graph_signature import InputKind, InputSpec
+
+from torch2keras.fx_passes.fake_values import copied, leaves
+
+aten = torch.ops.aten
+
+
+COPIES = frozenset(
+    {
+        *(
+            aten.clone.default,
+            aten.contiguous.default,
+            aten.alias.default,
+            aten.lift_fresh_copy.default,
+        ),
+        *(aten.lift_fresh.default, aten.alias_copy.default, aten.detach_copy.default),
+    }
+)
+
+
+CASTS = frozenset({aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten.to.other, aten._to_copy.default,
+                   aten.type_as.default})  # fmt: skip
+
+
+FREE_OF_STRIDES = {
+    aten.view.default: aten.reshape.default,
+    aten._unsafe_view.default: aten.reshape.default,
+    aten.view_as.default: aten.reshape_as.default,
+}
+
+
+READS_STRIDES = frozenset({aten.as_strided.default, aten.view_as_complex.default, aten.view.dtype})
+
+
+# Memory without content: PyTorch leaves what is read from it open, so zeros are as good, and the same each time.
+DEFINED = {
+    aten.empty.memory_format: aten.zeros.default,
+    aten.empty_like.default: aten.zeros_like.default,
+    aten.new_empty.default: aten.new_zeros.default,
+}
+
+
+def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) -> fx.GraphModule:
+    """A new graph without copies. `graph_module` must be functional.
+
+    Placeholders that `inputs` does not name count as carriers of a gradient.
+    A graph that reads strides (`as_strided`, `view_as_complex`) keeps its copies.
+    """
+    targets = {node.target for node in graph_module.graph.nodes}
+    keeps_strides = not targets.isdisjoint(READS_STRIDES)
+    constant = {
+        spec.arg.name
+        for spec in inputs
+        if spec.kind in (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+    }
+    graph = fx.Graph()
+    env: dict[fx.Node, fx.Node] = {}
+    with_gradient: set[fx.Node] = set()
+    for node in graph_module.graph.nodes:
+        if _carries_gradient(node, constant, with_gradient):
+            with_gradient.add(node)
+        source = node.args[0] if node.args else None
+        if (
+            not keeps_strides
+            and isinstance(source, fx.Node)
+            and _is_copy(node, source, with_gradient)
+        ):
+            env[node] = env[source]
+            continue
+        env[node] = copy = copied(graph, node, env.__getitem__)
+        if node.target in DEFINED:
+            copy.target = DEFINED[node.target]
+            copy.kwargs = {
+                name: value for name, value in copy.kwargs.items() if name != "memory_format"
+            }
+        elif not keeps_strides:
+            copy.target = FREE_OF_STRIDES.get(node.target, node.target)
+    for node in reversed(graph.nodes):
+        if node.op not in ("placeholder", "output") and not node.users:
+            graph.erase_node(node)
+    graph.lint()
+    return fx.GraphModule(graph_module, graph)
+
+
+def _is_copy(node: fx.Node, source: fx.Node, with_gradient: set[fx.Node]) -> bool:
+    if node.target in COPIES:
+        return True
+    if node.target is aten.detach.default:
+        return source not in with_gradient
+    if node.target in CASTS:
+        return bool(node.meta["val"].dtype == source.meta["val"].dtype)
+    return False
+
+
+def _carries_gradient(node: fx.Node, constant: set[str], with_gradient: set[fx.Node]) -> bool:
+    """Whether a parameter or a floating input reaches this value through differentiable dtypes."""
+    values = list(leaves(node.meta.get("val")))
+    if not any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in values):
+        return False
+    if node.op == "placeholder":
+        return node.name not in constant
+    if node.target is aten.detach.default:
+        return False
+    return any(operand in with_gradient for operand in node.all_input_nodes)

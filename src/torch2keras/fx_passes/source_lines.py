@@ -1,0 +1,116 @@
+"""Where a node of an exported graph comes from: the user's line and the module that ran it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import fx
+
+_TORCH_ROOT = str(Path(torch.__file__).resolve().parent) + os.sep
+
+
+_OWN_ROOT = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+_FRAME = re.compile(r'^\s*File "(?P<file>.+)", line (?P<line>\d+), in .*$')
+
+
+_STEP = re.compile(r"""\.?getattr\((?P<of>.+),\s*['"]?(?P<name>\w+)['"]?\)$""")
+
+
+_SUBSCRIPT = re.compile(r"""\[['"]?(?P<name>[^'"\]]+)['"]?\]""")
+
+
+_ROOTS = ("L__self__", "L['self']", 'L["self"]', "self", "_export_root")
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """One line of somebody's Python file; `line` counts from 1, `text` is stripped."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{_short(self.file)}:{self.line}" + (f"    {self.text}" if self.text else "")
+
+
+@lru_cache(maxsize=4096)
+def is_torch_file(file: str) -> bool:
+    """Whether a file belongs to the installed torch package (or is none: generated code)."""
+    return file.startswith("<") or str(Path(file).resolve()).startswith(_TORCH_ROOT)
+
+
+def user_line(node: fx.Node) -> SourceLine | None:
+    """The innermost line outside torch and this package that made this node; None where torch recorded none."""
+    trace = node.meta.get("stack_trace")
+    return innermost_line(trace) if isinstance(trace, str) else None
+
+
+def innermost_line(trace: str) -> SourceLine | None:
+    """The last frame of a printed traceback that lies outside torch and this package."""
+    found: SourceLine | None = None
+    lines = trace.splitlines()
+    for at, text in enumerate(lines):
+        frame = _FRAME.match(text)
+        if frame is None or is_torch_file(frame["file"]) or frame["file"].startswith(_OWN_ROOT):
+            continue
+        below = lines[at + 1] if at + 1 < len(lines) and not _FRAME.match(lines[at + 1]) else ""
+        found = SourceLine(frame["file"], int(frame["line"]), below.strip())
+    return found
+
+
+def module_path(node: fx.Node) -> tuple[str, str]:
+    """(dotted path, class name) of the innermost module that ran this node; ("", "") where unknown.
+
+    The root module has the path "".
+    """
+    stack = node.meta.get("nn_module_stack")
+    if not stack:
+        return "", ""
+    path, kind = list(stack.values())[-1]
+    name = kind if isinstance(kind, str) else kind.__qualname__
+    return normalise_path(str(path)), name.split("@")[0].rpartition(".")[2]
+
+
+def normalise_path(path: str) -> str:
+    """torch.export's spelling of a module path as the dotted path of `named_modules()`.
+
+    >>> normalise_path("getattr(L['self'].features, '0').conv")
+    'features.0.conv'
+    """
+    while (start := path.rfind("getattr(")) >= 0:
+        end = path.index(")", start)
+        step = _STEP.match(path[start : end + 1])
+        if step is None:
+            break
+        path = f"{path[:start]}{step['of']}.{step['name']}{path[end + 1 :]}"
+    for root in _ROOTS:
+        if path == root or path.startswith((root + ".", root + "[")):
+            path = path[len(root) :]
+            break
+    path = _SUBSCRIPT.sub(lambda found: "." + found["name"], path)
+    parts = [part for part in path.split(".") if part not in ("", "_modules", "_export_root")]
+    return ".".join(part.partition("@")[0] for part in parts)
+
+
+def origin_rows(node: fx.Node) -> list[tuple[str, str]]:
+    """The rows (module, source) with which every error about this node begins."""
+    path, kind = module_path(node)
+    where = f"{path} ({kind})" if path else f"the module itself ({kind})" if kind else ""
+    line = user_line(node)
+    return [("module", where), ("source", str(line) if line else "")]
+
+
+def _short(file: str) -> str:
+    """The path from the current folder for files below it, else the whole path."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except ValueError:
+        return file

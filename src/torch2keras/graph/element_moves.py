@@ -1,0 +1,104 @@
+"""Moves: rearrangements of a tensor's elements, as hashable values that can be called.
+
+A weight is a PyTorch tensor and the moves that bring it into Keras's order and shape. Applied to the element numbers
+(an arange) instead of the data, the same moves tell which element stands where; so weights travel both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+
+class Move(Protocol):
+    """A rearrangement of elements."""
+
+    def __call__(self, tensor: torch.Tensor, /) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """As `torch.reshape`."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Permute:
+    """As `torch.permute`."""
+
+    order: tuple[int, ...]
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.permute(self.order)
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """Elements `start` to `stop` of one dimension."""
+
+    dim: int
+    start: int
+    stop: int
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.narrow(self.dim, self.start, self.stop - self.start)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """As `torch.flip`."""
+
+    dims: tuple[int, ...]
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.flip(self.dims)
+
+
+@dataclass(frozen=True)
+class Take:
+    """Elements of one dimension in another order, as `torch.index_select`."""
+
+    dim: int
+    order: tuple[int, ...]
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.index_select(self.dim, torch.tensor(self.order))
+
+
+@dataclass(frozen=True)
+class Apply:
+    """An ATen op that only moves elements, with the arguments beside its tensor."""
+
+    op: torch._ops.OpOverload
+    name: str
+    """The schema's name of the tensor argument."""
+    args: tuple[tuple[str, Any], ...]
+    result: int | None = None
+    """Which result is meant, of an op that has several."""
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        out = self.op(
+            **{self.name: tensor},
+            **{k: list(v) if isinstance(v, tuple) else v for k, v in self.args},
+        )
+        return out if self.result is None else out[self.result]  # type: ignore[no-any-return]
+
+
+def rearranged(tensor: torch.Tensor, moves: Iterable[Move]) -> torch.Tensor:
+    """All moves, one after the other."""
+    for move in moves:
+        tensor = move(tensor)
+    return tensor
+
+
+def element_numbers(shape: tuple[int, ...], moves: Iterable[Move]) -> torch.Tensor:
+    """For each element of the rearranged tensor its place in the flat original of this shape."""
+    numbers = torch.arange(int(torch.Size(shape).numel())).reshape(shape)
+    return rearranged(numbers, moves)

@@ -1,0 +1,88 @@
+"""Run IR nodes with PyTorch, in float64: to fold constants, and to find the first value that diverges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sympy
+import torch
+
+from torch2keras.graph.ir import Constant, Graph, Node, Value
+
+UP: Mapping[torch.dtype, torch.dtype] = {
+    torch.float32: torch.float64,
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.complex64: torch.complex128,
+}
+
+
+def evaluate(
+    node: Node,
+    value_of: Callable[[Value], torch.Tensor | None],
+    symbols: Mapping[sympy.Symbol, int] | None = None,
+) -> list[torch.Tensor]:
+    """The node's results, float types widened to float64, sizes with their symbols replaced."""
+
+    def widen(argument: Any) -> Any:
+        if isinstance(argument, Value):
+            data = value_of(argument)
+            return data if data is None else data.to(UP.get(data.dtype, data.dtype))
+        if isinstance(argument, list | tuple):
+            return [widen(a) for a in argument]
+        if isinstance(argument, sympy.Expr):
+            number = sympy.sympify(argument.xreplace(dict(symbols or {})))
+            return int(number) if number.is_integer else float(number)
+        return UP.get(argument, argument) if isinstance(argument, torch.dtype) else argument
+
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.no_grad():
+            result = node.op(**{name: widen(a) for name, a in node.args.items()})
+    finally:
+        torch.set_default_dtype(before)
+    return list(result) if isinstance(result, list | tuple) else [result]
+
+
+def run_nodes(
+    graph: Graph, inputs: Sequence[torch.Tensor]
+) -> Iterator[tuple[Node, Value, torch.Tensor]]:
+    """Every node's results in order, in float64."""
+    known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
+    symbols = input_symbols(graph, inputs)
+
+    def value_of(value: Value) -> torch.Tensor:
+        return value.data if isinstance(value, Constant) else known[value]
+
+    for node in graph.nodes:
+        for value, tensor in zip(node.outputs, evaluate(node, value_of, symbols), strict=True):
+            known[value] = tensor
+            yield node, value, tensor
+
+
+def input_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
+    """What each symbol measures in these inputs."""
+    measured = {}
+    for value, tensor in zip(graph.inputs, inputs, strict=True):
+        for size, number in zip(value.type.shape, tensor.shape, strict=True):
+            if (
+                not isinstance(size, int) and len(size.free_symbols) == 1
+            ):  # torch.export's sizes of inputs are linear
+                (symbol,) = size.free_symbols
+                measured[symbol] = int((number - size.subs(symbol, 0)) / size.coeff(symbol))
+    return measured
+
+
+def recompute(constant: Constant, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """A constant's value with other tensors for the named ones."""
+    if constant.recipe is not None:
+        node, number = constant.recipe
+        return evaluate(node, lambda v: recompute(v, tensors) if isinstance(v, Constant) else None)[
+            number
+        ]
+    base = next((tensors[p] for p in constant.paths if p in tensors), constant.tensor)
+    for move in constant.moves:
+        base = move(base)
+    return base

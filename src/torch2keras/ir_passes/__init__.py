@@ -1,0 +1,1 @@
+"""Passes over the typed graph: each takes a Graph and gives a new one."""

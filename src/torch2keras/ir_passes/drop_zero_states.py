@@ -1,0 +1,64 @@
+"""Recurrent layers that start at zero are given no states: so does Keras, and its layer needs no inputs for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+
+from torch2keras.custom_ops.recurrent import recurrent
+from torch2keras.declarations.registry import registry
+from torch2keras.graph.ir import Constant, Graph, Node, Value
+from torch2keras.ir_passes.fold_constants import MOVERS
+
+aten = torch.ops.aten
+
+
+ZEROS = {aten.zeros.default, aten.zeros_like.default, aten.new_zeros.default}
+
+
+FULL = {aten.full.default, aten.full_like.default, aten.new_full.default}
+
+
+KEEPERS = {
+    *MOVERS,
+    aten.expand.default,
+    aten.repeat.default,
+    aten.clone.default,
+    aten.detach.default,
+}
+"""Ops whose results hold no other elements than their operand."""
+
+
+def zero_states(graph: Graph) -> Graph:
+    """The graph in which no recurrent layer reads states that are all zeros."""
+    made = {value: node for node in graph.nodes for value in node.outputs}
+    return replace(graph, nodes=tuple(_without(node, made) for node in graph.nodes))
+
+
+def _without(node: Node, made: Mapping[Value, Node]) -> Node:
+    if node.op is not recurrent.default or not all(
+        is_zero(state, made) for state in node.args["states"]
+    ):
+        return node
+    return replace(node, args={**node.args, "states": ()})
+
+
+def is_zero(value: Value, made: Mapping[Value, Node]) -> bool:
+    """Whether a value is zero for all inputs and all weights."""
+    if isinstance(value, Constant):
+        return _anonymous(value) and not value.tensor.count_nonzero()
+    node = made.get(value)
+    if node is None:
+        return False
+    if node.op in FULL:
+        return bool(node.args["fill_value"] == 0)
+    keeps = node.op in KEEPERS or node.op in registry.views | registry.permutes | registry.aliases
+    return node.op in ZEROS or (keeps and is_zero(node.operands[0], made))
+
+
+def _anonymous(constant: Constant) -> bool:
+    """Whether no state_dict can give the constant other values."""
+    sources = constant.recipe[0].operands if constant.recipe else ()
+    return not constant.paths and all(isinstance(s, Constant) and _anonymous(s) for s in sources)

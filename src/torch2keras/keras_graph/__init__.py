@@ -1,0 +1,1 @@
+"""The Keras model as data, its passes, names, nesting and source code."""

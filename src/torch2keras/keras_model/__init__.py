@@ -1,0 +1,1 @@
+"""KerasGraph -> keras.Model: layers, execution, float64, saving."""

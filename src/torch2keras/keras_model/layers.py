@@ -1,0 +1,98 @@
+"""The Keras layers of a graph: each is made once, and filled with its weights."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+
+from torch2keras.keras_graph.graph import Call, KerasGraph, loops
+from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_model.float64 import exchanged, in_full, split_groups, widen_scale
+from torch2keras.keras_model.recurrent_graphs import step_by_step
+from torch2keras.keras_model.zero_initializers import Blank
+from torch2keras.lower.recorder import LayerCall
+
+
+class Layers:
+    """The layers of a graph, made when first called, each once.
+
+    With `in_turn`, layers that are alike but for the values of their weights are one layer, which takes the weights
+    of each call when it is called: making a layer takes longer than filling it.
+    """
+
+    def __init__(
+        self, graph: KerasGraph, dtype: str | None = None, *, in_turn: bool = False
+    ) -> None:
+        self.graph, self.swap, self.in_turn = graph, exchanged(graph.float_dtype, dtype), in_turn
+        self.made: dict[str, keras.Layer] = {}
+        self.running: dict[str, Callable[..., Any]] = {}
+        self.blank = Blank()
+        self.filled: dict[str, str] = {}
+
+    def __call__(self, call: Call, key: str | None = None) -> keras.Layer:
+        """The layer of a call; `key` is what it is kept by, its name unless given."""
+        key = key or call.name
+        if key not in self.made:
+            dtype = self.swap.get(call.dtype, call.dtype)
+            layer = LayerCall(call.target.removeprefix("layers."), call.config).made(
+                dtype, name=call.name
+            )
+            self.blank.add(layer)
+            if not call.trainable:
+                layer.trainable = False
+            if dtype == "float64":
+                widen_scale(layer)
+                split_groups(layer)
+            self.made[key] = layer
+            self.running[key] = step_by_step(layer) if loops([call]) else layer
+        return self.made[key]
+
+    def names(self) -> Iterator[str]:
+        """The names of all layers and inputs."""
+        yield from (call.name for call in self.graph.calls if call.is_layer)
+        yield from (i.name for i in self.graph.inputs)
+
+    def loaded(self, call: Call) -> Callable[..., Any]:
+        """The layer of a call, which takes its weights before it is first called, on real tensors too."""
+        full = in_full(call) if self.swap.get(call.dtype) == "float64" else None
+        if full is not None:
+            return full
+
+        def run_layer(*args: Any, **kwargs: Any) -> Any:
+            shapes = [tuple(a.shape) for a in args if hasattr(a, "shape")]
+            key = _kind(call, shapes) if self.in_turn and call.weights else call.name
+            layer = self(call, key)
+            if call.weights and self.filled.get(key) != call.name:
+                if not layer.built:
+                    layer.build(*shapes)
+                for attribute, weight in call.weights.items():
+                    assign(variable(layer, attribute), weight)
+                self.filled[key] = call.name
+            return self.running[key](*args, **kwargs)
+
+        return run_layer
+
+    def load(self) -> None:
+        """Copy the weights into all layers that are built."""
+        for call, attribute, weight in self.graph.weights():
+            assign(variable(self.made[call.name], attribute), weight)
+        self.blank.restore()
+
+
+def _kind(call: Call, shapes: Sequence[tuple[int, ...]]) -> str:
+    """All of a layer but the values of its weights; Keras builds it for the ranks of its inputs."""
+    weights = {attribute: weight.shape for attribute, weight in call.weights.items()}
+    return repr((call.target, call.config, call.dtype, weights, [len(s) for s in shapes]))
+
+
+def variable(layer: keras.Layer, attribute: str) -> keras.Variable:
+    """A weight of a layer, or "cell.kernel" of a layer within it."""
+    return operator.attrgetter(attribute)(layer)
+
+
+def assign(to: keras.Variable, weight: Weight) -> None:
+    """Copy a weight, in the variable's own dtype."""
+    to.assign(weight.array(keras.backend.standardize_dtype(to.dtype)))

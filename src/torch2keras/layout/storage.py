@@ -1,0 +1,261 @@
+"""Forms: how a value's axes lie in the dimensions of the stored tensor.
+
+A form is a tuple of groups; each group is the axes (by number, in stored order) that one stored dimension holds.
+An empty group is a dimension of size one. Axes longer than one stand in exactly one group; those of size one may be
+left out, a reshape brings them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from torch2keras.declarations.patterns import AxisLabel
+from torch2keras.graph.ir import Node, Size, Value
+from torch2keras.graph.symbolic import product, simple
+from torch2keras.layout.axes import AxisSpace, Terms, term_values
+from torch2keras.layout.signatures import Order, Signature, insert_missing, kernel_groups
+
+Group = tuple[int, ...]
+
+
+Form = tuple[Group, ...]
+
+
+Frame = list[tuple[AxisLabel, ...]]
+"""The stored dimensions that an op's operands and results have in common, each a run of labels."""
+
+
+def shape_of(space: AxisSpace, value: Value, form: Form) -> tuple[Size, ...]:
+    """The stored shape."""
+    sizes = space.sizes(value)
+    return tuple(product([sizes[i] for i in group]) for group in form)
+
+
+def order_of(space: AxisSpace, value: Value, form: Form) -> Order:
+    """The order of the axes longer than one."""
+    solid = space.solid(value)
+    return tuple(i for group in form for i in group if i in solid)
+
+
+def natural(space: AxisSpace, value: Value, order: Order) -> Form:
+    """An order as a form: neighbouring axes of one dimension together, sizes of one behind their predecessor."""
+    dims = space.dim_of(value)
+    return _grouped(space, value, order, lambda a, b: dims[a] == dims[b])
+
+
+def _grouped(
+    space: AxisSpace, value: Value, order: Order, together: Callable[[int, int], bool]
+) -> Form:
+    """Neighbouring axes that belong together, and those of size one, each behind its predecessor's dimension."""
+    dims, solid = space.dim_of(value), set(space.solid(value))
+    groups: list[list[int]] = []
+    for axis in order:
+        if groups and together(groups[-1][-1], axis):
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    for axis in range(len(dims)):
+        if axis not in solid:
+            before = [k for k, g in enumerate(groups) if any(dims[i] == dims[axis] - 1 for i in g)]
+            groups.insert(before[-1] + 1 if before else 0, [axis])
+    return tuple(map(tuple, groups))
+
+
+def pieces(space: AxisSpace, value: Value, source: Form, target: Form) -> list[Group]:
+    """The source's axes in runs that stay together on the way to the target, in the source's order."""
+    solid = set(space.solid(value))
+    place: dict[int, tuple[int, int]] = {}
+    for number, group in enumerate(target):
+        for i, axis in enumerate(a for a in group if a in solid):
+            place[axis] = (number, i)
+    runs: list[list[int]] = []
+    for group in source:
+        start = True
+        for axis in (a for a in group if a in solid):
+            number, i = place[axis]
+            if not start and place[runs[-1][-1]] == (number, i - 1):
+                runs[-1].append(axis)
+            else:
+                runs.append([axis])
+            start = False
+    return [tuple(run) for run in runs]
+
+
+def dynamic(shape: Sequence[Size]) -> int:
+    """How many sizes are symbolic."""
+    return sum(not isinstance(simple(s), int) for s in shape)
+
+
+@dataclass(frozen=True)
+class NodeForms:
+    """The form of each operand and result of one node."""
+
+    forms: tuple[Form, ...]
+    positions: tuple[dict[str, list[int]], ...]
+    """For each term: slot -> the stored dimensions that hold it."""
+
+
+def node_forms(
+    space: AxisSpace, node: Node, signature: Signature, stored: Sequence[Form | None]
+) -> NodeForms:
+    """Forms that fit a signature, as near as can be to those in which the operands are stored (None: a constant)."""
+    values, terms = term_values(node), space.terms[node]
+    if terms is None:
+        return NodeForms(tuple(_by_dim(space, v) for v in values), tuple({} for _ in values))
+    if signature.cost:
+        terms = replace(terms, kernel=None)
+    seed, number = _seed(space, values, signature, stored)
+    labels = terms.labels[number]
+    if terms.equation and not signature.total:
+        return _mixed_forms(space, values, terms, signature, [{labels[i] for i in g} for g in seed])
+    frame = _frame(space, values, terms, signature, [tuple(labels[i] for i in g) for g in seed])
+    forms, positions = [], []
+    for index in range(len(values)):
+        groups, slots = _term_form(
+            terms, index, frame, signature, result=index >= len(node.operands)
+        )
+        forms.append(groups)
+        positions.append(slots)
+    return NodeForms(tuple(forms), tuple(positions))
+
+
+def _mixed_forms(
+    space: AxisSpace,
+    values: Sequence[Value],
+    terms: Terms,
+    signature: Signature,
+    seed: Sequence[set[AxisLabel]],
+) -> NodeForms:
+    """Of an equation whose terms are in orders of their own.
+
+    Axes that follow one another wherever they are share a dimension, as those of one named dimension do; others only
+    where they share one in the seed, a term as it is stored.
+    """
+    words = [
+        [labels[i] for i in order]
+        for labels, order in zip(terms.labels, signature.orders, strict=True)
+    ]
+    after = [dict(pairwise(word)) for word in words]
+
+    def together(a: AxisLabel, b: AxisLabel) -> bool:
+        apart = any((a in group) != (b in group) for group in seed) and (
+            a[0].free or a[0].slot != b[0].slot
+        )
+        return not apart and all(
+            next_of.get(a) == b
+            for word, next_of in zip(words, after, strict=True)
+            if a in word or b in word
+        )
+
+    forms = (
+        _grouped(space, value, order, lambda a, b, labels=labels: together(labels[a], labels[b]))  # type: ignore[misc]
+        for value, labels, order in zip(values, terms.labels, signature.orders, strict=True)
+    )
+    return NodeForms(tuple(forms), tuple({} for _ in values))
+
+
+def _by_dim(space: AxisSpace, value: Value) -> Form:
+    dims = space.dim_of(value)
+    return tuple(tuple(i for i, d in enumerate(dims) if d == dim) for dim in range(value.type.rank))
+
+
+def _seed(
+    space: AxisSpace, values: Sequence[Value], signature: Signature, stored: Sequence[Form | None]
+) -> tuple[Form, int]:
+    """The stored form that the others follow: of the operand with most axes that is already in the right order."""
+    best: tuple[int, Form, int] | None = None
+    for number, form in enumerate(stored):
+        if form is None:
+            continue
+        order = signature.orders[number]
+        fits = order_of(space, values[number], form) == order
+        score = 2 * len(order) + fits
+        if best is None or score > best[0]:
+            best = score, form if fits else natural(space, values[number], order), number
+    if best is None:
+        return natural(space, values[0], signature.orders[0]), 0
+    return best[1], best[2]
+
+
+def _frame(
+    space: AxisSpace, values: Sequence[Value], terms: Terms, signature: Signature, seed: Frame
+) -> Frame:
+    """The common stored dimensions of the labels that `...` or an order-free declaration leaves in any order."""
+    total = list(signature.total)
+    insert_missing(total, [x for group in seed for x in group if terms.kernel is None or x[0].free])
+    named = [x for term in reversed(terms.labels) for x in term if not x[0].free]
+    if terms.kernel is None:
+        for term in reversed(terms.labels):
+            insert_missing(total, [x for x in term if x in total or x in named])
+    solid = [
+        {x: space.sizes(value)[i] != 1 for i, x in enumerate(labels)}
+        for value, labels in zip(values, terms.labels, strict=True)
+    ]
+    home = {x: number for number, group in enumerate(seed) for x in group}
+    frame: list[list[AxisLabel]] = []
+    for label in total:
+        if frame and _together(frame[-1][-1], label, home, solid):
+            frame[-1].append(label)
+        else:
+            frame.append([label])
+    return [tuple(group) for group in frame]
+
+
+def _together(
+    a: AxisLabel, b: AxisLabel, home: dict[AxisLabel, int], solid: Sequence[dict[AxisLabel, bool]]
+) -> bool:
+    """Whether two neighbouring labels share a stored dimension."""
+    if a[0].slot == b[0].slot and not a[0].free:
+        return True
+    if not (a[0].free and b[0].free):
+        return False
+    alike = all(term.get(a, False) == term.get(b, False) for term in solid)
+    if a in home and b in home:
+        return home[a] == home[b] and alike
+    return a[0].slot == b[0].slot and a not in home and b not in home
+
+
+def _term_form(
+    terms: Terms, index: int, frame: Frame, signature: Signature, *, result: bool
+) -> tuple[Form, dict[str, list[int]]]:
+    labels = terms.labels[index]
+    where = {label: i for i, label in enumerate(labels)}
+    wide = not labels or any(label.free for label, _ in labels)
+    if terms.kernel is None:
+        shared: list[tuple[Group, bool]] = [
+            (tuple(where[x] for x in group if x in where), group[0][0].free) for group in frame
+        ]
+        aligned = [g for g, free in shared if g or free]
+        groups = [g for g, _ in shared if g] if result or not wide else _trimmed(aligned)
+    else:
+        batch = [tuple(where[x] for x in group if x in where) for group in frame]
+        tokens = terms.kernel.terms[index]
+        kernel = kernel_groups(
+            labels, [t for t in tokens if t.kind != "ellipsis"], [], _inner(terms, index, signature)
+        )
+        if any(t.kind == "ellipsis" for t in tokens):
+            at = next(i for i, t in enumerate(tokens) if t.kind == "ellipsis")
+            batch = [g for g in batch if g] if result else _trimmed(batch) if not at else batch
+            groups = [*kernel[:at], *batch, *kernel[at:]]
+        else:
+            groups = list(kernel)
+    slots: dict[str, list[int]] = {}
+    for position, group in enumerate(groups):
+        for axis in group:
+            found = slots.setdefault(labels[axis][0].slot, [])
+            if position not in found:
+                found.append(position)
+    return tuple(groups), slots
+
+
+def _inner(terms: Terms, index: int, signature: Signature) -> list[AxisLabel]:
+    """A term's labels in the order of the signature: what decides the order inside a kernel's dimensions."""
+    return [terms.labels[index][i] for i in signature.orders[index]]
+
+
+def _trimmed(groups: Sequence[Group]) -> list[Group]:
+    """Without leading dimensions of size one, which broadcasting adds by itself."""
+    first = next((i for i, g in enumerate(groups) if g), len(groups))
+    return list(groups[first:])

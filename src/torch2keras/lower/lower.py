@@ -1,0 +1,423 @@
+"""Graph and LayoutPlan -> KerasGraph: runs each node's converter on operands in the chosen order."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sympy
+import torch
+
+from torch2keras.declarations.patterns import normal_dims, parse
+from torch2keras.declarations.registry import IGNORED, Lowering, registry
+from torch2keras.declarations.unsupported import unsupported
+from torch2keras.errors import LoweringError, Torch2KerasError
+from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype, leaves
+from torch2keras.graph.symbolic import static
+from torch2keras.keras_graph.causal_padding import fuse_padding
+from torch2keras.keras_graph.graph import Call, Input, KerasGraph
+from torch2keras.keras_graph.layer_names import name_calls, sanitize
+from torch2keras.keras_graph.weight import Weight
+from torch2keras.layout.assign import LayoutPlan
+from torch2keras.layout.axes import Terms
+from torch2keras.layout.einsum_letters import letters
+from torch2keras.layout.signatures import Order
+from torch2keras.layout.storage import (
+    Form,
+    NodeForms,
+    dynamic,
+    natural,
+    node_forms,
+    order_of,
+    shape_of,
+)
+from torch2keras.lower.dynamic_sizes import SizeTensors
+from torch2keras.lower.rearrange import arrange_weight, rearrange, reshape
+from torch2keras.lower.recorder import Recorder, Tensor, cast, recording
+from torch2keras.lower.type_promotion import UNTYPED, promoted, result_dtype
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A value as it lies in the Keras graph."""
+
+    tensor: Tensor
+    form: Form
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The Keras graph, and where each value of the PyTorch graph is in it."""
+
+    graph: KerasGraph
+    values: Mapping[Value, Stored]
+    input_forms: tuple[Form, ...]
+    output_forms: tuple[Form | None, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is noted of each node where a graph is lowered in order to be looked at, refused ops and all."""
+
+    calls: dict[Node, tuple[Call, ...]] = field(default_factory=dict)
+    refusals: dict[Node, Torch2KerasError] = field(default_factory=dict)
+
+
+def lower(
+    graph: Graph,
+    plan: LayoutPlan,
+    name: str,
+    float_dtype: str = "float32",
+    survey: Survey | None = None,
+) -> Lowered:
+    """Lower every node. Raises LoweringError where an op's arguments have no Keras form.
+
+    With a `survey` nothing is raised: refusals are noted, and calls named "refused" stand for what is not there.
+    """
+    forms = tuple(natural(plan.space, v, plan.inputs[v]) for v in graph.inputs)
+    inputs = tuple(
+        Input(
+            sanitize(v.name),
+            tuple(map(static, shape_of(plan.space, v, form))),
+            keras_dtype(v.type.dtype),
+        )
+        for v, form in zip(graph.inputs, forms, strict=True)
+    )
+    with recording(Recorder(inputs, float_dtype)) as recorder:
+        recorder.tied = tied(graph)
+        work = Lowerer(graph, plan, recorder)
+        for value, tensor, form in zip(graph.inputs, recorder.tensors, forms, strict=True):
+            work.stored[value] = Stored(tensor, form)
+        for node in graph.nodes:
+            recorder.origin = node.origin
+            if survey is None:
+                work.lower_node(node)
+            else:
+                work.survey_node(node, survey)
+        outputs, output_forms = work.outputs()
+    fused = fuse_padding(recorder.calls, len(inputs), [t.index for t in outputs])
+    calls = name_calls(fused.calls, {i.name for i in inputs})
+    keras_graph = KerasGraph(sanitize(name), inputs, calls, fused.outputs, float_dtype)
+    left = {
+        v: replace(s, tensor=replace(s.tensor, index=fused.place[s.tensor.index]))
+        for v, s in work.stored.items()
+        if s.tensor.index in fused.place
+    }
+    return Lowered(keras_graph, left, forms, output_forms)
+
+
+def tied(graph: Graph) -> frozenset[int]:
+    """Ids of the trained tensors that several nodes read, beside different ones."""
+    beside: dict[int, set[tuple[int, ...]]] = {}
+    for node in graph.nodes:
+        learnt = [id(v.tensor) for v in node.operands if isinstance(v, Constant) and v.trainable]
+        for tensor in learnt:
+            beside.setdefault(tensor, set()).add(
+                tuple(other for other in learnt if other != tensor)
+            )
+    return frozenset(tensor for tensor, others in beside.items() if len(others) > 1)
+
+
+class Lowerer:
+    """The values lowered so far."""
+
+    def __init__(self, graph: Graph, plan: LayoutPlan, recorder: Recorder) -> None:
+        self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
+        self.stored: dict[Value, Stored] = {}
+        self.copies: dict[tuple[Value, Form], Tensor] = {}
+        self.sizes = recorder.sizes = SizeTensors(graph, self.stored, self.space)
+        self.used = {*graph.uses(), *graph.output_values()}
+
+    def fetch(self, value: Value, form: Form) -> Tensor | Weight:
+        """A value in a form; a constant as a Weight. Copies are shared."""
+        if isinstance(value, Constant):
+            return arrange_weight(self.space, value, Weight.of(value), form)
+        key = value, form
+        if key not in self.copies:
+            stored = self.stored[value]
+            try:
+                tensor = self.copies[key] = rearrange(
+                    self.space, value, stored.tensor, stored.form, form
+                )
+            except ValueError as error:  # Keras infers sizes less well than torch.export
+                rows = [
+                    ("value", f"{value.name} {value.type}"),
+                    ("next", "leave dimensions out of dynamic_shapes"),
+                ]
+                raise LoweringError(
+                    f"Keras cannot bring a value into another order: {error}", rows
+                ) from error
+            self.sizes.shapes[tensor.index] = shape_of(self.space, value, form)
+        return self.copies[key]
+
+    def lower_node(self, node: Node) -> None:
+        """Lower one node; an error says where it comes from."""
+        try:
+            if node.op in registry.lowerings:
+                self._convert(node, registry.lowerings[node.op])
+            else:
+                self._rename(node)
+        except Torch2KerasError as error:
+            raise type(error)(
+                error.headline,
+                [("op", str(node.op)), *node.origin.rows(), *_inputs(node), *error.rows],
+            ) from error
+        except Exception as error:
+            raise LoweringError(
+                f"{node.op} cannot be expressed in Keras with these arguments: {error}",
+                [*node.origin.rows(), *_inputs(node), ("next", _next_step(node))],
+            ) from error
+
+    def survey_node(self, node: Node, survey: Survey) -> None:
+        """Lower one node, and note what it became or why it did not."""
+        before = len(self.recorder.calls)
+        try:
+            if node.op not in registry:
+                raise unsupported(node)
+            self.lower_node(node)
+        except Torch2KerasError as error:
+            survey.refusals[node] = error
+            del self.recorder.calls[before:]
+            read = [self.stored[v].tensor for v in node.operands if v in self.stored]
+            orders = self.plan.signatures[node].orders[len(node.operands) :]
+            for value, order in zip(node.outputs, orders, strict=False):
+                form = natural(self.space, value, order)
+                shape = shape_of(self.space, value, form)
+                tensor = self.recorder.stand_in(
+                    read, tuple(map(static, shape)), keras_dtype(value.type.dtype)
+                )
+                self.stored[value] = Stored(tensor, form)
+        survey.calls[node] = tuple(self.recorder.calls[before:])
+
+    def _rename(self, node: Node) -> None:
+        """A view, permutation or alias: the same stored tensor, its axes under other numbers."""
+        source, target = node.operands[0], node.outputs[0]
+        terms, signature = self.space.terms[node], self.plan.signatures[node]
+        assert terms is not None
+        tensor, form = self._in_order(source, signature.orders[0])
+        inside, outside = terms.labels
+        if any(label.slot.startswith("=") for label, _ in inside):
+            out_form = natural(self.space, target, signature.orders[1])
+            whole = reshape(
+                tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form)
+            )
+            self.stored[target] = Stored(whole, out_form)
+            return
+        where = {label: i for i, label in enumerate(outside)}
+        groups = tuple(
+            tuple(where[inside[i]] for i in group if inside[i] in where) for group in form
+        )
+        self.stored[target] = Stored(tensor, groups)
+
+    def _in_order(self, value: Value, order: Order) -> tuple[Tensor, Form]:
+        """A value in an order, in the form that it has already where the order is right."""
+        if isinstance(value, Constant):
+            form = natural(self.space, value, order)
+            weight = self.fetch(value, form)
+            assert isinstance(weight, Weight)
+            return self.recorder.bare(weight), form
+        stored = self.stored[value]
+        if order_of(self.space, value, stored.form) == order:
+            return stored.tensor, stored.form
+        form = natural(self.space, value, order)
+        tensor = self.fetch(value, form)
+        assert isinstance(tensor, Tensor)
+        return tensor, form
+
+    def _convert(self, node: Node, lowering: Lowering) -> None:
+        terms, signature = self.space.terms[node], self.plan.signatures[node]
+        if (
+            terms is None
+            and (found := lowering.patterns(node))
+            and (found[1] is not None or found[0].groups)
+        ):
+            raise LoweringError(
+                "the axes of these operands cannot be matched with the op's declaration, on which its lowering relies",
+                [("next", _next_split(node))],
+            )
+        stored = [None if isinstance(v, Constant) else self.stored[v].form for v in node.operands]
+        forms = self._unary(node, terms, signature.orders) or node_forms(
+            self.space, node, signature, stored
+        )
+        operands = iter(zip(node.operands, forms.forms, strict=False))
+        args = [
+            self._argument(node, lowering, argument, operands, forms)
+            for argument in node.op._schema.arguments
+            if argument.name not in IGNORED
+        ]
+        if lowering.promote:
+            args = self._promoted(node, args)
+        names: dict[str, Any] = {
+            name: _position(forms.positions, name) for name in lowering.axis_names
+        }
+        if "letters" in lowering.axis_names:
+            names["letters"] = letters(self.space, node, forms)
+        if "shapes" in lowering.axis_names:
+            results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
+            names["shapes"] = tuple(shape_of(self.space, value, form) for value, form in results)
+        if "used" in lowering.axis_names:
+            names["used"] = self._used(node)
+        results = lowering.convert(*args, **names)
+        self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
+
+    def _used(self, node: Node) -> tuple[bool, ...]:
+        """Which results the model reads, of this call or of another one by the same weights, which shares its layer."""
+        held = [v for v in node.operands if isinstance(v, Constant)]
+        calls = [
+            other
+            for other in self.graph.nodes
+            if other is node
+            or (
+                held
+                and other.op is node.op
+                and held == [v for v in other.operands if isinstance(v, Constant)]
+            )
+        ]
+        return tuple(
+            any(call.outputs[i] in self.used for call in calls) for i in range(len(node.outputs))
+        )
+
+    def _unary(self, node: Node, terms: Terms | None, orders: Sequence[Order]) -> NodeForms | None:
+        """Of a pointwise op on one tensor: the form that it has, whatever that is."""
+        if (
+            terms is None
+            or not terms.pointwise
+            or len(node.operands) != 1
+            or isinstance(node.operands[0], Constant)
+        ):
+            return None
+        if node.operands[0].type.shape != node.outputs[0].type.shape:
+            return None
+        form = self.stored[node.operands[0]].form
+        fits = order_of(self.space, node.operands[0], form) == orders[0]
+        return NodeForms((form, *(form for _ in node.outputs)), ({}, {})) if fits else None
+
+    def _argument(
+        self, node: Node, lowering: Lowering, argument: Any, operands: Any, forms: NodeForms
+    ) -> Any:
+        value = node.args[argument.name]
+        if isinstance(value, Value):
+            return self.fetch(*next(operands))
+        if isinstance(value, list | tuple) and any(isinstance(v, Value) for v in value):
+            return [self.fetch(*next(operands)) if isinstance(v, Value) else v for v in value]
+        if isinstance(value, sympy.Expr) and "int" not in str(argument.type).lower():
+            return self.sizes.tensor(value)
+        if (
+            argument.name in _dims_arguments(lowering, node)
+            and value is not None
+            and self.space.terms[node] is not None
+        ):
+            return self._stored_dims(node, value, forms)
+        return value
+
+    def _stored_dims(self, node: Node, value: Any, forms: NodeForms) -> Any:
+        """An argument that names dimensions, as the stored positions of them."""
+        terms = self.space.terms[node]
+        assert terms is not None
+        found = next((p for p in forms.positions if any(slot.startswith("[") for slot in p)), {})
+        rank = max(v.type.rank for v in (*node.operands, *node.outputs))
+        places = [p for d in normal_dims(value, rank) for p in found[f"[{d}"]]
+        return places[0] if isinstance(value, int) else tuple(places)
+
+    def _promoted(self, node: Node, args: list[Any]) -> list[Any]:
+        """Tensor operands cast to one dtype, by PyTorch's rules of promotion."""
+        schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
+        typed = [
+            a.name not in UNTYPED and ("Tensor" in str(a.type) or "number" in str(a.type))
+            for a in schema
+        ]
+        out = node.outputs[0].type.dtype
+        operands = [
+            leaf
+            for a, counts in zip(schema, typed, strict=True)
+            if counts
+            for leaf in leaves(node.args[a.name])
+        ]
+        dtype = result_dtype(operands) if out is torch.bool else out
+        return [promoted(a, dtype) if counts else a for a, counts in zip(args, typed, strict=True)]
+
+    def _store(self, node: Node, results: Sequence[Any], forms: NodeForms) -> None:
+        for value, result, form in zip(
+            node.outputs, results, forms.forms[len(node.operands) :], strict=False
+        ):
+            if result is None and value not in self.used:
+                continue
+            if result is None:
+                raise LoweringError(
+                    f"the model uses {value}, a result of {node.op} that is not computed in Keras",
+                    [
+                        ("why", registry.lowerings[node.op].summary),
+                        ("next", "leave this result unused, as with return_indices=False"),
+                    ],
+                )
+            tensor = self.recorder.bare(result) if isinstance(result, Weight) else result
+            expected = tuple(map(static, shape_of(self.space, value, form)))
+            fits = len(expected) == tensor.ndim and all(
+                None in (a, b) or a == b for a, b in zip(expected, tensor.shape, strict=True)
+            )
+            if not fits:
+                message = f"the lowering of {node.op} gives {tensor.shape} where {expected} is due"
+                raise LoweringError(
+                    message, [("next", "this is a bug of torch2keras; please report it")]
+                )
+            self.stored[value] = Stored(cast(tensor.known(expected), value.type.dtype), form)
+
+    def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
+        """The graph's outputs in the order that the plan gives its ports."""
+        tensors: list[Tensor] = []
+        forms: list[Form | None] = []
+        for value, order in zip(self.graph.outputs, self.plan.outputs, strict=True):
+            if order is None:
+                forms.append(None)
+                continue
+            form = natural(self.space, value, order)
+            tensor = self.fetch(value, form)
+            tensors.append(self.recorder.bare(tensor) if isinstance(tensor, Weight) else tensor)
+            forms.append(form)
+        return tensors, tuple(forms)
+
+
+@functools.cache
+def _dims_names(declaration: str) -> frozenset[str]:
+    return frozenset(t.name for term in parse(declaration).terms for t in term if t.kind == "dims")
+
+
+def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
+    """The arguments that name dimensions, by the declaration."""
+    text = lowering.torch(node.args) if callable(lowering.torch) else lowering.torch
+    return _dims_names(text) if text else frozenset()
+
+
+def _position(terms: Sequence[Mapping[str, list[int]]], name: str) -> int | tuple[int, ...]:
+    """The stored dimension of a name of the pattern, in the first term that has it; of a starred name, all of them."""
+    slots = next(
+        (t for t in terms if any(name in (slot, slot.rstrip("0123456789")) for slot in t)), {}
+    )
+    if name in slots:
+        return slots[name][0]
+    return tuple(
+        p
+        for slot, places in sorted(slots.items())
+        if slot.rstrip("0123456789") == name
+        for p in places
+    )
+
+
+def _next_step(node: Node) -> str:
+    own = "register a lowering of your own: docs/add-an-op.md"
+    if any(dynamic(value.type.shape) for value in node.operands):
+        return f"leave a dimension of its inputs out of dynamic_shapes, or {own}"
+    return own
+
+
+def _next_split(node: Node) -> str:
+    """For an op whose axes are other ones than those of its operands."""
+    if any(dynamic(value.type.shape[1:]) for value in node.operands):
+        return "leave dimensions that it divides, or that are a weight's too, out of dynamic_shapes"
+    return "where another op divides a dimension into other factors, write one of the two as reshape and permute"
+
+
+def _inputs(node: Node) -> list[tuple[str, str]]:
+    return [("inputs", ", ".join(str(v) for v in node.operands))]

@@ -1,0 +1,1 @@
+"""What several families of lowerings are made of; nothing is registered here."""

@@ -1,0 +1,19 @@
+"""Refusals that several families share."""
+
+from __future__ import annotations
+
+from torch2keras.errors import LoweringError
+
+
+def require_inactive(active: bool | None) -> None:
+    """Raises LoweringError where the module drops elements in eval mode too."""
+    if active:
+        raise LoweringError(
+            "this dropout is active in eval mode, where a Keras layer has none",
+            [
+                (
+                    "next",
+                    "pass training=self.training to torch.nn.functional.dropout, or use torch.nn.Dropout",
+                )
+            ],
+        )

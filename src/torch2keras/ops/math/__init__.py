@@ -1,0 +1,1 @@
+"""Lowerings of mathematical functions, one family a file."""

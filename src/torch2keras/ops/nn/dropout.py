@@ -1,0 +1,60 @@
+"""Dropout: nothing in inference, and active when the Keras model is trained."""
+
+from __future__ import annotations
+
+import torch
+
+from torch2keras.declarations.registry import lowering
+from torch2keras.lower.recorder import Tensor, layers, ops
+from torch2keras.ops.blocks.refusals import require_inactive
+
+aten = torch.ops.aten
+
+
+CHANNELS = "n c *s -> n c *s"
+
+
+SPATIAL = {3: "SpatialDropout1D", 4: "SpatialDropout2D", 5: "SpatialDropout3D"}
+
+
+@lowering(aten.dropout.default, axes="... -> ...")
+def dropout(x, p, train):
+    """`Dropout`, active in training."""
+    require_inactive(train)
+    return layers.Dropout(rate=p)(x) if p else x
+
+
+@lowering(aten.native_dropout.default, axes="... -> ..., ...")
+def native_dropout(x, p, train):
+    """`Dropout`, and a mask that keeps everything."""
+    return dropout(x, p, train), ops.ones_like(x, dtype="bool")
+
+
+@lowering(aten.feature_dropout.default, axes=CHANNELS)
+def feature_dropout(x, p, train, *, n, c):
+    """`SpatialDropout`, which wants channels last; else `Dropout` with one decision a channel."""
+    require_inactive(train)
+    if not p:
+        return x
+    if (n, c) == (0, x.ndim - 1) and x.ndim in SPATIAL:
+        return getattr(layers, SPATIAL[x.ndim])(rate=p)(x)
+    return layers.Dropout(rate=p, noise_shape=of_channels(x, n, c))(x)
+
+
+def of_channels(x: Tensor, n: int, c: int) -> tuple[int | None, ...]:
+    """The shape of one decision for each channel of each example."""
+    return tuple(x.shape[d] if d in (n, c) else 1 for d in range(x.ndim))
+
+
+@lowering(aten.alpha_dropout.default, axes="... -> ...")
+def alpha_dropout(x, p, train):
+    """`AlphaDropout`, active in training."""
+    require_inactive(train)
+    return layers.AlphaDropout(rate=p)(x) if p else x
+
+
+@lowering(aten.feature_alpha_dropout.default, axes=CHANNELS)
+def feature_alpha_dropout(x, p, train, *, n, c):
+    """`AlphaDropout` with one decision a channel."""
+    require_inactive(train)
+    return layers.AlphaDropout(rate=p, noise_shape=of_channels(x, n, c))(x) if p else x

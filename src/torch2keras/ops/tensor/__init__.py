@@ -1,0 +1,1 @@
+"""Lowerings that make, take apart and join tensors, one family a file."""

@@ -1,0 +1,1 @@
+"""What became of each module and op, as facts and as text."""

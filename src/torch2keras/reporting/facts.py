@@ -1,0 +1,76 @@
+"""The facts of a report, as dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TIERS = {"S": "float64", "N": "as saved"}
+"""What the letters of the metric mean to a reader."""
+
+
+@dataclass(frozen=True)
+class KerasCall:
+    """A stock layer with its name, or a stock op, whose name is empty."""
+
+    kind: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class ModuleRow:
+    """A module of the user's, and what Keras computes in its place; nothing where it only renames axes."""
+
+    path: str
+    cls: str
+    source: str
+    """The first line of the user's that it comes from, as "net.py:41"; empty inside torch.nn's own modules."""
+    keras: tuple[KerasCall, ...]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Scalars on both sides. Keras's frozen ones hold buffers and constants too."""
+
+    torch_trainable: int
+    torch_frozen: int
+    torch_buffers: int
+    keras_trainable: int
+    keras_frozen: int
+    folded: Mapping[str, tuple[str, ...]]
+    """Keras weight -> the parameters that it is computed from (weight_norm)."""
+    tied: tuple[tuple[str, ...], ...]
+    """Names of one and the same parameter."""
+    unused: tuple[str, ...]
+    """Parameters that no output depends on."""
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """A transpose that is left: a value that is written in one order and read in another."""
+
+    value: str
+    type: str
+    written: str
+    read: str
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The worst check of one tier: its error as a share of what is allowed."""
+
+    tier: str
+    share: float
+    probe: str
+    output: str
+    max_abs: float
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was compared, and the worst of each tier."""
+
+    tiers: tuple[Tier, ...]
+    probes: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]
+    """Each set of inputs, with its shapes in PyTorch's order."""

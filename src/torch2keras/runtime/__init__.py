@@ -1,0 +1,1 @@
+"""What every stage needs of the process: isolation of global state, arrays, progress."""

@@ -1,0 +1,43 @@
+"""The Keras graph in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+
+from torch2keras.conversion.record import Conversion
+from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.layers import Layers
+from torch2keras.runtime.arrays import to_numpy
+
+
+def outputs64(
+    conversion: Conversion, double: Layers, tensors: Sequence[torch.Tensor]
+) -> list[np.ndarray]:
+    """The outputs in float64, in Keras's order."""
+    graph = conversion.lowered.graph
+    values = values64(conversion, double, tensors, keep=False)
+    return [to_numpy(values[i]) for i in graph.outputs]
+
+
+def values64(
+    conversion: Conversion, double: Layers, tensors: Sequence[torch.Tensor], *, keep: bool = True
+) -> Mapping[int, Any]:
+    """The values of the Keras graph in float64: all, or, unless to `keep`, its outputs."""
+    graph = conversion.lowered.graph
+    arrays = [p.from_torch(t) for p, t in zip(conversion.inputs, tensors, strict=True)]
+    inputs = [
+        keras.ops.convert_to_tensor(a.astype("float64") if "float" in i.dtype else a)
+        for a, i in zip(arrays, graph.inputs, strict=True)
+    ]
+    return run(graph, inputs, double.loaded, "float64", keep=keep)
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """An input of the module as the graph takes it, in float64; integers and bools as they are."""
+    tensor = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    return tensor.double() if tensor.is_floating_point() else tensor

@@ -1,0 +1,287 @@
+"""Running PyTorch code in float64 without changing it, its parameters or its buffers.
+
+A tensor that exists in a narrower type is *data*: it is read through a float64 shadow, cast up exactly. Every
+computation, and every factory such as `torch.hann_window`, is done in float64, whatever `dtype=` it asks for.
+
+Two interception points are needed. `Shadowing` sits below autograd and sees every kernel, those of TorchScript and
+of composite operators too. `_Naming` sits above and sees what no kernel sees: the question `x.dtype`, which is
+answered with the type that the code was written for, so that `torch.finfo(x.dtype).eps` is the same number as in the
+run that is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch._C import DisableTorchFunction
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
+
+from torch2keras.workarounds.triton_import import load_exporter
+
+WIDE = {
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.float32: torch.float64,
+    torch.complex32: torch.complex128,
+    torch.complex64: torch.complex128,
+}
+"""The type in which data of a narrower type is read and computed with."""
+
+
+_aten = torch.ops.aten
+
+
+# Arguments whose default is a property of the input's type: (position, name, field of torch.finfo).
+# In float64 that default would be another number than in the run that is judged.
+_TYPED_DEFAULTS: dict[Any, tuple[tuple[int, str, str], ...]] = {
+    **dict.fromkeys(
+        (torch.nn.functional.rms_norm, torch.rms_norm, _aten.rms_norm.default), ((3, "eps", "eps"),)
+    ),
+    **dict.fromkeys(
+        (
+            *(torch.nan_to_num, torch.Tensor.nan_to_num, _aten.nan_to_num.default),
+            *(torch.nan_to_num_, torch.Tensor.nan_to_num_, _aten.nan_to_num_.default),
+        ),
+        ((2, "posinf", "max"), (3, "neginf", "min")),
+    ),
+}
+
+
+# Functions that run some twenty kernels for each step of a sequence.
+_LOOPS = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
+
+
+_DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
+
+
+def _storage_key(tensor: torch.Tensor) -> int:
+    """The identity of the memory that `tensor` is a view of."""
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001 - data_ptr is 0 for every empty tensor
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether size, stride and offset alone say how `tensor` reads its storage."""
+    return tensor.layout == torch.strided and not tensor.is_conj() and not tensor.is_neg()
+
+
+class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps a copy of every tensor from outside that is about to be written to; `undo` puts the values back.
+
+    A storage counts as from outside unless an operator under this mode has allocated it.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._allocated: set[int] = set()
+        self._backups: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        with DisableTorchFunction():
+            return self._call(func, args, kwargs or {})
+
+    def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(
+            func, torch._ops.HigherOrderOperator
+        ):  # torch.cond, while_loop, scan: what they run comes here
+            with self:
+                return _run_control_flow(func, args, kwargs)
+        schema = func._schema
+        if schema.is_mutable:
+            for index, argument in enumerate(schema.arguments):
+                if argument.alias_info is not None and argument.alias_info.is_write:
+                    written = args[index] if index < len(args) else kwargs.get(argument.name)
+                    for leaf in tree_leaves(written):
+                        if isinstance(leaf, torch.Tensor):
+                            self._keep(leaf)
+        given = {_storage_key(leaf) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
+        result = func(*args, **kwargs)
+        self._allocated |= {
+            _storage_key(leaf) for leaf in tree_leaves(result) if _has_storage(leaf)
+        } - given
+        return result
+
+    def _keep(self, tensor: torch.Tensor) -> None:
+        if not _has_storage(tensor):
+            return
+        key = _storage_key(tensor)
+        if key not in self._allocated and key not in self._backups:
+            whole = _whole_storage(tensor)
+            self._backups[key] = (whole, whole.clone())
+
+    def undo(self) -> None:
+        """Write the kept values back into the tensors from outside. Call it when the mode is no longer active."""
+        with torch.no_grad():
+            for whole, kept in self._backups.values():
+                whole.copy_(kept)
+        self._backups.clear()
+
+
+def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the kernel of a higher-order operator does; those of cond and scan refuse to run under a mode."""
+    if func is torch.ops.higher_order.cond:
+        predicate, yes, no, operands = args
+        return (yes if predicate else no)(*operands)
+    if func is torch.ops.higher_order.scan:
+        function, carried, sequences, others, *_ = args
+        made: list[list[Any]] = []
+        for entries in zip(*sequences, strict=True):
+            results = list(function(*carried, *entries, *others))
+            carried, made = results[: len(carried)], [*made, results[len(carried) :]]
+        return (*carried, *(torch.stack(parts) for parts in zip(*made, strict=True)))
+    return func.py_kernels[torch._C.DispatchKey.CompositeExplicitAutograd](*args, **kwargs)
+
+
+def _has_storage(leaf: object) -> bool:
+    return isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided
+
+
+def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
+    """All of the memory that `tensor` is a view of, as one dimension of its type."""
+    storage = tensor.untyped_storage()
+    count = storage.nbytes() // tensor.element_size()
+    return torch.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage, 0, (count,), (1,))
+
+
+class Shadowing(Journal):  # type: ignore[no-untyped-call]
+    """Runs each kernel on float64 shadows of its narrower arguments, and widens each type that it asks for.
+
+    Tensors that share memory share a shadow, so that a write through one view is seen through the others, within
+    this mode. The narrower tensors themselves are never written to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shadows: dict[tuple[int, torch.dtype], tuple[torch.UntypedStorage, torch.Tensor]] = {}
+
+    def widen(self, value: Any) -> Any:
+        """A narrow tensor's shadow, a narrow type's wider one, anything else as it is."""
+        if isinstance(value, torch.dtype):
+            return WIDE.get(value, value)
+        if not isinstance(value, torch.Tensor):
+            return value
+        with DisableTorchFunction():
+            if value.dtype not in WIDE:
+                return value
+            with _disable_current_modes(), torch.no_grad():
+                return self._shadow(value)
+
+    def _shadow(self, tensor: torch.Tensor) -> torch.Tensor:
+        wide = WIDE[tensor.dtype]
+        if not _is_plain(tensor):
+            return tensor.resolve_conj().resolve_neg().to(wide)
+        key = (_storage_key(tensor), tensor.dtype)
+        if key not in self._shadows:
+            shadow = _whole_storage(tensor).to(wide)
+            # The storage is kept alive, so that its address cannot come to mean another tensor.
+            self._shadows[key] = (tensor.untyped_storage(), shadow)
+            self._allocated.add(_storage_key(shadow))
+        _, shadow = self._shadows[key]
+        return shadow.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+
+    def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args, kwargs = tree_map(self.widen, (args, kwargs))
+        with _default_dtype(torch.float64):
+            return tree_map(self.widen, super()._call(func, args, kwargs))
+
+    def at_once(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run a function of float64 tensors that writes to none of them, without looking at each of its kernels."""
+        with _disable_current_modes():
+            result = func(*args, **kwargs)
+        self._allocated |= {
+            _storage_key(leaf) for leaf in tree_leaves(result) if _has_storage(leaf)
+        }
+        return result
+
+
+class _Naming(TorchFunctionMode):
+    """Answers `x.dtype` with `nominal` for a float64 tensor, and fills in the defaults that depend on the type."""
+
+    def __init__(self, nominal: torch.dtype, shadowing: Shadowing) -> None:
+        super().__init__()
+        self._shadowing = shadowing
+        self._nominal = nominal
+        complex_name = nominal.to_complex()
+        self._names = {
+            torch.float64: nominal,
+            **dict.fromkeys([WIDE.get(complex_name, complex_name)], complex_name),
+        }
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") == "__get__":
+            answer = func(*args, **kwargs)
+            return self._names.get(answer, answer) if func == _DTYPE_GETTER else answer
+        if func is torch.Tensor.new_tensor and kwargs.get("dtype") is None:
+            kwargs = {**kwargs, "dtype": self._names.get(args[0].dtype, args[0].dtype)}
+        for position, name, field in _TYPED_DEFAULTS.get(func, ()) if _hashable(func) else ():
+            if len(args) <= position and kwargs.get(name) is None:
+                kwargs = {**kwargs, name: getattr(torch.finfo(self._nominal), field)}
+            elif len(args) > position and args[position] is None:
+                args = (
+                    *args[:position],
+                    getattr(torch.finfo(self._nominal), field),
+                    *args[position + 1 :],
+                )
+        # Composite operators compare types before any kernel runs, so their tensors are widened here already.
+        args, kwargs = tree_map(self._shadowed, (args, kwargs))
+        if func in _LOOPS:
+            return self._shadowing.at_once(func, args, kwargs)
+        return func(*args, **kwargs)
+
+    def _shadowed(self, value: Any) -> Any:
+        return self._shadowing.widen(value) if isinstance(value, torch.Tensor) else value
+
+
+def _hashable(func: Callable[..., Any]) -> bool:
+    return getattr(type(func), "__hash__", None) is not None
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def float64_arithmetic(
+    nominal: torch.dtype = torch.float32, shadowing: Shadowing | None = None
+) -> Iterator[Callable[[Any], Any]]:
+    """Within it, PyTorch computes in float64 what is written in `nominal`; yields the function that widens a tensor.
+
+    `nominal` is what `x.dtype` answers for a float64 tensor. Tensors from outside are left as they are, also when
+    the code writes to them: read such a tensor through the yielded function to see what was written.
+    Results are float64 (complex128) tensors; integers and bools are as ever. `shadowing` is how each kernel runs,
+    when not plainly in float64; it serves once.
+    """
+    load_exporter()  # the first tree of tensors that is walked loads it in any case
+    shadowing = shadowing or Shadowing()
+    try:
+        with shadowing, _Naming(nominal, shadowing):
+            yield shadowing.widen
+    finally:
+        shadowing.undo()

@@ -1,0 +1,146 @@
+"""The sets of inputs that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy
+import torch
+
+from torch2keras.conversion.record import Conversion
+from torch2keras.errors import VerificationError
+from torch2keras.graph.ir import Graph
+from torch2keras.verification.probes import probes, resized
+from torch2keras.verification.reference import run as run_module
+
+
+def rebuilt(
+    conversion: Conversion, tensors: Sequence[torch.Tensor]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The example's arguments with other tensors."""
+    rest = iter(tensors)
+    args, kwargs = torch.utils._pytree.tree_map(
+        lambda leaf: next(rest) if isinstance(leaf, torch.Tensor) else leaf,
+        (conversion.args, dict(conversion.kwargs)),
+    )
+    return args, kwargs
+
+
+def example_tensors(conversion: Conversion) -> list[torch.Tensor]:
+    """The tensors of the example, flat."""
+    leaves = torch.utils._pytree.tree_leaves((conversion.args, dict(conversion.kwargs)))
+    return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+
+
+class Growth(NamedTuple):
+    """Another size of a dynamic dimension: factor * size + more."""
+
+    factor: int
+    more: int
+
+
+GROWTHS = (Growth(1, 1), Growth(1, 2), Growth(2, 0), Growth(4, 0))
+"""Tried in this order until the module itself accepts the sizes: an odd length for an even one comes first."""
+
+
+class Given(NamedTuple):
+    """One set of inputs, and what the module gives for it in its own type."""
+
+    probe: str
+    tensors: tuple[torch.Tensor, ...]
+    outputs: list[np.ndarray]
+
+
+def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str]) -> Iterator[Given]:
+    """The probes at the example's shapes, and another size of what is dynamic.
+
+    A probe that the module refuses, or of which it makes no finite number, is exchanged for the example itself.
+    """
+    example = example_tensors(conversion)
+    known: set[str] = set()
+    for probe in probes(example, names=names):
+        given, error = _attempt(conversion, probe.name, probe.tensors)
+        if given:
+            known.add(probe.name)
+            yield given
+        if not given:
+            notes.append(f"The module refuses the inputs of the probe {probe.name!r}: {error}")
+        if "example" not in known and not (given and _tells(given)):
+            known.add("example")
+            (itself,) = probes(example, names=["example"])
+            given, error = _attempt(conversion, itself.name, itself.tensors)
+            if given is None:
+                rows = [
+                    ("torch", error),
+                    ("next", "convert(..., verify=False) gives the model as it is"),
+                ]
+                raise VerificationError(
+                    "nothing can be compared: the module does not run on its own example", rows
+                )
+            yield given
+    yield from _other_size(conversion, example, notes)
+
+
+def _attempt(
+    conversion: Conversion, probe: str, tensors: tuple[torch.Tensor, ...]
+) -> tuple[Given | None, str]:
+    """The set with the module's outputs, or None and the first line of its refusal."""
+    args, kwargs = rebuilt(conversion, tensors)
+    try:
+        return Given(probe, tensors, run_module(conversion.module, args, kwargs)), ""
+    except Exception as error:  # noqa: BLE001 - whatever is raised beside the error tree is what is looked for
+        return None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+def _tells(given: Given) -> bool:
+    """Whether each output holds a number to compare."""
+    return all(output.size == 0 or np.isfinite(output).any() for output in given.outputs)
+
+
+def _other_size(
+    conversion: Conversion, example: Sequence[torch.Tensor], notes: list[str]
+) -> Iterator[Given]:
+    """The first other size of the dynamic dimensions that the module itself accepts."""
+    symbols = sorted(
+        {
+            s
+            for v in conversion.graph.inputs
+            for e in v.type.shape
+            if not isinstance(e, int)
+            for s in e.free_symbols
+        },
+        key=str,
+    )
+    if not symbols:
+        return
+    growths = (
+        product(GROWTHS, repeat=len(symbols))
+        if len(symbols) < 3
+        else [(g,) * len(symbols) for g in GROWTHS]
+    )
+    for growth in growths:
+        other = {
+            s: g.factor * conversion.graph.hints[s] + g.more
+            for s, g in zip(symbols, growth, strict=True)
+        }
+        given, _ = _attempt(
+            conversion, "another size", resized(example, _sizes(conversion.graph, other))
+        )
+        if given:
+            yield given
+            return
+    notes.append("no other size of the dynamic dimensions was found that the module itself accepts")
+
+
+def _sizes(graph: Graph, symbols: Mapping[sympy.Symbol, int]) -> list[dict[int, int]]:
+    return [
+        {
+            d: int(e.xreplace(dict(symbols)))
+            for d, e in enumerate(v.type.shape)
+            if not isinstance(e, int)
+        }
+        for v in graph.inputs
+    ]

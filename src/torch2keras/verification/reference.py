@@ -1,0 +1,88 @@
+"""What the PyTorch module itself says: in its own type, and in float64.
+
+Both runs leave everything as it was: training flags, attributes, parameters, buffers, random state, grad mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch._C import DisableTorchFunction
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_leaves, tree_map
+
+from torch2keras.capture.example_inputs import nominal_dtype
+from torch2keras.runtime.isolation import leave_undisturbed
+from torch2keras.verification.float64_torch import Journal, Shadowing, float64_arithmetic
+
+
+def run(
+    module: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+) -> list[np.ndarray]:
+    """The tensors that `module(*args, **kwargs)` gives in eval mode without gradients, flat, as arrays.
+
+    They come in the order of `torch.utils._pytree.tree_flatten`; leaves that are no tensors are left out. bfloat16
+    comes as float32, which holds it exactly. Random numbers start from `seed`. Raises what the module raises, and
+    `InputError` when a parameter has no value yet (a lazy module).
+    """
+    journal = Journal()
+    with leave_undisturbed(module, seed):
+        try:
+            with journal:
+                outputs = module(*_cloned(tuple(args)), **_cloned(dict(kwargs or {})))
+            return _arrays(outputs)
+        finally:
+            journal.undo()
+
+
+def run64(
+    module: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    shadowing: Shadowing | None = None,
+) -> list[np.ndarray]:
+    """As `run`, computed in float64: weights and inputs are cast up exactly, and nothing in between is rounded.
+
+    But as `shadowing` has it, where that is given.
+
+    A type that the module asks for (`x.float()`, `softmax(..., dtype=torch.float32)`, autocast) is widened as well.
+    Floating outputs are float64 arrays.
+    """
+    nominal = nominal_dtype(module, args, kwargs)
+    # The fused CPU kernel for attention has approximations of its own; the plain formula has none.
+    with (
+        leave_undisturbed(module, seed),
+        sdpa_kernel(SDPBackend.MATH),
+        float64_arithmetic(nominal, shadowing) as widen,
+    ):
+        # Real float64 inputs, not shadows: they may be asked for gradients or be written to.
+        inputs, named = _cloned(tree_map(widen, (tuple(args), dict(kwargs or {}))))
+        outputs = module(*inputs, **named)
+        with DisableTorchFunction():
+            return _arrays(tree_map(widen, outputs))
+
+
+def _cloned(tree: Any) -> Any:
+    return tree_map(
+        lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, tree
+    )
+
+
+def _arrays(outputs: Any) -> list[np.ndarray]:
+    return [_array(leaf) for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """A copy of `tensor` as an array, of the same values."""
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+    return np.array((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())

@@ -1,0 +1,1 @@
+"""Faults of Keras, TensorFlow and Triton, one a file: its version, its symptom, and what is done about it."""

@@ -1,0 +1,76 @@
+"""How users call a module: one tensor, a tokenizer's mapping, models that would give a cache."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import torch2keras as t2k
+from torch2keras.capture.module_call import WITHOUT_CACHE, module_call
+
+
+@dataclass
+class Config:
+    use_cache: bool = True
+
+
+@dataclass
+class Composite:
+    decoder: Config = field(default_factory=Config)
+
+
+class Decoder(nn.Module):
+    """As a transformers model: a table, and the keys of what it has read, unless it is told not to."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config, self.table = config, nn.Embedding(11, 5)
+
+    def forward(
+        self, ids: Tensor, mask: Tensor | None = None, use_cache: bool | None = None
+    ) -> dict[str, Any]:
+        y = self.table(ids)
+        y = y if mask is None else y * mask[..., None]
+        return {"y": y} if use_cache is False else {"y": y, "keys": object()}
+
+
+class Both(nn.Module):
+    """Two inputs."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x - y
+
+
+IDS = torch.tensor([[1, 2, 3], [4, 5, 6]])
+
+
+def test_one_tensor_is_the_only_argument() -> None:
+    assert module_call(nn.ReLU(), IDS, None).args == (IDS,)
+    converted = t2k.convert(nn.Conv1d(3, 5, 3), torch.randn(2, 3, 11))
+    assert converted.outputs[0].torch_shape[1:] == (5, 9)
+
+
+def test_a_mapping_is_keywords() -> None:
+    given = UserDict({"y": torch.randn(2, 3), "x": torch.randn(2, 3)})
+    converted = t2k.convert(Both(), given)
+    assert [p.name for p in converted.inputs] == ["y", "x"]
+    assert converted(**given) == pytest.approx(given["x"].numpy() - given["y"].numpy())
+
+
+@pytest.mark.parametrize("config", [Config(), Composite()])
+def test_nobody_asks_for_a_cache(config: Any) -> None:
+    converted = t2k.convert(
+        Decoder(config).eval(), {"ids": IDS}, dynamic_shapes={"ids": {0: torch.export.Dim.AUTO}}
+    )
+    assert WITHOUT_CACHE in converted.report.notes
+    assert set(converted(ids=IDS)) == {"y"}
+
+
+def test_a_cache_that_is_not_made() -> None:
+    assert module_call(Decoder(Config(use_cache=False)), {"ids": IDS}, None).notes == ()
+    assert module_call(nn.ReLU(), (IDS,), None).notes == ()

@@ -1,0 +1,116 @@
+"""SOURCE hf:PATH: folders of transformers models; nothing unsafe, nothing half loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from command import command
+from torch2keras.cli.hugging_face import example_shapes, load_hugging_face
+from torch2keras.cli.input_shapes import example_call
+from torch2keras.errors import SourceError, UnsafeFileError
+
+CONFIG = {
+    "model_type": "bert", "vocab_size": 101, "hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 3,
+    "intermediate_size": 17, "max_position_embeddings": 31,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model as transformers saves it."""
+    torch.manual_seed(0)
+    model = transformers.BertForMaskedLM(transformers.BertConfig(**CONFIG))
+    model.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_converts_without_an_input(folder: Path) -> None:
+    ran = command("convert", f"hf:{folder}", "-o", str(folder / "bert.keras"))
+    assert ran.code == 0, ran.err
+    model = transformers.BertForMaskedLM.from_pretrained(folder).eval()
+    ids, mask = torch.randint(0, 101, (3, 13)), torch.ones(3, 13, dtype=torch.int64)
+    ours = keras.saving.load_model(folder / "bert.keras")([ids.numpy(), mask.numpy()])
+    with torch.no_grad():
+        assert np.asarray(ours) == pytest.approx(model(ids, mask).logits.numpy(), abs=1e-5)
+
+
+def test_inputs_by_name(folder: Path) -> None:
+    ran = command(
+        "inspect", f"hf:{folder}", "-i", "token_type_ids:2,l=7:int64", "-i", "input_ids:2,l=7:int64"
+    )
+    assert ran.code == 0, ran.err
+    assert "token_type_ids" in ran.out
+
+
+@pytest.mark.parametrize("architecture", [None, "BertForMaskedLM"])
+def test_a_config_gives_random_weights(tmp_path: Path, architecture: str | None) -> None:
+    (tmp_path / "config.json").write_text(
+        json.dumps({**CONFIG, "architectures": architecture and [architecture]})
+    )
+    model = load_hugging_face(str(tmp_path / "config.json"))
+    assert type(model).__name__ == (architecture or "BertModel")
+    _, kwargs = example_call(example_shapes(model))
+    assert list(kwargs) == ["input_ids", "attention_mask"]
+
+
+def test_pickled_weights_are_unsafe(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(UnsafeFileError, match=r"pytorch_model\.bin"):
+        load_hugging_face(str(folder))
+    assert command("convert", f"hf:{folder}", "-o", "never.keras").code == 3
+
+
+def test_code_beside_the_weights_is_unsafe(folder: Path) -> None:
+    (folder / "config.json").write_text(
+        json.dumps({**CONFIG, "auto_map": {"AutoModel": "evil.Model"}})
+    )
+    with pytest.raises(UnsafeFileError, match=r"evil\.Model"):
+        load_hugging_face(str(folder))
+
+
+def test_missing_weights_are_refused(folder: Path) -> None:
+    (folder / "config.json").write_text(
+        json.dumps({**CONFIG, "architectures": ["BertForSequenceClassification"]})
+    )
+    with pytest.raises(SourceError, match=r"classifier\.weight"):
+        load_hugging_face(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({**CONFIG, "architectures": ["BertForNothing"]}, "has no BertForNothing"),
+        ({"model_type": "no_such_type"}, "cannot read"),
+        ({}, "cannot read"),
+    ],
+)
+def test_configs_that_name_nothing(tmp_path: Path, config: dict[str, object], said: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SourceError, match=said):
+        load_hugging_face(str(tmp_path / "config.json"))
+
+
+def test_nothing_is_downloaded(tmp_path: Path) -> None:
+    for path in ("bert-base-uncased", str(tmp_path)):
+        with pytest.raises(SourceError, match="nothing is downloaded"):
+            load_hugging_face(path)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    with pytest.raises(SourceError, match="holds no weights"):
+        load_hugging_face(str(tmp_path))
+
+
+def test_examples_of_other_inputs() -> None:
+    vit = transformers.ViTModel(
+        transformers.ViTConfig(
+            hidden_size=12, num_hidden_layers=1, num_attention_heads=3, image_size=[16, 32]
+        )
+    )
+    assert example_shapes(vit)[0].sizes == (2, 3, 16, 32)
+    assert example_shapes(torch.nn.ReLU()) == []

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+
+from torch2keras.declarations.patterns import bind, normal_dims, parse
+
+# pattern, ranks of operands and results, arguments, the labels of each dimension; a prime carries its term's number
+BOUND = [
+    ("...", (2, 2), {}, [".-2 .-1", ".-2 .-1"]),
+    ("..., ... -> ...", (3, 1, 3), {}, [".-3 .-2 .-1", ".-1", ".-3 .-2 .-1"]),
+    ("... -> ...", (0, 0), {}, ["", ""]),
+    ("n c *s', f c *k', f -> n f *s'", (3, 3, 1, 3), {}, ["n c s0'0", "f c k0'1", "f", "n f s0'3"]),
+    (
+        "n c *s', f c *k' -> n f *s'",
+        (4, 4, 4),
+        {},
+        ["n c s0'0 s1'0", "f c k0'1 k1'1", "n f s0'2 s1'2"],
+    ),
+    ("n? c l' -> n? c l'", (3, 3), {}, ["n c l'0", "n c l'1"]),
+    ("n? c l' -> n? c l'", (2, 2), {}, ["c l'0", "c l'1"]),
+    ("n? c *s', f c *k' -> n? f *s'", (2, 3, 2), {}, ["c s0'0", "f c k0'1", "f s0'2"]),
+    ("... i, o i, o -> ... o", (4, 2, 1, 4), {}, [".-3 .-2 .-1 i", "o i", "o", ".-3 .-2 .-1 o"]),
+    ("... *n, *n -> ... *n", (4, 2, 4), {}, [".-2 .-1 n0 n1", "n0 n1", ".-2 .-1 n0 n1"]),
+    ("n (g i) -> n g i", (2, 3), {}, ["n g+i", "n g i"]),
+    ("c 1 l' -> c l'", (3, 2), {}, ["c 1@0 l'0", "c l'1"]),
+    ("... [dim] -> ... [dim]", (3, 3), {"dim": 1}, [".0 [1 .2", ".0 [1 .2"]),
+    ("... [dim] -> ... [dim]", (3, 3), {"dim": -1}, [".0 .1 [2", ".0 .1 [2"]),
+    ("... [dim'] -> ... [dim']", (3, 3), {"dim": 0}, ["[0'0 .1 .2", "[0'1 .1 .2"]),
+    ("... [dim]' -> ... [dim]'", (3, 3), {"dim": 0}, ["[0'0 .1 .2", "[0'1 .1 .2"]),
+    ("... [dim] -> ...", (3, 2), {"dim": 1}, [".0 [1 .2", ".0 .2"]),
+    ("... [dim] -> ...", (3, 3), {"dim": (0, -1)}, ["[0 .1 [2", "[0'1 .1 [2'1"]),
+    ("... [dim] -> ...", (2, 0), {"dim": None}, ["[0 [1", ""]),
+    ("... [dim] -> ...", (2, 0), {"dim": ()}, ["[0 [1", ""]),
+    ("..., ... -> ... [dim']", (2, 2, 3), {"dim": 1}, [".0 .2", ".0 .2", ".0 [1'2 .2"]),
+]
+
+
+def shown(dims) -> str:
+    return " ".join(
+        "+".join(f"{x.slot}'{x.term}" if x.ordered else x.slot for x in dim) for dim in dims
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "ranks", "args", "labels"), BOUND, ids=lambda v: v if isinstance(v, str) else None
+)
+def test_bind(text, ranks, args, labels) -> None:
+    bound = bind(parse(text), ranks, args)
+    assert bound is not None
+    assert [shown(dims) for dims in bound] == labels
+
+
+# patterns and ranks that do not go together: the op is then pinned
+UNBOUND = [
+    ("n c l' -> n c l'", (2, 2), {}),
+    ("n? c l' -> n? c l'", (4, 4), {}),
+    ("... i, o i -> ... o", (0, 2, 0), {}),
+    ("... [dim] -> ...", (3, 1), {"dim": 1}),
+]
+
+
+@pytest.mark.parametrize(("text", "ranks", "args"), UNBOUND)
+def test_ranks_that_do_not_fit(text, ranks, args) -> None:
+    assert bind(parse(text), ranks, args) is None
+
+
+@pytest.mark.parametrize("text", ["n c", "n (c -> n c", "n + c -> n", "n [] -> n", "... -> ... ]"])
+def test_malformed(text) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        parse(text)
+
+
+def test_pointwise_is_only_dots() -> None:
+    assert parse("...").pointwise
+    assert parse("..., ... -> ...").pointwise
+    assert not parse("... c -> ... c").pointwise
+
+
+def test_a_free_dimension_is_one_of_the_dots() -> None:
+    bound = bind(parse("... c -> ... c"), (3, 3), {})
+    assert bound is not None
+    assert [label.free for (label,) in bound[0]] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("dims", "rank", "normal"),
+    [
+        (None, 3, (0, 1, 2)),
+        ((), 2, (0, 1)),
+        (-1, 3, (2,)),
+        ([0, -2], 3, (0, 1)),
+        (0, 0, (0,)),
+        (-1, 0, (0,)),
+    ],
+)
+def test_normal_dims(dims, rank, normal) -> None:
+    assert normal_dims(dims, rank) == normal

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from torch2keras.graph.element_moves import (
+    Apply,
+    Flip,
+    Narrow,
+    Permute,
+    Reshape,
+    element_numbers,
+    rearranged,
+)
+from torch2keras.graph.ir import Constant, TensorType
+from torch2keras.keras_graph.weight import Weight
+
+aten = torch.ops.aten
+X = torch.arange(2 * 3 * 5).reshape(2, 3, 5)
+
+MOVES = [
+    (Reshape((6, 5)), X.reshape(6, 5)),
+    (Permute((2, 0, 1)), X.permute(2, 0, 1)),
+    (Narrow(2, 1, 4), X[:, :, 1:4]),
+    (Flip((0, 2)), X.flip(0, 2)),
+    (Apply(aten.select.int, "self", (("dim", 1), ("index", -1))), X[:, -1]),
+    (
+        Apply(aten.split_with_sizes.default, "self", (("split_sizes", (2, 3)), ("dim", 2)), 1),
+        X[..., 2:],
+    ),
+]
+
+
+@pytest.mark.parametrize(("move", "result"), MOVES, ids=lambda v: type(v).__name__)
+def test_move(move, result) -> None:
+    assert torch.equal(move(X), result)
+    assert {move: 1}[move] == 1  # hashable: equal moves of one tensor are one weight
+
+
+def test_numbers_say_where_each_element_comes_from() -> None:
+    moves = [m for m, _ in MOVES[:1]] + [Permute((1, 0)), Narrow(0, 1, 3)]
+    data = torch.randn(2, 3, 5)
+    assert torch.equal(data.flatten()[element_numbers((2, 3, 5), moves)], rearranged(data, moves))
+
+
+def test_a_weight_moves_shape_and_values_alike() -> None:
+    weight = Weight.of(Constant("w", TensorType((2, 3, 5), torch.int64), X))
+    moved = weight.transpose(2, 1, 0).reshape(5, -1).narrow(0, 1, 4).flip(0)
+    expected = X.permute(2, 1, 0).reshape(5, 6)[1:4].flip(0)
+    assert moved.shape == tuple(expected.shape)
+    assert torch.equal(moved.tensor(), expected)
+    assert weight.transpose(0, 1, 2).reshape(2, 3, 5) is weight
+    assert (
+        moved.key
+        == weight.transpose(2, 1, 0).reshape(5, 6).narrow(0, 1, 4).flip(0).key
+        != weight.key
+    )

@@ -1,0 +1,122 @@
+"""Forms and the moves between them, on values with random factors."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from torch2keras.graph.ir import Constant, TensorType, Value
+from torch2keras.keras_graph.graph import Input, KerasGraph
+from torch2keras.keras_graph.layer_names import name_calls
+from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.layers import Layers
+from torch2keras.layout.axes import AxisSpace
+from torch2keras.layout.storage import natural, order_of, pieces, shape_of
+from torch2keras.lower.rearrange import arrange_weight, rearrange
+from torch2keras.lower.recorder import Recorder, recording
+
+
+def space_of(factors: tuple[tuple[int, ...], ...], cls=Value, **fields) -> tuple[AxisSpace, Value]:
+    value = cls("v", TensorType(tuple(map(math.prod, factors)), torch.float32), **fields)
+    return AxisSpace({value: factors}, {}), value
+
+
+# factors of each dimension, an order -> the natural form and its shape
+NATURAL = [
+    (((2,), (3,), (5,)), (0, 1, 2), ((0,), (1,), (2,)), (2, 3, 5)),
+    (((2,), (3,), (5,)), (0, 2, 1), ((0,), (2,), (1,)), (2, 5, 3)),
+    (((2,), (3, 5)), (0, 1, 2), ((0,), (1, 2)), (2, 15)),
+    (((2,), (3, 5)), (1, 0, 2), ((1,), (0,), (2,)), (3, 2, 5)),
+    (((2,), (3, 5)), (0, 2, 1), ((0,), (2, 1)), (2, 15)),
+    (((2,), (1,), (5,)), (0, 2), ((0,), (1,), (2,)), (2, 1, 5)),
+    (((2,), (1,), (5,)), (2, 0), ((2,), (0,), (1,)), (5, 2, 1)),
+    (((1,), (1,)), (), ((0,), (1,)), (1, 1)),
+    ((), (), (), ()),
+]
+
+
+@pytest.mark.parametrize(("factors", "order", "form", "shape"), NATURAL)
+def test_natural(factors, order, form, shape) -> None:
+    space, value = space_of(factors)
+    assert natural(space, value, order) == form
+    assert shape_of(space, value, form) == shape
+    assert order_of(space, value, form) == order
+
+
+def test_pieces_stay_together() -> None:
+    space, value = space_of(((2,), (3, 5), (7,)))
+    assert pieces(space, value, ((0,), (1, 2), (3,)), ((0,), (3,), (1, 2))) == [(0,), (1, 2), (3,)]
+    assert pieces(space, value, ((0,), (1, 2), (3,)), ((2,), (0,), (1,), (3,))) == [
+        (0,),
+        (1,),
+        (2,),
+        (3,),
+    ]
+
+
+def random_form(axes: list[int], units: list[int], rng: random.Random):
+    """The axes in any order, cut anywhere, with dimensions of size one anywhere."""
+    order = rng.sample(axes, len(axes))
+    groups: list[tuple[int, ...]] = []
+    for axis in order:
+        if groups and rng.random() < 0.4:
+            groups[-1] += (axis,)
+        else:
+            groups.append((axis,))
+    for unit in units:
+        groups.insert(rng.randrange(len(groups) + 1), (unit,) if rng.random() < 0.7 else ())
+    return tuple(groups)
+
+
+def stored(data: np.ndarray, sizes, form) -> np.ndarray:
+    """NumPy's own answer: data with these axes, as `form` stores it."""
+    order = [axis for group in form for axis in group]
+    order += [axis for axis in range(len(sizes)) if axis not in order]
+    return (
+        data.reshape(sizes).transpose(order).reshape([math.prod(sizes[i] for i in g) for g in form])
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rearrange(seed: int) -> None:
+    rng = random.Random(seed)
+    factors = rng.choice(
+        [((2,), (3, 5), (7,)), ((2, 3), (1,), (5,)), ((6,), (5, 2, 3)), ((3,), (1,), (1,), (2, 5))]
+    )
+    space, value = space_of(factors)
+    sizes = space.sizes(value)
+    solid, units = list(space.solid(value)), [i for i, s in enumerate(sizes) if s == 1]
+    source, target = random_form(solid, units, rng), random_form(solid, units, rng)
+    data = np.arange(math.prod(sizes), dtype="float32")
+    given = stored(data, sizes, source)
+    inputs = (Input("x", tuple(given.shape), "float32"),)
+    with recording(Recorder(inputs, "float32")) as recorder:
+        result = rearrange(space, value, recorder.tensors[0], source, target)
+    targets = [c.target for c in recorder.calls]
+    same = order_of(space, value, source) == order_of(space, value, target)
+    assert targets.count("ops.transpose") == (not same)
+    graph = KerasGraph("g", inputs, name_calls(recorder.calls, {"x"}), (result.index,))
+    values = run(graph, [given], Layers(graph).loaded)
+    assert np.array_equal(np.asarray(values[result.index]), stored(data, sizes, target))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_weight_is_arranged_as_numpy_does(seed: int) -> None:
+    rng = random.Random(seed)
+    factors = rng.choice([((2,), (3, 5), (7,)), ((2, 3), (1,), (5,))])
+    data = (
+        torch.arange(210 if len(factors[1]) == 2 else 30)
+        .float()
+        .reshape([math.prod(f) for f in factors])
+    )
+    space, value = space_of(factors, Constant, tensor=data)
+    sizes = space.sizes(value)
+    form = random_form(list(space.solid(value)), [i for i, s in enumerate(sizes) if s == 1], rng)
+    weight = arrange_weight(space, value, Weight.of(value), form)
+    assert np.array_equal(weight.array("float32"), stored(data.numpy(), sizes, form))
+    assert weight.shape == tuple(math.prod(sizes[i] for i in g) for g in form)

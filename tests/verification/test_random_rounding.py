@@ -1,0 +1,41 @@
+"""How far random rounding moves a result: as far as what its kernels compute on the way loses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from op_case import Function
+from torch2keras.verification.random_rounding import Rounded
+from torch2keras.verification.reference import run64
+
+EPS = 2.0**-52
+
+CASES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], list[float]]] = {
+    "a certain log_softmax": (lambda x: x.log_softmax(-1)[:1], [23.0, 0.0, -1.0]),
+    "a logsumexp near zero": (lambda x: x.logsumexp(-1, keepdim=True), [-1e-10, -30.0, -31.0]),
+    "a logaddexp near zero": (
+        lambda x: torch.logaddexp(x[:1], x[1:]),
+        [-0.6931471805, -0.69314718],
+    ),
+    "the tail of gelu": (nn.functional.gelu, [-8.0]),
+    "layer norm of almost a constant": (
+        lambda x: nn.functional.layer_norm(x, x.shape, eps=1e-20),
+        [1.0, 1.0 + 1e-9],
+    ),
+}
+"""The result is far smaller than what it is the difference of."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_cancels_counts(name: str) -> None:
+    function, numbers = CASES[name]
+    module, args = Function(function), (torch.tensor(numbers, dtype=torch.float64),)
+    (exact,) = run64(module, args, {})
+    moved = max(
+        abs(noisy - exact).max() for noisy in Rounded(module, args, {}, 0, exact).draws(EPS)
+    )
+    assert moved > 1e3 * EPS * abs(exact).max()
