@@ -68,6 +68,8 @@ OVER = {
         ("benchmarks/speed.py", 401),
         "401 lines",
     ),
+    "columns": ({PLAIN: "x = 1\n# " + "y" * 99 + "\n"}, (PLAIN, 2), "101 columns"),
+    "columns in tests": ({"tests/test_a.py": "#" * 101}, ("tests/test_a.py", 1), "101 columns"),
     "function": ({PLAIN: "\n\n" + function(61)}, (PLAIN, 3), "function long has 61 lines"),
     "async function": ({PLAIN: "async " + function(61)}, (PLAIN, 1), "function long has 61 lines"),
     "method": (
@@ -130,6 +132,8 @@ OVER = {
 # What is just within it.
 WITHIN = {
     "file": {PLAIN: numbered(400)},
+    "columns": {PLAIN: "# " + "y" * 98 + "\n"},
+    "an address that runs over": {PLAIN: "# see https://" + "y" * 99 + "\n"},
     "function": {PLAIN: function(60)},
     "decorators are not the function": {PLAIN: "@first\n@second\n" + function(60)},
     "converter": {OP: converter(15)},

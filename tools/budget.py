@@ -3,6 +3,7 @@
     python tools/budget.py [ROOT]
 
     lines of a file                                         400
+    columns of a line                                       100
     lines of a function, with signature and docstring        60
     lines of code in a converter's body                      15
     duplicated lines of src, found by pylint's symilar      3 %
@@ -27,6 +28,7 @@ from pathlib import Path
 from pylint.checkers.symilar import Symilar
 
 FILE_LINES = 400
+COLUMNS = 100
 FUNCTION_LINES = 60
 CONVERTER_LINES = 15
 DUPLICATED_PERCENT = 3.0
@@ -101,6 +103,15 @@ def check_file_length(source: Source) -> Iterator[Violation]:
         yield Violation(
             source.path, FILE_LINES + 1, f"the file has {count} lines, the budget is {FILE_LINES}"
         )
+
+
+def check_columns(source: Source) -> Iterator[Violation]:
+    """Allow `COLUMNS` columns in a line, and more where an address runs over that cannot be broken."""
+    for number, line in enumerate(source.lines, 1):
+        address = line.find("://")
+        if len(line) > COLUMNS and not 0 <= address < COLUMNS:
+            message = f"the line has {len(line)} columns, the budget is {COLUMNS}"
+            yield Violation(source.path, number, message)
 
 
 def check_function_length(source: Source) -> Iterator[Violation]:
@@ -261,6 +272,7 @@ def check(root: Path) -> list[Violation]:
     sources, violations = read_sources(root)
     for source in sources:
         violations += check_file_length(source)
+        violations += check_columns(source)
         violations += check_function_length(source)
         violations += check_converter_length(source)
         violations += check_to_do(source)
