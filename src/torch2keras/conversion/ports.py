@@ -46,7 +46,7 @@ class Port:
         )
 
 
-def port(
+def build_port(
     space: AxisSpace, value: Value, form: Form, name: str, *, is_complex: bool = False
 ) -> Port:
     """The port of a value that is stored in `form`."""

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from torch2keras.capture.captured import Captured
-from torch2keras.conversion.ports import Port, port
+from torch2keras.conversion.ports import Port, build_port
 from torch2keras.graph.ir import Graph
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.port_orders import port_names
@@ -40,7 +40,7 @@ class Conversion:
             self.captured.complex_inputs,
             strict=True,
         )
-        return tuple(port(self.plan.space, v, f, n, is_complex=z) for v, f, n, z in given)
+        return tuple(build_port(self.plan.space, v, f, n, is_complex=z) for v, f, n, z in given)
 
     @cached_property
     def outputs(self) -> tuple[Port, ...]:
@@ -54,6 +54,6 @@ class Conversion:
         )
         held = [(v, f, z) for v, f, z in given if f is not None]
         return tuple(
-            port(self.plan.space, v, f, n, is_complex=z)
+            build_port(self.plan.space, v, f, n, is_complex=z)
             for (v, f, z), n in zip(held, names, strict=True)
         )

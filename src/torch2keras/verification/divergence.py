@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from torch2keras.conversion.ports import Port, port
+from torch2keras.conversion.ports import Port, build_port
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import VerificationError
 from torch2keras.graph.interpreter import run_nodes
@@ -71,7 +71,7 @@ def first_divergence(
                 or len(stored.form) != value.type.rank
             ):
                 continue
-            place: Port = port(conversion.plan.space, value, stored.form, value.name)
+            place: Port = build_port(conversion.plan.space, value, stored.form, value.name)
             difference = meaning(
                 place.to_torch(to_numpy(ours[stored.tensor.index])), theirs.numpy()
             )

@@ -8,7 +8,7 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, ops
 
 
-def along(weight: Weight | Tensor, axes: Sequence[int], ndim: int) -> Weight | Tensor:
+def reshape_along(weight: Weight | Tensor, axes: Sequence[int], ndim: int) -> Weight | Tensor:
     """A weight of the stored dimensions `axes`, with ones for the other dimensions, so that it broadcasts."""
     sizes = dict(zip(sorted(axes), weight.shape, strict=True))
     shape = [sizes.get(axis) or 1 for axis in range(ndim)]

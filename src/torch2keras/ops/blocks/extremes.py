@@ -9,7 +9,7 @@ from torch2keras.lower.recorder import ops
 from torch2keras.ops.blocks.operands import ranked
 
 
-def place(op: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
+def find_extreme(op: Callable[..., Any], x: Any, dim: Any, keepdim: bool) -> Any:
     """The first place of an extreme, or of NaN where there is one.
 
     Keras counts -0.0 below 0.0, which are equal, so both become 0.0; and on TensorFlow it passes over NaN.

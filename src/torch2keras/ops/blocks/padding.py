@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch2keras.lower.recorder import Tensor, layers, ops
+from torch2keras.ops.blocks.slices import index_along
 
 Pads = Sequence[tuple[int, int]]
 """For each spatial dimension the elements added on the left and on the right; negative ones are removed."""
@@ -51,25 +52,20 @@ def _beside(x: Tensor, widths: Widths, left: Edge, right: Edge) -> Tensor:
     return x
 
 
-def along(axis: int, part: slice) -> tuple[slice, ...]:
-    """The index that takes a part of one axis."""
-    return (*(slice(None),) * axis, part)
-
-
 def _mirrored_left(x: Tensor, axis: int, width: int) -> Tensor:
-    return ops.flip(x[along(axis, slice(1, width + 1))], axis=axis)
+    return ops.flip(x[index_along(axis, slice(1, width + 1))], axis=axis)
 
 
 def _mirrored_right(x: Tensor, axis: int, width: int) -> Tensor:
-    return ops.flip(x[along(axis, slice(-width - 1, -1))], axis=axis)
+    return ops.flip(x[index_along(axis, slice(-width - 1, -1))], axis=axis)
 
 
 def _first(x: Tensor, axis: int, width: int) -> Tensor:
-    return _several(x[along(axis, slice(0, 1))], axis, width)
+    return _several(x[index_along(axis, slice(0, 1))], axis, width)
 
 
 def _last(x: Tensor, axis: int, width: int) -> Tensor:
-    return _several(x[along(axis, slice(-1, None))], axis, width)
+    return _several(x[index_along(axis, slice(-1, None))], axis, width)
 
 
 def _several(x: Tensor, axis: int, times: int) -> Tensor:
@@ -77,11 +73,11 @@ def _several(x: Tensor, axis: int, times: int) -> Tensor:
 
 
 def _end(x: Tensor, axis: int, width: int) -> Tensor:
-    return x[along(axis, slice(-width, None))]
+    return x[index_along(axis, slice(-width, None))]
 
 
 def _beginning(x: Tensor, axis: int, width: int) -> Tensor:
-    return x[along(axis, slice(0, width))]
+    return x[index_along(axis, slice(0, width))]
 
 
 def tuple_of(value: Any, rank: int) -> tuple[int, ...]:

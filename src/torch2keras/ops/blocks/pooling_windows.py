@@ -13,8 +13,9 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
 from torch2keras.lower.dynamic_sizes import count, sizes, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, layers, ops
-from torch2keras.ops.blocks.extremes import place
-from torch2keras.ops.blocks.padding import Pads, along, zero_pad
+from torch2keras.ops.blocks.extremes import find_extreme
+from torch2keras.ops.blocks.padding import Pads, zero_pad
+from torch2keras.ops.blocks.slices import index_along
 
 MOST_TAPS = 64
 """Windows of more elements are not searched for the place of their largest one."""
@@ -67,12 +68,12 @@ def places_of_max(x: Tensor, w: Windows, counts: Sequence[Size]) -> Tensor:
     for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
         last = d * (k - 1)
         taps = [
-            t[along(axis, slice(j, j - last or None, s))]
+            t[index_along(axis, slice(j, j - last or None, s))]
             for t in taps
             for j in range(0, last + 1, d)
         ]
     best, rank = (
-        cast(place(ops.argmax, ops.stack(taps, axis=-1), -1, keepdim=False), "int32"),
+        cast(find_extreme(ops.argmax, ops.stack(taps, axis=-1), -1, keepdim=False), "int32"),
         len(counts),
     )
     flat: Any = None

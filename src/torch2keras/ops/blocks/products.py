@@ -8,7 +8,7 @@ from torch2keras.keras_graph.share_embeddings import by_tied_table
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.einsum_letters import UNIT
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
-from torch2keras.ops.blocks.broadcasting import along
+from torch2keras.ops.blocks.broadcasting import reshape_along
 
 Operand = Tensor | Weight
 
@@ -91,7 +91,7 @@ def by_layer(
     A product without a sum is a plain one: as an einsum TensorFlow takes ten times as long.
     """
     if set(other) <= set(word) and result == word:
-        y = x * along(kernel, [word.index(letter) for letter in other], x.ndim)
+        y = x * reshape_along(kernel, [word.index(letter) for letter in other], x.ndim)
         return y if bias is None else y + bias
     if len(other) == 2 and word[-1] in other:
         free = other.replace(word[-1], "")

@@ -10,7 +10,8 @@ import torch
 from torch2keras.graph.ir import Constant, TensorType
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, layers, ops
-from torch2keras.ops.blocks.padding import along, replicate_pad
+from torch2keras.ops.blocks.padding import replicate_pad
+from torch2keras.ops.blocks.slices import index_along
 
 GATHERED = 6
 """Up to so many input elements for one output element are taken one by one; for more, a matrix product is quicker."""
@@ -75,7 +76,7 @@ def pick(x: Tensor, axis: int, index: torch.Tensor) -> Tensor:
         step = steps[0] if steps else 1
         start, stop = int(index[0]), int(index[-1]) + 1
         whole = (start, stop, step) == (0, length, 1)
-        return x if whole else x[along(axis, slice(start, stop, step))]
+        return x if whole else x[index_along(axis, slice(start, stop, step))]
     if (
         length
         and count % length == 0
@@ -119,7 +120,7 @@ def interleave(x: Tensor, axis: int, weights: torch.Tensor) -> Tensor:
     padded = replicate_pad(x, {axis: (reach, reach)})
     parts = []
     for number, weight in enumerate(weights.T):
-        near = padded[along(axis, slice(number, number + 1 - width or None))]
+        near = padded[index_along(axis, slice(number, number + 1 - width or None))]
         parts.append(ops.expand_dims(near, axis + 1) * beside(weight, x, axis))
     shape = [-1 if d == axis else size for d, size in enumerate(x.shape)]
     if x.shape[axis] is not None:
@@ -139,6 +140,6 @@ def thin(x: Tensor, axis: int, step: int, first: int, weights: torch.Tensor) -> 
     for number, weight in enumerate(weights.tolist()):
         start = before + first + number
         stop = start - before - after - step + 1
-        part = padded[along(axis, slice(start or None, stop or None, step))]
+        part = padded[index_along(axis, slice(start or None, stop or None, step))]
         parts.append(part if weight == 1 else part * weight)
     return total(parts)

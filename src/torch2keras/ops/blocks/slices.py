@@ -22,7 +22,7 @@ END = 2**63 - 1
 """What PyTorch writes for "to the end"."""
 
 
-def along(dim: int, index: Any) -> tuple[Any, ...]:
+def index_along(dim: int, index: Any) -> tuple[Any, ...]:
     """An index of one dimension."""
     return (slice(None),) * dim + (index,)
 
@@ -51,7 +51,7 @@ def part(x: Tensor | Weight, dim: int, start: Size, stop: Size, step: Size, leng
         return (
             x
             if (start, limit, step) == (0, None, 1)
-            else x[along(dim, slice(start or None, limit, None if step == 1 else step))]
+            else x[index_along(dim, slice(start or None, limit, None if step == 1 else step))]
         )
     first = sizes().tensor(
         start if not isinstance(start, int) or start >= 0 else sizes_of(x)[dim] + start

@@ -10,7 +10,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.lower.recorder import cast, ops
-from torch2keras.ops.blocks.extremes import place
+from torch2keras.ops.blocks.extremes import find_extreme
 from torch2keras.ops.blocks.operands import added, ranked
 
 aten = torch.ops.aten
@@ -34,19 +34,19 @@ def place_axes(args: Mapping[str, Any]) -> str | None:
 @lowering(aten.argmax.default, axes=place_axes)
 def argmax(x, dim=None, keepdim=False):
     """`keras.ops.argmax`."""
-    return place(ops.argmax, x, dim, keepdim)
+    return find_extreme(ops.argmax, x, dim, keepdim)
 
 
 @lowering(aten.argmin.default, axes=place_axes)
 def argmin(x, dim=None, keepdim=False):
     """`keras.ops.argmin`."""
-    return place(ops.argmin, x, dim, keepdim)
+    return find_extreme(ops.argmin, x, dim, keepdim)
 
 
 @lowering(aten.max.dim, axes=DROPS)
 def max_dim(x, dim, keepdim=False):
     """`keras.ops.max` and `keras.ops.argmax`."""
-    return (ops.max(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(
+    return (ops.max(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), find_extreme(
         ops.argmax, x, dim, keepdim
     )
 
@@ -54,7 +54,7 @@ def max_dim(x, dim, keepdim=False):
 @lowering(aten.min.dim, axes=DROPS)
 def min_dim(x, dim, keepdim=False):
     """`keras.ops.min` and `keras.ops.argmin`."""
-    return (ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), place(
+    return (ops.min(ranked(x), axis=dim, keepdims=keepdim) if x.ndim else x), find_extreme(
         ops.argmin, x, dim, keepdim
     )
 

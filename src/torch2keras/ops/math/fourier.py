@@ -13,7 +13,7 @@ from torch2keras.lower.dynamic_sizes import count, sizes, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 
 
-def along(operands: int, results: int, *, last: bool) -> Any:
+def transform_axes(operands: int, results: int, *, last: bool) -> Any:
     """A declaration: each operand and result has the dimension `dim`, as Keras wants it last."""
 
     def declared(args: Mapping[str, Any]) -> str:
@@ -54,7 +54,9 @@ def mirrored(half: tuple[Tensor, Tensor], n: Size) -> tuple[Tensor, Tensor]:
     return ops.take(re, places, axis=-1), ops.take(im, places, axis=-1) * cast(sign, im.dtype)
 
 
-@lowering(pairs.fft.default, torch=along(2, 2, last=False), keras=along(2, 2, last=True))
+@lowering(
+    pairs.fft.default, torch=transform_axes(2, 2, last=False), keras=transform_axes(2, 2, last=True)
+)
 def fft(re, im, dim):
     """`keras.ops.fft`; of a dynamic length `keras.ops.rfft` of both parts."""
     n = sizes_of(re)[-1]
@@ -63,13 +65,21 @@ def fft(re, im, dim):
     )
 
 
-@lowering(pairs.rfft.default, torch=along(1, 2, last=False), keras=along(1, 2, last=True))
+@lowering(
+    pairs.rfft.default,
+    torch=transform_axes(1, 2, last=False),
+    keras=transform_axes(1, 2, last=True),
+)
 def rfft(x, dim):
     """`keras.ops.rfft`."""
     return ops.rfft(checked(x))
 
 
-@lowering(pairs.irfft.default, torch=along(2, 1, last=False), keras=along(2, 1, last=True))
+@lowering(
+    pairs.irfft.default,
+    torch=transform_axes(2, 1, last=False),
+    keras=transform_axes(2, 1, last=True),
+)
 def irfft(re, im, dim, n):
     """`keras.ops.irfft`; to a dynamic length by `keras.ops.rfft` of both parts of the whole spectrum."""
     if isinstance(n, int):

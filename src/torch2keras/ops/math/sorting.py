@@ -14,7 +14,7 @@ from torch2keras.graph.symbolic import product
 from torch2keras.lower.dynamic_sizes import sizes, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 from torch2keras.ops.blocks.search import insertion
-from torch2keras.ops.blocks.slices import along
+from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
@@ -118,7 +118,7 @@ def middle(size: Size) -> Size:
 def statistic(x: Tensor, dim: int, position: Any, *, keepdim: bool) -> tuple[Tensor, Tensor]:
     """The entry at a position of the order, and its index."""
     if isinstance(position, int):
-        found = order(x, dim)[along(dim, slice(position, position + 1))]
+        found = order(x, dim)[index_along(dim, slice(position, position + 1))]
     else:
         found = ops.expand_dims(ops.take(order(x, dim), sizes().tensor(position), axis=dim), dim)
     values = ops.take_along_axis(x, found, axis=dim)

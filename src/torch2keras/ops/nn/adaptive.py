@@ -11,9 +11,9 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.lower.recorder import Tensor, layers, ops
-from torch2keras.ops.blocks.padding import along
 from torch2keras.ops.blocks.pooling_windows import MOST_TAPS, Windows, places_of_max, pooling
 from torch2keras.ops.blocks.resampling import Taps, pick, resample
+from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
@@ -130,7 +130,9 @@ def uneven_max(x: Tensor, axis: int, parts: Sequence[tuple[int, int]]) -> Tensor
     """The maximum of each window: of slices where the windows are few, else element by element of all of them."""
     widest = max(end - start for start, end in parts)
     if len(parts) <= widest:
-        slices = [ops.max(x[along(axis, slice(*part))], axis=axis, keepdims=True) for part in parts]
+        slices = [
+            ops.max(x[index_along(axis, slice(*part))], axis=axis, keepdims=True) for part in parts
+        ]
         return ops.concatenate(slices, axis=axis)
     places = [
         torch.tensor([min(start + t, end - 1) for start, end in parts]) for t in range(widest)

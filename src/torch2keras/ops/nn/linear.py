@@ -12,7 +12,7 @@ from torch2keras.declarations.costs import contraction
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.broadcasting import along
+from torch2keras.ops.blocks.broadcasting import reshape_along
 from torch2keras.ops.blocks.products import Operand, by_equation, contract, dense
 from torch2keras.workarounds.add_as_bias import taken_for_bias
 
@@ -64,7 +64,7 @@ def over_another_axis(
         tuple(sizes[letter] for letter in result), shape
     ):
         return contract([x, weight], equation, bias.reshape(*shape))
-    return ops.add(along(bias, [place], len(result)), contract([x, weight], equation))
+    return ops.add(reshape_along(bias, [place], len(result)), contract([x, weight], equation))
 
 
 def product_axes(args: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, call, layers, ops
-from torch2keras.ops.blocks.broadcasting import along
+from torch2keras.ops.blocks.broadcasting import reshape_along
 
 aten = torch.ops.aten
 
@@ -26,8 +26,8 @@ GROUPS_LAST = "n *s (num_groups i), (num_groups i), (num_groups i) -> n *s (num_
 
 def affine(y: Tensor, weight: Any, bias: Any, axes: Sequence[int]) -> Tensor:
     """`y * weight + bias` along stored dimensions; either may be None."""
-    y = y if weight is None else y * along(weight, axes, y.ndim)
-    return y if bias is None else y + along(bias, axes, y.ndim)
+    y = y if weight is None else y * reshape_along(weight, axes, y.ndim)
+    return y if bias is None else y + reshape_along(bias, axes, y.ndim)
 
 
 def normalize(

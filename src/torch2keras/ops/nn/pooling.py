@@ -9,7 +9,7 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.padding import along, replicate_pad, tuple_of, zero_pad
+from torch2keras.ops.blocks.padding import replicate_pad, tuple_of, zero_pad
 from torch2keras.ops.blocks.pooling_windows import (
     MOST_TAPS,
     Windows,
@@ -17,6 +17,7 @@ from torch2keras.ops.blocks.pooling_windows import (
     places_of_max,
     pooling,
 )
+from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
@@ -74,7 +75,8 @@ def thinned_max(x: Tensor, axis: int, kernel: int, stride: int, dilation: int) -
     """The largest of `kernel` elements `dilation` apart, along one axis: stock Keras dilates no pooling."""
     last = dilation * (kernel - 1)
     taps = [
-        x[along(axis, slice(j, j - last or None, stride))] for j in range(0, last + 1, dilation)
+        x[index_along(axis, slice(j, j - last or None, stride))]
+        for j in range(0, last + 1, dilation)
     ]
     best = taps[0]
     for tap in taps[1:]:

@@ -17,8 +17,8 @@ import torch
 from torch2keras.declarations.registry import OpOverload, lowering
 from torch2keras.errors import LoweringError
 from torch2keras.lower.recorder import Tensor, layers
-from torch2keras.ops.blocks.padding import along
 from torch2keras.ops.blocks.resampling import Taps, interleave, pick, repeat, resample, thin
+from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
@@ -175,7 +175,7 @@ def nearest(x: Tensor, axis: int, resize: Resize, op: OpOverload, rank: int) -> 
         return repeat(x, axis, times)
     if every:
         first = every // 2 if op in EXACT else 0
-        return x[along(axis, slice(first, first + 1 - every or None, every))]
+        return x[index_along(axis, slice(first, first + 1 - every or None, every))]
     raise refuse(resize)
 
 

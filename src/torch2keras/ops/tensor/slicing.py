@@ -19,7 +19,7 @@ from torch2keras.graph.symbolic import simple
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import sizes, sizes_of
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.slices import END, along, as_tensor, bound, constant, part
+from torch2keras.ops.blocks.slices import END, as_tensor, bound, constant, index_along, part
 
 aten = torch.ops.aten
 
@@ -37,7 +37,7 @@ def select(x, dim, index):
     """An index of one dimension."""
     index = bound(index, sizes_of(x)[dim])
     if isinstance(index, int) and isinstance(x, Tensor):
-        return x[along(dim, index)]
+        return x[index_along(dim, index)]
     return ops.take(x, sizes().tensor(index), axis=dim)
 
 
@@ -93,11 +93,11 @@ def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, shapes):
     tail = (
         first + length if isinstance(length, int) and (first >= 0 or first + length < 0) else stop
     )
-    before = [x[along(dim, slice(None, first))]] if first else []
+    before = [x[index_along(dim, slice(None, first))]] if first else []
     behind = (
         []
         if tail in (END, size) or (first < 0 and tail == 0)
-        else [x[along(dim, slice(tail, None))]]
+        else [x[index_along(dim, slice(tail, None))]]
     )
     pieces = [*before, src, *behind]
     return ops.concatenate(pieces, axis=dim) if len(pieces) > 1 else src
@@ -126,6 +126,6 @@ def select_scatter(x, src, dim, index, *, shapes):
             "a write to an entry at no fixed distance from an end",
             [("next", "make this dimension static")],
         )
-    before = [x[along(dim, slice(None, index))]] if index and index != -size else []
-    behind = [] if index in (-1, size - 1) else [x[along(dim, slice(index + 1, None))]]
+    before = [x[index_along(dim, slice(None, index))]] if index and index != -size else []
+    behind = [] if index in (-1, size - 1) else [x[index_along(dim, slice(index + 1, None))]]
     return ops.concatenate([*before, ops.expand_dims(src, axis=dim), *behind], axis=dim)

@@ -12,7 +12,7 @@ from torch2keras.declarations.registry import lowering
 from torch2keras.lower.dynamic_sizes import count
 from torch2keras.lower.recorder import layers, ops
 from torch2keras.ops.blocks.padding import tuple_of, zero_pad
-from torch2keras.ops.blocks.slices import along
+from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
@@ -46,7 +46,7 @@ def unfold(x, dimension, size, step, *, at, w, shapes):
         return ops.take(x, starts + count(size), axis=-1)
     last = size - 1
     slices = [
-        x[along(at, slice(k or None, k - last or None, step if step > 1 else None))]
+        x[index_along(at, slice(k or None, k - last or None, step if step > 1 else None))]
         for k in range(size)
     ]
     return ops.stack(slices, axis=w)
