@@ -12,27 +12,19 @@ from __future__ import annotations
 import argparse
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import sympy
 import torch
 from nets import NETS, Net
 from rich.console import Console
 from rich.table import Table
 from timing import measure, use_threads
-from torch.utils._pytree import tree_map
 
 import torch2keras as t2k
-from torch2keras.graph.interpreter import input_symbols
-from torch2keras.graph.ir import Constant, Value
-from torch2keras.keras_graph.graph import Call
-from torch2keras.keras_model.execute import run_call
-from torch2keras.keras_model.layers import Layers
 
 
 @dataclass
@@ -50,59 +42,29 @@ def median_of(call: Callable[[], Any], seconds: float) -> float:
     return measure({"": call}, seconds)[""]
 
 
-def result_of(call: Call, given: dict[int, Any], layers: Layers) -> list[Any]:
-    """What one call makes of the values before it."""
-    values = dict(given)
-    run_call(call, values, layers.loaded, {})
-    return [values[number] for number in call.outputs]
-
-
 def time_ours(
     converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]
 ) -> None:
-    """Time every call of the Keras graph."""
+    """Time every call of the Keras model."""
     import tensorflow as tf
 
-    graph = converted.conversion.lowered.graph
-    layers = Layers(graph)
-    values: dict[int, Any] = {0: tf.constant(converted.inputs[0].from_torch(example))}
+    stored = tf.constant(converted.inputs[0].from_torch(example))
     empty = tf.function(lambda x: x)
-    overhead = median_of(lambda: empty(values[0]), seconds)
-    for call in graph.calls:
-        given = dict(values)
-        run_call(call, values, layers.loaded, {})
-        cost = costs[call.origin.path]
-        cost.ours += max(
-            median_of(tf.function(partial(result_of, call, given, layers)), seconds) - overhead, 0.0
-        )
-        cost.calls.append(call.target.rpartition(".")[2])
+    overhead = median_of(lambda: empty(stored), seconds)
+    for step in converted.keras_steps(example):
+        cost = costs[step.module]
+        cost.ours += max(median_of(tf.function(step.run), seconds) - overhead, 0.0)
+        cost.calls.append(step.name)
 
 
 def time_torch(
     converted: t2k.Converted, example: torch.Tensor, seconds: float, costs: dict[str, Cost]
 ) -> None:
-    """Time every op of the captured graph."""
-    graph = converted.conversion.graph
-    known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, [example], strict=True))
-    symbols = input_symbols(graph, [example])
-
-    def plain(argument: Any) -> Any:
-        if isinstance(argument, Value):
-            return (
-                argument.data.to(argument.type.dtype)
-                if isinstance(argument, Constant)
-                else known[argument]
-            )
-        return int(argument.xreplace(symbols)) if isinstance(argument, sympy.Expr) else argument
-
-    for node in graph.nodes:
-        args = tree_map(plain, dict(node.args), is_leaf=lambda a: isinstance(a, Value))
-        result = node.op(**args)
-        results: Sequence[torch.Tensor] = result if isinstance(result, list | tuple) else [result]
-        known.update(zip(node.outputs, results, strict=True))
-        cost = costs[node.origin.path]
-        cost.torch += median_of(partial(node.op, **args), seconds)
-        cost.ops.append(str(node.op).removeprefix("aten.").partition(".")[0])
+    """Time every op of the captured module."""
+    for step in converted.torch_steps(example):
+        cost = costs[step.module]
+        cost.torch += median_of(step.run, seconds)
+        cost.ops.append(step.name)
 
 
 def costs_of(net: Net, seconds: float) -> dict[str, Cost]:

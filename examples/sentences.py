@@ -73,10 +73,12 @@ def main() -> None:
     import transformers
 
     import torch2keras as t2k
-    from torch2keras.cli.sources import load_source
 
     folder = package_folder()
-    encoder = sentence_encoder(load_source(f"hf:{folder}"))
+    bert = transformers.AutoModel.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True
+    )
+    encoder = sentence_encoder(bert)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     tokens = dict(tokenizer([QUERY, *SENTENCES], padding=True, return_tensors="pt"))
     tokens = {name: tokens[name] for name in ("input_ids", "attention_mask")}

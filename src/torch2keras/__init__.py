@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from torch2keras.workarounds.triton_import import settle_triton
 
 if TYPE_CHECKING:
+    from torch2keras.conversion.ports import Port as Port
+    from torch2keras.conversion.steps import Step as Step
     from torch2keras.converted import Converted as Converted
     from torch2keras.declarations.leaf import leaf as leaf
     from torch2keras.declarations.registry import lowering as lowering
@@ -27,20 +29,26 @@ if TYPE_CHECKING:
     from torch2keras.inspection import Inspection as Inspection
     from torch2keras.inspection import inspect as inspect
     from torch2keras.pipeline import convert as convert
+    from torch2keras.reporting.report import Report as Report
+    from torch2keras.verification.results import Verification as Verification
 
 HOMES = {
+    "conversion.ports": "Port",
+    "conversion.steps": "Step",
     "converted": "Converted",
+    "declarations.leaf": "leaf",
+    "declarations.registry": "lowering",
     "errors": (
-        "CaptureError InputError LoweringError OutputError SourceError Torch2KerasError UnsafeFileError "
-        "UnsupportedOpError VerificationError"
+        "CaptureError InputError LoweringError OutputError SourceError Torch2KerasError "
+        "UnsafeFileError UnsupportedOpError VerificationError"
     ),
     "explanation.explain": "Explanation explain",
-    "declarations.leaf": "leaf",
-    "pipeline": "convert",
     "inspection": "Inspection inspect",
-    "declarations.registry": "lowering",
+    "pipeline": "convert",
+    "reporting.report": "Report",
+    "verification.results": "Verification",
 }
-"""Which module each public name lives in."""
+"""The module that each public name lives in; it is imported when the name is first asked for."""
 
 _MODULE_OF = {name: home for home, names in HOMES.items() for name in names.split()}
 

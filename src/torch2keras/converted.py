@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.weights import load_state_dict, state_dict
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import loops
@@ -84,6 +85,17 @@ class Converted:
         result = self._inference(single(stored))
         flat = result if isinstance(result, list | tuple) else [result]
         return [p.to_torch(to_numpy(y)) for p, y in zip(self.outputs, flat, strict=True)]
+
+    def torch_steps(self, *inputs: torch.Tensor) -> Iterator[Step]:
+        """The ops that the captured module runs on these inputs, each of which can be run again alone."""
+        real = [torch.view_as_real(x) if x.is_complex() else x for x in inputs]
+        return torch_steps(self.conversion.graph, real)
+
+    def keras_steps(self, *inputs: Any) -> Iterator[Step]:
+        """The calls of the Keras model on inputs in PyTorch's order, each of which can be run again alone."""
+        stored = [p.from_torch(x) for p, x in zip(self.inputs, inputs, strict=True)]
+        tensors = [keras.ops.convert_to_tensor(array) for array in stored]
+        return keras_steps(self.conversion.lowered.graph, self.layers, tensors)
 
     def verify(self, probes: Sequence[str] | None = None) -> Verification:
         """Compare with the module, in float64 and in its own dtype (docs/verify.md).
