@@ -11,7 +11,7 @@ from torch2keras.graph.ir import Size, Value
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import sizes
 from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.slices import as_tensor, constant
+from torch2keras.ops.blocks.constants import as_constant, as_tensor
 
 
 def indexed(args: Mapping[str, Any]) -> list[Value | None]:
@@ -45,9 +45,9 @@ def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
     if isinstance(index, Weight):
         known = index.tensor()
         if isinstance(size, int):
-            return constant(torch.where(known < 0, known + size, known))
+            return as_constant(torch.where(known < 0, known + size, known))
         if int(known.min()) >= 0:
-            return constant(known)
+            return as_constant(known)
     index = cast(as_tensor(index), "int32")
     return ops.where(ops.less(index, 0), index + sizes().tensor(size), index)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from torch2keras.graph.ir import Constant, TensorType
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, layers, ops
+from torch2keras.ops.blocks.constants import as_constant
 from torch2keras.ops.blocks.padding import replicate_pad
 from torch2keras.ops.blocks.slices import index_along
 
@@ -37,16 +37,9 @@ class Taps:
         return empty.scatter_add(1, self.index, self.weight)
 
 
-def constant(values: torch.Tensor, dtype: str) -> Weight:
-    """Numbers that the lowering computes, known in the precision of `values`, as a constant of the Keras graph."""
-    return Weight.of(
-        Constant("weights", TensorType(tuple(values.shape), getattr(torch, dtype)), values)
-    )
-
-
 def beside(values: torch.Tensor, x: Tensor, axis: int) -> Weight:
     """Numbers along one axis, so that they broadcast against x."""
-    return constant(values.reshape(-1, *(1,) * (x.ndim - axis - 1)), x.dtype)
+    return as_constant(values.reshape(-1, *(1,) * (x.ndim - axis - 1)), x.dtype)
 
 
 def resample(x: Tensor, axis: int, taps: Taps) -> Tensor:
@@ -83,7 +76,7 @@ def pick(x: Tensor, axis: int, index: torch.Tensor) -> Tensor:
         and torch.equal(index, torch.arange(length).repeat_interleave(count // length))
     ):
         return repeat(x, axis, count // length)
-    return ops.take(x, constant(index, "int32"), axis=axis)
+    return ops.take(x, as_constant(index), axis=axis)
 
 
 def repeat(x: Tensor, axis: int, times: int) -> Tensor:
@@ -99,8 +92,8 @@ def product(x: Tensor, axis: int, taps: Taps) -> Tensor:
     """A matrix product along one axis, wherever it is stored: the axes behind it count as one."""
     matrix = taps.matrix(int(x.shape[axis] or 0))
     if axis == x.ndim - 1:
-        return ops.matmul(x, constant(matrix.T.contiguous(), x.dtype))
-    left = constant(matrix, x.dtype)
+        return ops.matmul(x, as_constant(matrix.T.contiguous(), x.dtype))
+    left = as_constant(matrix, x.dtype)
     if axis == x.ndim - 2:
         return ops.matmul(left, x)
     before, behind = [-1 if size is None else size for size in x.shape[1:axis]], x.shape[axis + 1 :]

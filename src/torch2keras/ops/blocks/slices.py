@@ -10,13 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from torch2keras.graph.ir import Constant, Size, TensorType
+from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import simple
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import count, sizes, sizes_of
-from torch2keras.lower.recorder import Tensor, call, layers, ops, recorder
+from torch2keras.lower.recorder import Tensor, call, layers, ops
+from torch2keras.ops.blocks.constants import as_tensor
 
 END = 2**63 - 1
 """What PyTorch writes for "to the end"."""
@@ -90,16 +89,3 @@ def cut_beside(x: Tensor | Weight, shape: Sequence[Size], dim: int) -> Tensor | 
             sizes().shapes[cut.index] = have
             x = cut
     return x
-
-
-def constant(values: torch.Tensor) -> Weight:
-    """Numbers that are known at conversion and belong to no parameter, as int32."""
-    numbers = values.to(torch.int32)
-    return Weight.of(
-        Constant("positions", TensorType(tuple(numbers.shape), numbers.dtype), numbers)
-    )
-
-
-def as_tensor(x: Tensor | Weight) -> Tensor:
-    """A constant as a tensor."""
-    return recorder().bare(x) if isinstance(x, Weight) else x

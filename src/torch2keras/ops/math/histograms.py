@@ -9,8 +9,8 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.lower.recorder import Tensor, cast, ops
+from torch2keras.ops.blocks.constants import as_tensor
 from torch2keras.ops.blocks.search import insertion
-from torch2keras.ops.blocks.slices import as_tensor
 
 aten = torch.ops.aten
 

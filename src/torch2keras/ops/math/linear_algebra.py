@@ -16,7 +16,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
 from torch2keras.lower.dynamic_sizes import grow, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.slices import as_tensor, constant
+from torch2keras.ops.blocks.constants import as_constant, as_tensor
 
 aten = torch.ops.aten
 
@@ -210,7 +210,7 @@ def reflected(columns: Tensor, factors: Tensor, numbers: Sequence[int], x: Tenso
     """Householder reflections applied to `x`, the first of `numbers` first; column k is one at k and zero above."""
     rows = torch.arange(columns.shape[-2])
     for k in numbers:
-        below, at = constant((rows > k).long()), constant((rows == k).long())
+        below, at = as_constant((rows > k).long()), as_constant((rows == k).long())
         column = columns[..., k] * ops.cast(below, x.dtype) + ops.cast(at, x.dtype)
         column = ops.expand_dims(column, -1)
         across = ops.matmul(mT(column), x)
@@ -251,11 +251,11 @@ def eliminated(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             [("next", "call torch.linalg.solve, det or slogdet instead of using its factors")],
         )
     down, across = torch.arange(rows)[:, None], torch.arange(columns)
-    own = constant(down[:, 0])
+    own = as_constant(down[:, 0])
     order, pivots = ops.zeros_like(x[..., 0], dtype="int32") + own, []
     for k in range(min(rows, columns)):
         size = ops.add(
-            ops.abs(x[..., k]) * constant(down[:, 0] >= k), constant(-1 * (down[:, 0] < k))
+            ops.abs(x[..., k]) * as_constant(down[:, 0] >= k), as_constant(-1 * (down[:, 0] < k))
         )
         found = ops.argmax(size, axis=-1)
         pivots.append(found + 1)
@@ -265,9 +265,11 @@ def eliminated(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             ops.take_along_axis(order, turn, axis=-1),
         )
         head = x[..., k : k + 1, k : k + 1]
-        share = x[..., k : k + 1] / ops.where(ops.equal(head, 0), 1.0, head) * constant(down > k)
-        rest = x - share * (x[..., k : k + 1, :] * constant(across > k))
-        x = rest * constant(1 - 1 * ((down > k) & (across == k))) + share * constant(across == k)
+        share = x[..., k : k + 1] / ops.where(ops.equal(head, 0), 1.0, head) * as_constant(down > k)
+        rest = x - share * (x[..., k : k + 1, :] * as_constant(across > k))
+        x = rest * as_constant(1 - 1 * ((down > k) & (across == k))) + share * as_constant(
+            across == k
+        )
     return x, ops.stack(pivots, axis=-1), order
 
 
@@ -275,9 +277,9 @@ def exchange(own: Any, k: int, other: Tensor) -> Tensor:
     """The order of rows `own` in which row k and the row `other`, one a matrix, have changed places."""
     other = ops.expand_dims(other, -1)
     there = ops.cast(ops.equal(own, other), "int32")
-    here = constant(own.tensor() == k)
+    here = as_constant(own.tensor() == k)
     return ops.multiply(here, other) + ops.multiply(
-        constant(own.tensor() != k), own + there * ops.subtract(k, own)
+        as_constant(own.tensor() != k), own + there * ops.subtract(k, own)
     )
 
 
@@ -296,7 +298,7 @@ def permutation(order: Tensor, dtype: str) -> Tensor:
 
 def order_of(pivots: Any, rows: int) -> Tensor:
     """The order of rows after swaps, one after the other, each told from 1."""
-    own = constant(torch.arange(rows))
+    own = as_constant(torch.arange(rows))
     pivots = cast(as_tensor(pivots), "int32")
     order = ops.zeros_like(pivots[..., :1]) + own
     for k in range(pivots.shape[-1]):

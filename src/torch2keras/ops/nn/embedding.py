@@ -8,7 +8,7 @@ from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, call, layers, ops, recorder
-from torch2keras.ops.blocks.slices import as_tensor
+from torch2keras.ops.blocks.constants import as_tensor
 
 aten = torch.ops.aten
 

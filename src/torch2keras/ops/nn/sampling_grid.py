@@ -13,7 +13,7 @@ from torch2keras.graph.symbolic import product
 from torch2keras.lower.dynamic_sizes import count, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.slices import as_tensor
+from torch2keras.ops.blocks.constants import as_tensor
 
 aten = torch.ops.aten
 

@@ -15,8 +15,9 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import sizes, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, ops
+from torch2keras.ops.blocks.constants import as_constant, as_tensor
 from torch2keras.ops.blocks.positions import index_names, indexed, is_mask, wrapped
-from torch2keras.ops.blocks.slices import as_tensor, constant, cut_beside
+from torch2keras.ops.blocks.slices import cut_beside
 
 aten = torch.ops.aten
 
@@ -109,12 +110,12 @@ def flat_position(indices: Sequence[Tensor | Weight], shape: Sequence[Size]) -> 
 def times(index: Tensor | Weight, size: Size) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(index, Weight) and isinstance(size, int):
-        return constant(index.tensor() * size)
+        return as_constant(index.tensor() * size)
     return ops.multiply(sizes().tensor(size), index)
 
 
 def plus(a: Tensor | Weight, b: Tensor | Weight) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(a, Weight) and isinstance(b, Weight):
-        return constant(a.tensor() + b.tensor())
+        return as_constant(a.tensor() + b.tensor())
     return ops.add(a, b)

@@ -16,8 +16,9 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import count, grow, sizes, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, cast, ops
+from torch2keras.ops.blocks.constants import as_constant, as_tensor
 from torch2keras.ops.blocks.positions import diagonal_names, index_names, is_mask, wrapped
-from torch2keras.ops.blocks.slices import as_tensor, constant, cut_beside
+from torch2keras.ops.blocks.slices import cut_beside
 
 aten = torch.ops.aten
 
@@ -40,7 +41,7 @@ def coordinates(index: Any, dim: int) -> Any:
     if isinstance(index, Weight):
         own = torch.meshgrid(*map(torch.arange, index.shape), indexing="ij")
         known = [index.tensor() if d == dim else line for d, line in enumerate(own)]
-        return constant(torch.stack(known, dim=-1).reshape(-1, rank))
+        return as_constant(torch.stack(known, dim=-1).reshape(-1, rank))
     columns = [
         cast(index, "int32")
         if d == dim
@@ -61,7 +62,7 @@ def _unit(dim: int, size: Size, rank: int) -> tuple[Size, ...]:
 def written(x: Any, dim: int, index: Any, src: Any) -> tuple[Any, Tensor]:
     """Where elements of `src` go in `x`, one position a row, and these elements; `src` may be larger than `index`."""
     if not x.ndim:
-        return constant(torch.zeros(1, 1)), ops.reshape(src, (1,))
+        return as_constant(torch.zeros(1, 1)), ops.reshape(src, (1,))
     return coordinates(index, dim % x.ndim), ops.reshape(
         cut_beside(src, sizes_of(index), -1), (-1,)
     )
@@ -233,7 +234,7 @@ def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple
     wraps = [wrapped(i, size) for i, size in zip(indices, sizes, strict=False)]
     known = [w.tensor() for w in wraps if isinstance(w, Weight)]
     if len(known) == len(wraps):
-        return constant(
+        return as_constant(
             torch.stack(torch.broadcast_tensors(*known), -1).reshape(-1, len(known))
         ), shape
     grown = [as_tensor(grow(w, shape, sizes_of(i))) for w, i in zip(wraps, indices, strict=True)]

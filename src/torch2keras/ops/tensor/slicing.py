@@ -19,7 +19,8 @@ from torch2keras.graph.symbolic import simple
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import sizes, sizes_of
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.slices import END, as_tensor, bound, constant, index_along, part
+from torch2keras.ops.blocks.constants import as_constant, as_tensor
+from torch2keras.ops.blocks.slices import END, bound, index_along, part
 
 aten = torch.ops.aten
 
@@ -112,7 +113,7 @@ def interleaved(x: Tensor, src: Tensor, dim: int, bounds: tuple[Any, Any, Any]) 
             [("next", "make this dimension static")],
         )
     chosen = {position: size + k for k, position in enumerate(range(size)[slice(*bounds)])}
-    index = constant(torch.tensor([chosen.get(position, position) for position in range(size)]))
+    index = as_constant(torch.tensor([chosen.get(position, position) for position in range(size)]))
     return ops.take(ops.concatenate([x, src], axis=dim), index, axis=dim)
 
 

@@ -1,0 +1,22 @@
+"""Constants of the Keras graph: made of numbers that a converter computes, and turned into recorded tensors."""
+
+from __future__ import annotations
+
+import torch
+
+from torch2keras.graph.ir import Constant, TensorType
+from torch2keras.keras_graph.weight import Weight
+from torch2keras.lower.recorder import Tensor, recorder
+
+
+def as_constant(values: torch.Tensor, dtype: str = "int32") -> Weight:
+    """The numbers as a constant of this dtype; floats are kept in the precision in which they are known."""
+    if "float" not in dtype:
+        values = values.to(getattr(torch, dtype))
+    kind = TensorType(tuple(values.shape), getattr(torch, dtype))
+    return Weight.of(Constant("numbers", kind, values))
+
+
+def as_tensor(x: Tensor | Weight) -> Tensor:
+    """The operand as a recorded tensor: a constant is made one, a tensor is returned as it is."""
+    return recorder().bare(x) if isinstance(x, Weight) else x
