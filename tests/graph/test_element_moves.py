@@ -48,7 +48,7 @@ def test_a_weight_moves_shape_and_values_alike() -> None:
     moved = weight.transpose(2, 1, 0).reshape(5, -1).narrow(0, 1, 4).flip(0)
     expected = X.permute(2, 1, 0).reshape(5, 6)[1:4].flip(0)
     assert moved.shape == tuple(expected.shape)
-    assert torch.equal(moved.tensor(), expected)
+    assert torch.equal(moved.values(), expected)
     assert weight.transpose(0, 1, 2).reshape(2, 3, 5) is weight
     assert (
         moved.key

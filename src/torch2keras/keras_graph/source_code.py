@@ -72,7 +72,7 @@ def value_text(value: Any, names: Mapping[int, str]) -> str:
     if isinstance(value, Ref):
         return names[value.index]
     if isinstance(value, Literal):
-        return f"np.array({value.weight.tensor().tolist()!r}, {value.weight.dtype!r})"
+        return f"np.array({value.weight.values().tolist()!r}, {value.weight.dtype!r})"
     if isinstance(value, list | tuple):
         inner = ", ".join(value_text(v, names) for v in value)
         return (

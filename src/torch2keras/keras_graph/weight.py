@@ -20,74 +20,73 @@ from torch2keras.graph.element_moves import (
     rearranged,
 )
 from torch2keras.graph.ir import Constant, keras_dtype
+from torch2keras.keras_graph.operand import Operand, insert_ones
 
 Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Weight:
-    """A constant in the order and shape in which a Keras layer holds it: a rearrangement of a PyTorch tensor."""
+class Weight(Operand):
+    """A constant in the order and shape in which a Keras layer holds it: a PyTorch tensor, rearranged by `moves`."""
 
-    constant: Constant
     shape: tuple[int, ...]
+    constant: Constant
     moves: tuple[Move, ...] = ()
 
     @classmethod
     def of(cls, constant: Constant) -> Weight:
-        return cls(constant, tuple(int(s) for s in constant.type.shape))
+        """The constant as PyTorch has it, nothing moved yet."""
+        shape = tuple(int(size) for size in constant.type.shape)
+        return cls(shape, keras_dtype(constant.type.dtype), constant)
 
     def _moved(self, move: Move, shape: tuple[int, ...]) -> Weight:
         return replace(self, moves=(*self.moves, move), shape=shape)
 
+    @property
+    def is_constant(self) -> bool:
+        return True
+
+    def values(self) -> torch.Tensor:
+        return rearranged(self.constant.data, self.moves)
+
     def reshape(self, *shape: int) -> Weight:
-        """As `numpy.reshape`."""
         known = math.prod(s for s in shape if s != -1)
         full = tuple(math.prod(self.shape) // known if s == -1 else s for s in shape)
         return self if full == self.shape else self._moved(Reshape(full), full)
 
     def transpose(self, *order: int) -> Weight:
-        """As `numpy.transpose`."""
-        usual = tuple(range(len(order)))
-        return (
-            self
-            if order == usual
-            else self._moved(Permute(order), tuple(self.shape[i] for i in order))
-        )
+        if order == tuple(range(self.ndim)):
+            return self
+        return self._moved(Permute(order), tuple(self.shape[i] for i in order))
 
     def narrow(self, dim: int, start: int, stop: int) -> Weight:
-        """Elements `start` to `stop` of one dimension."""
-        return self._moved(
-            Narrow(dim, start, stop), (*self.shape[:dim], stop - start, *self.shape[dim + 1 :])
-        )
+        if (start, stop) == (0, self.shape[dim]):
+            return self
+        shape = (*self.shape[:dim], stop - start, *self.shape[dim + 1 :])
+        return self._moved(Narrow(dim, start, stop), shape)
 
     def flip(self, *dims: int) -> Weight:
-        """Reverse dimensions."""
-        return self._moved(Flip(dims), self.shape)
+        return self._moved(Flip(dims), self.shape) if dims else self
 
-    def take(self, dim: int, order: tuple[int, ...]) -> Weight:
-        """The elements of one dimension in another order."""
-        usual = tuple(range(self.shape[dim]))
-        return self if order == usual else self._moved(Take(dim, order), self.shape)
+    def take(self, dim: int, places: tuple[int, ...]) -> Weight:
+        if places == tuple(range(self.shape[dim])):
+            return self
+        shape = (*self.shape[:dim], len(places), *self.shape[dim + 1 :])
+        return self._moved(Take(dim, places), shape)
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
+    def squeeze(self, *dims: int) -> Weight:
+        return self.reshape(*(size for dim, size in enumerate(self.shape) if dim not in dims))
 
-    @property
-    def dtype(self) -> str:
-        return keras_dtype(self.constant.type.dtype)
+    def expand_dims(self, *dims: int) -> Weight:
+        return self.reshape(*insert_ones(self.shape, dims))
 
     @property
     def trainable(self) -> bool:
         return self.constant.trainable
 
-    def tensor(self) -> torch.Tensor:
-        """The values, in the precision in which they are known."""
-        return rearranged(self.constant.data, self.moves)
-
     def array(self, dtype: str) -> np.ndarray:
         """The values, rounded once to a NumPy dtype; bfloat16 comes as float32."""
-        tensor = self.tensor().detach().cpu()
+        tensor = self.values().detach().cpu()
         if tensor.dtype in (torch.bfloat16, torch.float16):
             tensor = tensor.float()
         return np.asarray(tensor.numpy(), order="C").astype(

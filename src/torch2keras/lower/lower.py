@@ -362,7 +362,7 @@ class Lowerer:
                 raise LoweringError(
                     message, [("next", "this is a bug of torch2keras; please report it")]
                 )
-            self.stored[value] = Stored(cast(tensor.known(expected), value.type.dtype), form)
+            self.stored[value] = Stored(cast(tensor.with_sizes(expected), value.type.dtype), form)
 
     def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
         """The graph's outputs in the order that the plan gives its ports."""

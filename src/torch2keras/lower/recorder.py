@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ import numpy as np
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Origin
 from torch2keras.keras_graph.graph import Call, Input, Literal, Ref
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
 from torch2keras.workarounds.add_as_bias import taken_for_bias
 
@@ -42,35 +43,56 @@ Recorded = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
-    """A recorded value. Shapes are the stored ones; None where dynamic."""
+class Tensor(Operand):
+    """A value that the model computes, by its number in the graph."""
 
     index: int
-    spec: keras.KerasTensor
 
     @property
-    def shape(self) -> tuple[Any, ...]:
-        """Ints, and None where dynamic; which of them are static is what a converter knows of its op."""
-        return tuple(self.spec.shape)
+    def spec(self) -> keras.KerasTensor:
+        """The value as Keras takes it symbolically."""
+        return keras.KerasTensor(self.shape, self.dtype)
 
-    @property
-    def ndim(self) -> int:
-        return len(self.spec.shape)
-
-    @property
-    def dtype(self) -> str:
-        return str(keras.backend.standardize_dtype(self.spec.dtype))
-
-    def known(self, shape: Shape) -> Tensor:
-        """With the sizes that Keras does not know: of one entry of a dynamic dimension, say."""
+    def with_sizes(self, shape: Shape) -> Tensor:
+        """The same value, with sizes that Keras does not know: of one entry of a dynamic dimension, say."""
         sizes = tuple(
             there if here is None else here for here, there in zip(self.shape, shape, strict=True)
         )
-        return (
-            self
-            if sizes == self.shape
-            else Tensor(self.index, keras.KerasTensor(sizes, self.dtype))
-        )
+        return self if sizes == self.shape else replace(self, shape=sizes)
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+    def values(self) -> None:
+        return None
+
+    def reshape(self, *shape: int) -> Tensor:
+        return self if shape == self.shape else ops.reshape(self, shape)
+
+    def transpose(self, *order: int) -> Tensor:
+        usual = tuple(range(self.ndim))
+        return self if order == usual else ops.transpose(self, order)
+
+    def narrow(self, dim: int, start: int, stop: int) -> Tensor:
+        if (start, stop) == (0, self.shape[dim]):
+            return self
+        return self[(*[slice(None)] * dim, slice(start, stop))]  # type: ignore[no-any-return]
+
+    def flip(self, *dims: int) -> Tensor:
+        return ops.flip(self, axis=dims) if dims else self
+
+    def take(self, dim: int, places: tuple[int, ...]) -> Tensor:
+        size = self.shape[dim]
+        if size is not None and places == tuple(range(size)):
+            return self
+        return ops.take(self, list(places), axis=dim)  # type: ignore[no-any-return]
+
+    def squeeze(self, *dims: int) -> Tensor:
+        return ops.squeeze(self, axis=dims) if dims else self
+
+    def expand_dims(self, *dims: int) -> Tensor:
+        return ops.expand_dims(self, axis=dims) if dims else self
 
     def __getitem__(self, index: Any) -> Recorded:
         key = index if isinstance(index, tuple) else (index,)
@@ -132,7 +154,7 @@ class Recorder:
         self.calls: list[Call] = []
         self.origin = Origin()
         self.count = 0
-        self.tensors = [self._new(keras.KerasTensor(i.shape, i.dtype)) for i in inputs]
+        self.tensors = [self._new(i.shape, i.dtype) for i in inputs]
         self._bare: dict[tuple[Any, ...], Tensor] = {}
         self._rows: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
@@ -141,13 +163,14 @@ class Recorder:
         self.sizes: Any = None
         """The `SizeTensors` of the graph that is being lowered."""
 
-    def _new(self, spec: keras.KerasTensor) -> Tensor:
+    def _new(self, shape: Shape, dtype: Any) -> Tensor:
         self.count += 1
-        return Tensor(self.count - 1, spec)
+        name = str(keras.backend.standardize_dtype(dtype))
+        return Tensor(tuple(shape), name, self.count - 1)
 
     def stand_in(self, operands: Iterable[Tensor], shape: Shape, dtype: str) -> Tensor:
         """A value that nothing makes, for the result of a refused op on these operands."""
-        made = self._new(keras.KerasTensor(shape, dtype))
+        made = self._new(shape, dtype)
         self.calls.append(
             Call("refused", _refs(tuple(operands)), {}, (made.index,), origin=self.origin)
         )
@@ -254,9 +277,9 @@ class Recorder:
 
     def _results(self, spec: Any) -> tuple[Recorded, tuple[int, ...]]:
         if isinstance(spec, list | tuple):
-            tensors = tuple(self._new(s) for s in spec)
+            tensors = tuple(self._new(s.shape, s.dtype) for s in spec)
             return tensors, tuple(t.index for t in tensors)
-        tensor = self._new(spec)
+        tensor = self._new(spec.shape, spec.dtype)
         return tensor, (tensor.index,)
 
     def _argument(self, argument: Any, *, literal: bool) -> Any:
@@ -437,3 +460,8 @@ def cast(x: Any, dtype: Any) -> Any:
         return x
     name = str(dtype).removeprefix("torch.")
     return x if x.dtype == name else ops.cast(x, name)
+
+
+def as_tensor(x: Operand) -> Tensor:
+    """The operand as a value of the graph; a constant becomes the weight of a stock layer."""
+    return recorder().bare(x) if isinstance(x, Weight) else x  # type: ignore[return-value]

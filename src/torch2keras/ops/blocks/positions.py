@@ -43,7 +43,7 @@ def index_names(args: Mapping[str, Any]) -> tuple[list[str], list[str], list[str
 def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
     """An index with negative positions counted from the end, as int32."""
     if isinstance(index, Weight):
-        known = index.tensor()
+        known = index.values()
         if isinstance(size, int):
             return as_constant(torch.where(known < 0, known + size, known))
         if int(known.min()) >= 0:

@@ -277,9 +277,9 @@ def exchange(own: Any, k: int, other: Tensor) -> Tensor:
     """The order of rows `own` in which row k and the row `other`, one a matrix, have changed places."""
     other = ops.expand_dims(other, -1)
     there = ops.cast(ops.equal(own, other), "int32")
-    here = as_constant(own.tensor() == k)
+    here = as_constant(own.values() == k)
     return ops.multiply(here, other) + ops.multiply(
-        as_constant(own.tensor() != k), own + there * ops.subtract(k, own)
+        as_constant(own.values() != k), own + there * ops.subtract(k, own)
     )
 
 

@@ -86,7 +86,7 @@ def largest(n: Tensor | Weight) -> int:
     if isinstance(n, Tensor):
         return MOST_OF_TENSOR
     known = max(
-        (int(degree) for degree in n.tensor().flatten().tolist() if math.isfinite(degree)),
+        (int(degree) for degree in n.values().flatten().tolist() if math.isfinite(degree)),
         default=1,
     )
     if known > MOST_OF_TENSOR:

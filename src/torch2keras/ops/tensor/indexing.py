@@ -110,12 +110,12 @@ def flat_position(indices: Sequence[Tensor | Weight], shape: Sequence[Size]) -> 
 def times(index: Tensor | Weight, size: Size) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(index, Weight) and isinstance(size, int):
-        return as_constant(index.tensor() * size)
+        return as_constant(index.values() * size)
     return ops.multiply(sizes().tensor(size), index)
 
 
 def plus(a: Tensor | Weight, b: Tensor | Weight) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(a, Weight) and isinstance(b, Weight):
-        return as_constant(a.tensor() + b.tensor())
+        return as_constant(a.values() + b.values())
     return ops.add(a, b)

@@ -40,7 +40,7 @@ def coordinates(index: Any, dim: int) -> Any:
     rank = len(shape)
     if isinstance(index, Weight):
         own = torch.meshgrid(*map(torch.arange, index.shape), indexing="ij")
-        known = [index.tensor() if d == dim else line for d, line in enumerate(own)]
+        known = [index.values() if d == dim else line for d, line in enumerate(own)]
         return as_constant(torch.stack(known, dim=-1).reshape(-1, rank))
     columns = [
         cast(index, "int32")
@@ -232,7 +232,7 @@ def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple
     """Index tensors broadcast together: the positions that they name, one a row; and their common shape."""
     shape = broadcast([sizes_of(i) for i in indices])
     wraps = [wrapped(i, size) for i, size in zip(indices, sizes, strict=False)]
-    known = [w.tensor() for w in wraps if isinstance(w, Weight)]
+    known = [w.values() for w in wraps if isinstance(w, Weight)]
     if len(known) == len(wraps):
         return as_constant(
             torch.stack(torch.broadcast_tensors(*known), -1).reshape(-1, len(known))
