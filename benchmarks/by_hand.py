@@ -1,4 +1,4 @@
-"""Nets of the benchmarks as a person writes them by hand in Keras, or as `keras.applications` has them."""
+"""Nets of the benchmarks as a person writes them in Keras, or `keras.applications` has them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Where a converted net takes longer than PyTorch: each module's calls timed alone, the worst first.
+"""Where a converted net takes longer than PyTorch: each module's calls alone, the worst first.
 
     python benchmarks/by_op.py NET [--rows 12] [--seconds 0.05] [--threads 1]
 
-A row is a module of the net: the ATen ops that it runs, eagerly, and the Keras calls that these became, each in a
-TensorFlow graph of its own, less what an empty graph takes. Gradients are off on both sides. What TensorFlow fuses or
-overlaps in the whole graph is not seen here, so the sums say less than `speed.py`; the order of the rows is the point.
+A row is a module of the net: the ATen ops that it runs, eagerly, and the Keras calls that these
+became, each in a TensorFlow graph of its own, less what an empty graph takes. Gradients are off on
+both sides. What TensorFlow fuses or overlaps in the whole graph is not seen here, so the sums say
+less than `speed.py`; the order of the rows is the point.
 """
 
 from __future__ import annotations

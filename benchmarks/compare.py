@@ -1,9 +1,10 @@
-"""Converters side by side: right numbers, transposes, conversion time, peak memory, latency against eager PyTorch.
+"""Converters side by side: right numbers, transposes, conversion time, memory, latency.
 
     python benchmarks/compare.py [NET ...] [--tools torch2keras nobuco ...] [--out build/benchmarks]
 
-Each net is converted by each tool that is installed, in a process of its own, one after the other and one thread each.
-Writes results.json, and results.png where matplotlib is installed, and prints a table.
+Latency is compared with eager PyTorch. Each net is converted by each tool that is installed, in a
+process of its own, one after the other and one thread each. Writes results.json, and results.png
+where matplotlib is installed, and prints a table.
 """
 
 from __future__ import annotations

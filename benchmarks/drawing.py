@@ -1,4 +1,4 @@
-"""The picture of a comparison: one panel a measure, one bar a net and tool; what failed has a cross."""
+"""The picture of a comparison: one panel a measure, one bar a net and tool, a cross for failure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ def draw(
     found = {(row["tool"], row["net"]): row for row in rows}
     thick = 0.8 / len(tools)
     figure, panels = plt.subplots(
-        1, len(measures), figsize=(4 * len(measures), 1.5 + 0.25 * len(nets) * len(tools)), sharey=True,
+        1,
+        len(measures),
+        figsize=(4 * len(measures), 1.5 + 0.25 * len(nets) * len(tools)),
+        sharey=True,
         layout="constrained",
-    )  # fmt: skip
+    )
     for panel, (measure, title) in zip(panels, measures.items(), strict=True):
         for number, tool in enumerate(tools):
             places = [at + thick * (number - (len(tools) - 1) / 2) for at in range(len(nets))]

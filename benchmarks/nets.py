@@ -1,4 +1,4 @@
-"""The nets of the benchmarks. This file needs PyTorch alone, so that any converter's environment can import it."""
+"""The nets of the benchmarks, for any converter's environment: this file needs PyTorch alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One net by one converter, in a process of its own: `python benchmarks/one.py TOOL NET SECONDS` prints a JSON line."""
+"""One net by one converter as a JSON line: `python benchmarks/one.py TOOL NET SECONDS`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from timing import measure
 from tools import TOOLS, Made
 
 LOOSE = 1e-3
-"""Of the largest number of a result: what other converters are judged by, not this one's own measure."""
+"""The allowed error, as a share of the largest number of a result, for every converter alike."""
 
 
 def measured(tool: str, net: Net, seconds: float) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""How fast converted nets are: against the twin that a Keras engineer writes by hand, and against eager PyTorch.
+"""How fast converted nets are, against the twin that is written by hand and eager PyTorch.
 
     python benchmarks/speed.py [NAME ...] [--seconds 10] [--threads 1]
 
-All three run alternately in one process, TensorFlow in a graph; the numbers are ratios of medians, below 1 is faster.
+All three run alternately in one process, TensorFlow in a graph; the numbers are ratios of medians,
+below 1 is faster.
 """
 
 from __future__ import annotations

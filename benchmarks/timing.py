@@ -1,4 +1,4 @@
-"""Median times of calls in one process. PyTorch alone is needed, so that any converter's environment can import it."""
+"""Median times of calls in one process, in any converter's environment: PyTorch is enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Median seconds of each call, taken in turn, of at least five; two before them do not count."""
+    """Median seconds of each call, in turn, of at least five; two before them do not count."""
     for call in calls.values():
         call()
         call()

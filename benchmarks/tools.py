@@ -1,7 +1,7 @@
-"""The converters that are compared, each as it is called by default; those that are not installed are left out.
+"""The converters that are compared, each as it is called by default, if it is installed.
 
-Each answers with a function on arrays in PyTorch's order, and with the number of transposes in what it made: TensorFlow
-nodes of this kind in the model's graph, or operators in a LiteRT file.
+Each answers with a function on arrays in PyTorch's order, and with the number of transposes in what
+it made: TensorFlow nodes of this kind in the model's graph, or operators in a LiteRT file.
 """
 
 from __future__ import annotations
@@ -49,23 +49,28 @@ def by_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
     from nobuco import ChannelOrder
 
     model = nobuco.pytorch_to_keras(
-        module, args=[example],
-        inputs_channel_order=ChannelOrder.PYTORCH, outputs_channel_order=ChannelOrder.PYTORCH,
-    )  # fmt: skip
+        module,
+        args=[example],
+        inputs_channel_order=ChannelOrder.PYTORCH,
+        outputs_channel_order=ChannelOrder.PYTORCH,
+    )
     return _in_a_graph(model, lambda x: x, _flat, example)
 
 
 def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
-    """onnx2tf, behind torch.onnx; its inputs and outputs stand channels last wherever it puts them so."""
+    """onnx2tf, behind torch.onnx; inputs and outputs stand channels last where it puts them so."""
     import onnx2tf
 
     folder = Path(tempfile.mkdtemp())
     file = folder / "net.onnx"
     torch.onnx.export(module, (example,), str(file), dynamo=False)
     model = onnx2tf.convert(
-        input_onnx_file_path=str(file), output_folder_path=str(folder), non_verbose=True, not_use_onnxsim=True,
-        output_signaturedefs=True,  # without it a grouped convolution cannot be saved, as its own message says
-    )  # fmt: skip
+        input_onnx_file_path=str(file),
+        output_folder_path=str(folder),
+        non_verbose=True,
+        not_use_onnxsim=True,
+        output_signaturedefs=True,  # a grouped convolution cannot be saved without it
+    )
     with torch.no_grad():
         shapes = [tuple(y.shape) for y in _tensors(module(example))]
 
@@ -95,7 +100,7 @@ def by_litert_torch(module: nn.Module, example: torch.Tensor) -> Made:
 def _litert_transposes(file: Path) -> int:
     from ai_edge_litert.interpreter import Interpreter
 
-    details = Interpreter(model_path=str(file))._get_ops_details()  # noqa: SLF001 - there is no public list
+    details = Interpreter(model_path=str(file))._get_ops_details()  # noqa: SLF001 - no public list
     return sum(op["op_name"] == "TRANSPOSE" for op in details)
 
 

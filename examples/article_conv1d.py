@@ -1,7 +1,8 @@
 """Three Conv1d layers that are often translated by hand, and what they really become in Keras.
 
-The cases are those of the article "How can a PyTorch Conv1D layer be translated to TensorFlow/Keras?", which writes
-padding="same" for each of them. That is right for the first one alone, once the weights are copied.
+The cases are those of the article "How can a PyTorch Conv1D layer be translated to
+TensorFlow/Keras?", which writes padding="same" for each of them. That is right for the first one
+alone, once the weights are copied.
 
     python examples/article_conv1d.py
 """

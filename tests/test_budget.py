@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import budget
+import figures
 
 OP = "src/torch2keras/ops/family.py"
 PLAIN = "src/torch2keras/stage.py"
+TESTS = ("tests/ops/test_family.py", "tests/test_stage.py")
 WORD = "nh" + "wc"  # written apart, so that a search for the word over the repository stays empty
 TO_DO = "TO" + "DO"  # the same
 
@@ -21,7 +23,7 @@ def numbered(count: int, indent: str = "") -> str:
     return "".join(f"{indent}value_{number} = {number}\n" for number in range(count))
 
 
-def function(lines: int, name: str = "long") -> str:
+def function(lines: int, name: str = "_long") -> str:
     """A function of `lines` lines, signature included."""
     return f"def {name}():\n" + numbered(lines - 1, "    ")
 
@@ -29,20 +31,33 @@ def function(lines: int, name: str = "long") -> str:
 def converter(lines: int, decorator: str = "@lowering(aten.relu.default)") -> str:
     """A converter with `lines` lines of code in its body, and others that do not count."""
     return (
-        f'{decorator}\ndef relu(\n    x,\n):\n    """Two lines\n    of docstring."""\n    # A reason.\n\n'
-        + numbered(lines, "    ")
+        f'{decorator}\ndef relu(\n    x,\n):\n    """Give two lines\n    of docstring."""\n'
+        "    # A reason.\n\n" + numbered(lines, "    ")
     )
 
 
 def repeated(*names: str) -> str:
     """One body of six equal lines under each name."""
     body = "".join(f"    step_{number} = first(step_{number}, {number})\n" for number in range(6))
-    return "\n\n".join(f"def {name}(first):\n{body}" for name in names)
+    return "\n\n".join(f"def _{name}(first):\n{body}" for name in names)
+
+
+def conditionals(lines: int) -> str:
+    """`lines` lines with a conditional expression each."""
+    return "".join(f"choice_{number} = a if b else {number}\n" for number in range(lines))
+
+
+def folder(path: str, files: int) -> dict[str, str]:
+    """`files` empty files in a folder, and a test for each in case it is one of the package."""
+    names = [f"file_{number}.py" for number in range(files)]
+    tests = path.replace("src/torch2keras", "tests")
+    return {f"{tests}/test_{name}": "" for name in names} | {f"{path}/{name}": "" for name in names}
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
     """Write a tree that is within the budget but for `files`."""
-    for path, text in {PLAIN: '"""A stage."""\n', OP: '"""A family."""\n', **files}.items():
+    least = {PLAIN: '"""This is a stage."""\n', OP: '"""This is a family."""\n'}
+    for path, text in (least | dict.fromkeys(TESTS, "") | files).items():
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -55,25 +70,25 @@ def at(violations: list[budget.Violation]) -> list[tuple[str, int]]:
 
 # What is over the budget: files, the place, a part of the message.
 OVER = {
-    "file": ({PLAIN: numbered(401)}, (PLAIN, 401), "401 lines"),
+    "file": ({PLAIN: numbered(501)}, (PLAIN, 501), "501 lines"),
     "file in tests": (
-        {"tests/test_stage.py": numbered(401)},
-        ("tests/test_stage.py", 401),
-        "401 lines",
+        {"tests/test_stage.py": numbered(501)},
+        ("tests/test_stage.py", 501),
+        "501 lines",
     ),
-    "file in tools": ({"tools/tool.py": numbered(401)}, ("tools/tool.py", 401), "401 lines"),
-    "file in examples": ({"examples/net.py": numbered(401)}, ("examples/net.py", 401), "401 lines"),
+    "file in tools": ({"tools/tool.py": numbered(501)}, ("tools/tool.py", 501), "501 lines"),
+    "file in examples": ({"examples/net.py": numbered(501)}, ("examples/net.py", 501), "501 lines"),
     "file in benchmarks": (
-        {"benchmarks/speed.py": numbered(401)},
-        ("benchmarks/speed.py", 401),
-        "401 lines",
+        {"benchmarks/speed.py": numbered(501)},
+        ("benchmarks/speed.py", 501),
+        "501 lines",
     ),
     "columns": ({PLAIN: "x = 1\n# " + "y" * 99 + "\n"}, (PLAIN, 2), "101 columns"),
     "columns in tests": ({"tests/test_a.py": "#" * 101}, ("tests/test_a.py", 1), "101 columns"),
-    "function": ({PLAIN: "\n\n" + function(61)}, (PLAIN, 3), "function long has 61 lines"),
-    "async function": ({PLAIN: "async " + function(61)}, (PLAIN, 1), "function long has 61 lines"),
+    "function": ({PLAIN: "\n\n" + function(61)}, (PLAIN, 3), "function _long has 61 lines"),
+    "async function": ({PLAIN: "async " + function(61)}, (PLAIN, 1), "function _long has 61 lines"),
     "method": (
-        {PLAIN: "class A:\n    def f(self):\n" + numbered(60, "        ")},
+        {PLAIN: "class _A:\n    def f(self):\n" + numbered(60, "        ")},
         (PLAIN, 2),
         "function f has 61",
     ),
@@ -89,7 +104,100 @@ OVER = {
         (OP, 3),
         "converter relu has 16",
     ),
-    "word": ({OP: f'"""A family."""\n\nORDER = "{WORD}"\n'}, (OP, 3), WORD),
+    "conditional expressions": (
+        {PLAIN: numbered(10) + conditionals(4) + numbered(86)},
+        (PLAIN, 14),
+        "4 conditional expressions in 100 lines, the budget is 3",
+    ),
+    "conditional expressions in a long file": (
+        {PLAIN: conditionals(8) + numbered(225)},
+        (PLAIN, 7),
+        "8 conditional expressions in 233 lines, the budget is 6",
+    ),
+    "comprehensions": (
+        {OP: "a = [x for x in y]\nb = {x for x in y}\nc = {x: x for x in y}\n" * 2},
+        (OP, 6),
+        "6 comprehensions in 6 lines, the budget is 5",
+    ),
+    "generator expressions": (
+        {PLAIN: "".join(f"value_{n} = max(x for x in y)\n" for n in range(6))},
+        (PLAIN, 6),
+        "6 comprehensions in 6 lines, the budget is 5",
+    ),
+    "conditional in a conditional": (
+        {PLAIN: "a = b if c else (\n    d if e else f\n)\n"},
+        (PLAIN, 2),
+        "a conditional expression in a conditional expression",
+    ),
+    "conditional in the condition of one": (
+        {PLAIN: "a = b if max(1 if c else 2, 3) else d\n"},
+        (PLAIN, 1),
+        "a conditional expression in a conditional expression",
+    ),
+    "comprehension in a comprehension": (
+        {PLAIN: "a = [\n    sum(x for x in y)\n    for y in z\n]\n"},
+        (PLAIN, 2),
+        "a comprehension in a comprehension",
+    ),
+    "comprehension with two for": (
+        {PLAIN: "\na = {x for y in z for x in y}\n"},
+        (PLAIN, 2),
+        "a comprehension in a comprehension",
+    ),
+    "files in a folder": (
+        folder("src/torch2keras/room", 21),
+        ("src/torch2keras/room", 1),
+        "has 21",
+    ),
+    "files at the top": (folder("src/torch2keras", 8), ("src/torch2keras", 1), "has 9"),
+    "no test": (
+        {"src/torch2keras/room/door.py": ""},
+        ("src/torch2keras/room/door.py", 1),
+        "there is no tests/room/test_door.py",
+    ),
+    "test in another folder": (
+        {"src/torch2keras/room/door.py": "", "tests/test_door.py": ""},
+        ("src/torch2keras/room/door.py", 1),
+        "there is no tests/room/test_door.py",
+    ),
+    "participle": ({PLAIN: "x = 1\ndef _moved(x): ...\n"}, (PLAIN, 2), "function _moved is named"),
+    "participle in front": ({PLAIN: "def _padded_size(x): ...\n"}, (PLAIN, 1), "_padded_size is"),
+    "participle in -ing": ({PLAIN: "def _sharing(x): ...\n"}, (PLAIN, 1), "_sharing is named"),
+    "irregular participle": ({PLAIN: "def _rebuilt(x): ...\n"}, (PLAIN, 1), "_rebuilt is named"),
+    "participle as a method": (
+        {PLAIN: "class _A:\n    def written(self): ...\n"},
+        (PLAIN, 2),
+        "function written is named by a participle",
+    ),
+    "participle within a function": (
+        {PLAIN: "def _act():\n    def held(): ...\n"},
+        (PLAIN, 2),
+        "function held is named by a participle",
+    ),
+    "docstring with Of": (
+        {PLAIN: 'def size(x):\n    """Of each dimension."""\n'},
+        (PLAIN, 2),
+        'begins with "Of"',
+    ),
+    "docstring of a method with Of": (
+        {PLAIN: 'class _A:\n    def size(x):\n        """Of each dimension."""\n'},
+        (PLAIN, 3),
+        'begins with "Of"',
+    ),
+    "docstring of two words": ({PLAIN: '"""A stage."""\n'}, (PLAIN, 1), "does not begin with a"),
+    "docstring without a period": (
+        {PLAIN: 'def size(x):\n    """Return the size"""\n'},
+        (PLAIN, 2),
+        "does not begin with a sentence",
+    ),
+    "docstring without a capital": (
+        {PLAIN: 'class Size:\n    """the sizes of a value."""\n'},
+        (PLAIN, 2),
+        "does not begin with a sentence",
+    ),
+    "no docstring": ({PLAIN: "def size(x): ...\n"}, (PLAIN, 1), "size is public and has no docstr"),
+    "no docstring of a class": ({PLAIN: "class Size: ...\n"}, (PLAIN, 1), "Size is public and has"),
+    "word": ({OP: f'"""This is a family."""\n\nORDER = "{WORD}"\n'}, (OP, 3), WORD),
     "word in capitals": ({OP: f"# {WORD.upper()} first\n"}, (OP, 1), WORD),
     "word within another": ({OP: f"to_{WORD}_order = 1\n"}, (OP, 1), WORD),
     "word in a page": (
@@ -98,8 +206,8 @@ OVER = {
         WORD,
     ),
     "word in a name": (
-        {f"src/torch2keras/ops/{WORD}.py": ""},
-        (f"src/torch2keras/ops/{WORD}.py", 1),
+        {f"src/torch2keras/ops/{WORD}.txt": ""},
+        (f"src/torch2keras/ops/{WORD}.txt", 1),
         WORD,
     ),
     "to-do": ({PLAIN: f"x = 1\ny = 2  # {TO_DO}: later\n"}, (PLAIN, 2), f"{TO_DO} without"),
@@ -121,7 +229,7 @@ OVER = {
     ),
     "duplicated methods": (
         {
-            PLAIN: "class A:\n"
+            PLAIN: "class _A:\n"
             + "".join(f"    {line}\n" for line in repeated("a", "b").splitlines())
         },
         (PLAIN, 12),
@@ -131,19 +239,45 @@ OVER = {
 
 # What is just within it.
 WITHIN = {
-    "file": {PLAIN: numbered(400)},
+    "file": {PLAIN: numbered(500)},
     "columns": {PLAIN: "# " + "y" * 98 + "\n"},
     "an address that runs over": {PLAIN: "# see https://" + "y" * 99 + "\n"},
     "function": {PLAIN: function(60)},
     "decorators are not the function": {PLAIN: "@first\n@second\n" + function(60)},
     "converter": {OP: converter(15)},
+    "conditional expressions": {PLAIN: conditionals(3)},
+    "conditional expressions in a long file": {PLAIN: conditionals(6) + numbered(194)},
+    "conditional expressions in tests": {TESTS[1]: conditionals(9)},
+    "comprehensions": {PLAIN: "a = [x for x in y]\nb = {x for x in y}\n" * 2 + "max(x for x in y)"},
+    "conditional in a comprehension": {PLAIN: "a = [x if x else y for x in z]\n"},
+    "comprehension in a conditional": {PLAIN: "a = [x for x in y] if z else {x for x in z}\n"},
+    "files in a folder": folder("src/torch2keras/room", 20),
+    "files below a folder": folder("src/torch2keras/room", 19)
+    | folder("src/torch2keras/room/b", 19),
+    "files at the top": folder("src/torch2keras", 7),
+    "files in a folder of tests": folder("tests/room", 30),
+    "the front door needs no test": {"src/torch2keras/room/__init__.py": ""},
+    "words that only end like a participle": {
+        PLAIN: "def _seed(): ...\ndef _string(): ...\ndef _need_one(): ...\n"
+    },
+    "nouns of the field": {PLAIN: "def _padding(): ...\ndef _embedding_size(): ...\n"},
+    "a participle at the end": {PLAIN: "def _is_padded(): ...\ndef _drop_unused(): ...\n"},
+    "names of PyTorch": {PLAIN: "def _named_parameters(): ...\ndef _searchsorted_scalar(): ...\n"},
+    "a property": {PLAIN: "class _A:\n    @property\n    def ordered(self): ...\n"},
+    "a converter's name": {OP: "@lowering(aten.shared.default)\ndef shared(): ...\n"},
+    "a sentence": {
+        PLAIN: 'def size(x):\n    """Return the size\n    of x.\n\n    lower case\n    """\n',
+        OP: 'class Size:\n    """`size` is the key of these:\n\n    1, 2\n    """\n',
+    },
+    "private without a docstring": {PLAIN: "def _size(x): ...\nclass _Size: ...\n"},
+    "method without a docstring": {PLAIN: "class _A:\n    def size(self): ...\n"},
     "only a converter": {OP: converter(16, "@cache")},
     "only in ops": {PLAIN: converter(16) + f'ORDER = "{WORD}"\n'},
     "to-do with an issue": {PLAIN: f"# {TO_DO}(#12): later\n"},
     "to-do that is text": {PLAIN: f'MESSAGE = "{TO_DO} list"\n'},
     "signatures": {
-        PLAIN: "def f(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
-        OP: "def g(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
+        PLAIN: "def _f(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
+        OP: "def _g(\n    a,\n    b,\n    c,\n    d,\n): ...\n",
     },
     "imports": dict.fromkeys((PLAIN, OP), "import a\nimport b\nimport c\nimport d\nimport e\n"),
     "three equal lines": {
@@ -200,7 +334,16 @@ def test_a_tree_with_nothing_to_measure_does_not_pass(tmp_path: Path) -> None:
     assert at(budget.check(tmp_path)) == [("src", 1), ("src/torch2keras/ops", 1)]
 
 
-@pytest.mark.parametrize(("files", "code"), [({}, 0), ({PLAIN: numbered(401), OP: "\n" * 401}, 1)])
+def test_the_command_prints_the_figures_instead(tmp_path: Path) -> None:
+    root = write(tmp_path, {PLAIN: numbered(501)})
+    command = [sys.executable, budget.__file__, "--table", root]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{figures.figures_table(root)}\n"
+    assert "| src | 2 | 502 |" in done.stdout
+
+
+@pytest.mark.parametrize(("files", "code"), [({}, 0), ({PLAIN: numbered(501), OP: "\n" * 501}, 1)])
 def test_the_command_prints_each_violation_and_says_so_by_its_exit_code(
     tmp_path: Path, files: dict[str, str], code: int
 ) -> None:

@@ -1,8 +1,8 @@
-"""Fit the power series of `torch2keras.ops.blocks.series` anew, and print them: python tools/series.py.
+"""Fit the power series of `torch2keras.ops.blocks.series` anew: python tools/series.py.
 
-Each is the Chebyshev interpolant of a smooth function on an interval, written as a polynomial in t, which runs over
-[-1, 1] there; computed with 60 digits. Such functions are left of special functions once their growth, their poles and
-their oscillation are divided out.
+Each is the Chebyshev interpolant of a smooth function on an interval, written as a polynomial in t,
+which runs over [-1, 1] there; computed with 60 digits. Such functions are left of special functions
+once their growth, their poles and their oscillation are divided out.
 """
 
 from __future__ import annotations
