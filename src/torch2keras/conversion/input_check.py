@@ -1,4 +1,8 @@
-"""What a converted model may be called with: its ranks and sizes, sizes that are equal, multiples and bounds."""
+"""What a converted model may be called with: ranks, sizes, equal sizes, multiples and bounds.
+
+A module's graph holds for the sizes that torch.export proved it for; Keras would compute on with
+others, and be wrong.
+"""
 
 from __future__ import annotations
 
@@ -14,84 +18,93 @@ from torch2keras.fx_passes.fake_values import symbolic_expression
 from torch2keras.graph.ir import Graph
 from torch2keras.graph.symbolic import quotient
 
-LEAST = 2
-"""torch.export takes sizes below this for special without saying so: a bound of 2 is none."""
+Shape = tuple[int, ...]
+
+FirstSizes = dict[Any, tuple[int, str]]
+"""Symbol -> the number that the first dimension with it gave it, and which dimension that was."""
+
+EXPORT_MINIMUM = 2
+"""torch.export gives every dynamic size this lower bound, since it specializes on 0 and 1: it
+says nothing."""
+
+WHY = "so it was captured: by the example, by dynamic_shapes, or because forward needs it"
+NEXT = "give other inputs, or convert once more with dynamic_shapes that allow these"
 
 
-def check_call(graph: Graph, captured: Captured, shapes: Sequence[tuple[int, ...]]) -> None:
-    """Raise InputError for inputs of these shapes, in PyTorch's order, that the module's graph does not stand for."""
-    names = [value.name for value in graph.inputs]
-    if len(shapes) != len(names):
+def check_call(graph: Graph, captured: Captured, shapes: Sequence[Shape]) -> None:
+    """Check the shapes of all inputs, in PyTorch's order, against those that the graph stands for.
+
+    Raises InputError where there are more or fewer inputs, or a shape does not fit.
+    """
+    inputs = ", ".join(map(str, graph.inputs))
+    if len(shapes) != len(graph.inputs):
+        given = ", ".join(str(list(shape)) for shape in shapes)
         raise InputError(
-            f"the model takes {len(names)} tensors, {len(shapes)} are given",
-            [
-                ("inputs", ", ".join(map(str, graph.inputs))),
-                ("given", ", ".join(str(list(s)) for s in shapes)),
-            ],
+            f"the model takes {len(graph.inputs)} tensors, {len(shapes)} are given",
+            [("inputs", inputs), ("given", given)],
         )
-    problem = next(_problems(graph, captured, shapes), None)
-    if problem is not None:
-        given = ", ".join(
-            f"{name} {list(shape)}" for name, shape in zip(names, shapes, strict=True)
-        )
-        raise InputError(
-            problem,
-            [
-                ("inputs", ", ".join(map(str, graph.inputs))),
-                ("given", given),
-                (
-                    "why",
-                    "so it was captured: by the example, by dynamic_shapes, or because forward needs it",
-                ),
-                (
-                    "next",
-                    "give other inputs, or convert once more with dynamic_shapes that allow these",
-                ),
-            ],
-        )
+    problem = next(_find_problems(graph, captured, shapes), None)
+    if problem is None:
+        return
+    pairs = zip(graph.inputs, shapes, strict=True)
+    given = ", ".join(f"{value.name} {list(shape)}" for value, shape in pairs)
+    raise InputError(
+        problem,
+        [
+            ("inputs", inputs),
+            ("given", given),
+            ("why", WHY),
+            ("next", NEXT),
+        ],
+    )
 
 
-def _problems(graph: Graph, captured: Captured, shapes: Sequence[tuple[int, ...]]) -> Iterator[str]:
-    bounds, seen = captured.program.range_constraints, dict[Any, tuple[int, str]]()
+def _find_problems(graph: Graph, captured: Captured, shapes: Sequence[Shape]) -> Iterator[str]:
+    """Yield what does not fit, input by input, dimension by dimension."""
+    bounds = captured.program.range_constraints
+    first_sizes: FirstSizes = {}
     for value, original, shape in zip(graph.inputs, captured.user_values, shapes, strict=True):
         if len(shape) != value.type.rank:
             yield f"{value.name} has {len(shape)} dimensions, not {value.type.rank}"
             return
         for dim, (size, expected) in enumerate(zip(shape, value.type.shape, strict=True)):
             place = f"dimension {dim} of {value.name}"
-            if isinstance(expected, int):
-                if size != expected:
-                    yield f"{place} is {size}, not {expected}"
-                continue
-            yield from _unlike(size, expected, place, seen)
-            limits = bounds.get(symbolic_expression(original.shape[dim]))
-            yield from _outside(size, limits, place) if limits is not None else ()
+            if not isinstance(expected, int):
+                yield from _find_unequal(size, expected, place, first_sizes)
+                limits = bounds.get(symbolic_expression(original.shape[dim]))
+                yield from _find_beyond(size, limits, place)
+            elif size != expected:
+                yield f"{place} is {size}, not {expected}"
 
 
-def _unlike(
-    size: int, expected: sympy.Expr, place: str, seen: dict[Any, tuple[int, str]]
+def _find_unequal(
+    size: int, expected: sympy.Expr, place: str, first_sizes: FirstSizes
 ) -> Iterator[str]:
-    """A size that is no multiple where it has to be one, or differs from another that it equals."""
+    """Yield a message where a size is not the multiple, or not the equal, that it has to be.
+
+    An expression that is no multiple of one symbol is not checked.
+    """
     symbols = expected.free_symbols
     if len(symbols) != 1:
         return
     (symbol,) = symbols
-    times = quotient(expected, symbol)
-    if not isinstance(times, int):
+    factor = quotient(expected, symbol)
+    if not isinstance(factor, int):
         return
-    if size % times:
-        yield f"{place} is {size}, no multiple of {times}"
-    other, where = seen.setdefault(symbol, (size // times, place))
-    if other != size // times:
-        yield f"{place} is {size}, {where} does not fit it"
+    if size % factor:
+        yield f"{place} is {size}, no multiple of {factor}"
+    number = size // factor
+    first_number, first_place = first_sizes.setdefault(symbol, (number, place))
+    if first_number != number:
+        yield f"{place} is {size}, {first_place} does not fit it"
 
 
-def _outside(size: int, limits: Any, place: str) -> Iterator[str]:
-    lower, upper = (
-        int(limit) if isinstance(limit, sympy.Integer) else None
-        for limit in (limits.lower, limits.upper)
-    )
-    if lower is not None and lower > LEAST and size < lower:
+def _find_beyond(size: int, limits: Any, place: str) -> Iterator[str]:
+    """Yield a message where a size lies outside of torch.export's limits, if there are any."""
+    if limits is None:
+        return
+    lower, upper = limits.lower, limits.upper
+    if isinstance(lower, sympy.Integer) and lower > EXPORT_MINIMUM and size < lower:
         yield f"{place} is {size}, less than {lower}"
-    if upper is not None and upper < sys.maxsize - 1 and size > upper:
+    if isinstance(upper, sympy.Integer) and upper < sys.maxsize - 1 and size > upper:
         yield f"{place} is {size}, more than {upper}"

@@ -1,4 +1,4 @@
-"""Ports: the public inputs and outputs of a converted model, and how each is laid out on both sides."""
+"""The public inputs and outputs of a converted model, and how each is stored on both sides."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from torch2keras.runtime.arrays import as_numpy, as_parts
 class Port:
     """One input or output.
 
-    `order` says how the Keras side stores the dimensions: "n l c" is PyTorch's (n, c, l) with channels last.
-    Shapes hold None where a size is dynamic.
+    `order` says how the Keras side stores the dimensions: "n l c" is PyTorch's (n, c, l) with
+    channels last. Shapes hold None where a size is dynamic.
     """
 
     name: str
@@ -31,35 +31,37 @@ class Port:
     permutation: tuple[int, ...]
     """For each stored dimension the one in PyTorch's order."""
     is_complex: bool = False
-    """Whether it stands for complex numbers: the last of PyTorch's dimensions holds real and imaginary part."""
+    """Whether it stands for complex numbers: PyTorch's last dimension holds real and imaginary
+    part."""
 
     def from_torch(self, array: Any) -> np.ndarray:
-        """An array or tensor in PyTorch's order, as the Keras model takes it."""
-        return np.asarray(as_parts(as_numpy(array)).transpose(self.permutation), order="C")
+        """Return an array or tensor in PyTorch's order as the Keras model takes it."""
+        stored = as_parts(as_numpy(array)).transpose(self.permutation)
+        return np.asarray(stored, order="C")
 
     def to_torch(self, array: Any) -> np.ndarray:
-        """What the Keras model gives, in PyTorch's order."""
-        inverse = [self.permutation.index(d) for d in range(len(self.permutation))]
+        """Return what the Keras model gives in PyTorch's order."""
+        inverse = [self.permutation.index(dim) for dim in range(len(self.permutation))]
         ours = np.asarray(as_numpy(array).transpose(inverse), order="C")
-        return (
-            ours.view(np.result_type(ours.dtype, np.complex64))[..., 0] if self.is_complex else ours
-        )
+        if not self.is_complex:
+            return ours
+        return ours.view(np.result_type(ours.dtype, np.complex64))[..., 0]
 
 
 def build_port(
     space: AxisSpace, value: Value, form: Form, name: str, *, is_complex: bool = False
 ) -> Port:
-    """The port of a value that is stored in `form`."""
+    """Return the port of a value that is stored in `form`."""
     dims = space.dim_of(value)
     permutation = tuple(dims[group[0]] for group in form)
-    shape = tuple(static(s) for s in value.type.shape)
+    shape = tuple(static(size) for size in value.type.shape)
     names = letters(len(shape))
     return Port(
         name,
         keras_dtype(value.type.dtype),
         shape,
-        tuple(shape[d] for d in permutation),
-        " ".join(names[d] for d in permutation),
+        tuple(shape[dim] for dim in permutation),
+        " ".join(names[dim] for dim in permutation),
         permutation,
         is_complex,
     )

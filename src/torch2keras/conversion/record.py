@@ -1,4 +1,4 @@
-"""Conversion: the record of one conversion, with what each stage made."""
+"""The record of one conversion: what each stage of the pipeline made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch2keras.lower.lower import Lowered
 
 @dataclass(frozen=True, eq=False)
 class Conversion:
-    """What each stage of the pipeline made."""
+    """A module, the inputs that it was converted with, and what each stage made of it."""
 
     module: nn.Module
     args: tuple[Any, ...]
@@ -40,20 +40,25 @@ class Conversion:
             self.captured.complex_inputs,
             strict=True,
         )
-        return tuple(build_port(self.plan.space, v, f, n, is_complex=z) for v, f, n, z in given)
+        ports = []
+        for value, form, name, is_complex in given:
+            ports.append(build_port(self.plan.space, value, form, name, is_complex=is_complex))
+        return tuple(ports)
 
     @cached_property
     def outputs(self) -> tuple[Port, ...]:
-        """The ports of the model's outputs."""
+        """The ports of the model's outputs; what forward returns beside tensors has none."""
         _, names = port_names(self.graph)
+        remaining_names = iter(names)
         given = zip(
             self.graph.outputs,
             self.lowered.output_forms,
             self.captured.complex_outputs,
             strict=True,
         )
-        held = [(v, f, z) for v, f, z in given if f is not None]
-        return tuple(
-            build_port(self.plan.space, v, f, n, is_complex=z)
-            for (v, f, z), n in zip(held, names, strict=True)
-        )
+        ports = []
+        for value, form, is_complex in given:
+            if form is not None:
+                name = next(remaining_names)
+                ports.append(build_port(self.plan.space, value, form, name, is_complex=is_complex))
+        return tuple(ports)
