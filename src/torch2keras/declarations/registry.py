@@ -6,7 +6,7 @@ Each declaration is checked against the op's ATen schema when the module that ma
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,8 @@ Converter = Callable[..., Any]
 
 Declaration = str | Callable[[Mapping[str, Any]], str | None]
 
-
+STOCK = "keras.ops"
+"""The module of a recorder's function that stands for one of stock Keras."""
 IGNORED = ("generator", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy")
 """Arguments that change where or how a tensor lies in memory, never its numbers; converters don't get them."""
 
@@ -143,9 +144,8 @@ def lowering(
             names = check(op, convert)
             check_terms(op, axes or torch)
             check_terms(op, keras)
-            summary = (inspect.getdoc(convert) or "").partition("\n")[0]
             registry.lowerings[op] = Lowering(
-                op, convert, axes or torch, keras, moved, price, promote, names, summary
+                op, convert, axes or torch, keras, moved, price, promote, names, _summary(convert)
             )
         return convert
 
@@ -153,32 +153,90 @@ def lowering(
 
 
 def pointwise(table: Mapping[OpOverload, Converter], *, promote: bool = True) -> None:
-    """Register ops that act on each position alone: `table` maps each to a function of its operands."""
+    """Register ops that act on each position alone: `table` maps each to a function of its operands.
+
+    The function is one of the recorder's `ops`, whose parameters have Keras's names, or a converter
+    as `lowering` takes it. Several overloads may share one: what a schema lacks, and what it gives
+    no default, may have one there.
+
+    Raises TypeError where a function does not fit the schema.
+    """
     for op, convert in table.items():
-        summary = f"`keras.ops.{getattr(convert, 'op_name', getattr(convert, '__name__', ''))}`"
+        check_row(op, convert)
+        summary = _summary(convert)
         registry.lowerings[op] = Lowering(op, convert, "...", promote=promote, summary=summary)
 
 
+def check_row(op: OpOverload, convert: Converter) -> None:
+    """Raise TypeError unless the function takes the schema's arguments, in order, with its defaults."""
+    schema, signature = _arguments(op), inspect.signature(convert)
+    try:
+        signature.bind(*schema)
+    except TypeError as error:
+        message = f"{convert.__name__}{signature} does not fit {op}: {error}: {op._schema}"
+        raise TypeError(message) from error
+    positional = [p for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    parameters = positional[: len(schema)]
+    if convert.__module__ != STOCK:
+        expected = ["x" if a.name in ("self", "input") else a.name for a in schema]
+        _check_parameter_names(op, convert, parameters, expected, schema)
+    _check_defaults(op, convert, parameters, schema)
+
+
+def _arguments(op: OpOverload) -> list[torch._C.Argument]:
+    """The schema's arguments that a converter is given."""
+    return [a for a in op._schema.arguments if a.name not in IGNORED]
+
+
+def _summary(convert: Converter) -> str:
+    """The first line of the docstring; empty where there is none."""
+    return (inspect.getdoc(convert) or "").partition("\n")[0]
+
+
 def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:
-    """Raise TypeError unless the converter's parameters are the schema's; answer the axis names it asks for."""
-    schema = [a for a in op._schema.arguments if a.name not in IGNORED]
+    """The axis names that a converter asks for.
+
+    Raises TypeError unless its other parameters are the schema's.
+    """
+    schema = _arguments(op)
     parameters = list(inspect.signature(convert).parameters.values())
     wanted = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    expected = [
-        ("x" if i == 0 and a.name in ("self", "input") else a.name) for i, a in enumerate(schema)
-    ]
-    got = [p.name for p in wanted]
+    expected = [a.name for a in schema]
+    if expected[:1] in (["self"], ["input"]):
+        expected[0] = "x"
+    _check_parameter_names(op, convert, wanted, expected, schema)
+    _check_defaults(op, convert, wanted, schema)
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def _check_parameter_names(
+    op: OpOverload,
+    convert: Converter,
+    parameters: Sequence[inspect.Parameter],
+    expected: Sequence[str],
+    schema: Sequence[torch._C.Argument],
+) -> None:
+    """Raise TypeError unless the parameters are called as expected, or as the schema's arguments."""
+    got = [p.name for p in parameters]
     if got not in (expected, [a.name for a in schema]):
         message = f"{convert.__name__} takes {got}, but {op} has {expected}: {op._schema}"
         raise TypeError(message)
-    for parameter, argument in zip(wanted, schema, strict=True):
+
+
+def _check_defaults(
+    op: OpOverload,
+    convert: Converter,
+    parameters: Sequence[inspect.Parameter],
+    schema: Sequence[torch._C.Argument],
+) -> None:
+    """Raise TypeError where a parameter lacks the default that the schema's argument has."""
+    for parameter, argument in zip(parameters, schema, strict=True):
         if argument.has_default_value() and not _same_default(
             parameter.default, argument.default_value
         ):
             theirs = argument.default_value
             message = f"{convert.__name__}: {parameter.name} defaults to {parameter.default}, {op} to {theirs}"
             raise TypeError(message)
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 def _same_default(ours: Any, theirs: Any) -> bool:

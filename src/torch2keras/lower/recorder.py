@@ -6,6 +6,7 @@ itself, so a call that Keras would refuse fails at the op that it comes from.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -417,10 +418,15 @@ class _Ops:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         function = getattr(keras.ops, name)
 
+        @functools.wraps(function)
         def record(*args: Any, **kwargs: Any) -> Recorded:
             return recorder().op(f"ops.{name}", function, args, kwargs)
 
-        record.__name__ = name
+        record.__module__, record.__name__, record.__doc__ = (
+            "keras.ops",
+            name,
+            f"`keras.ops.{name}`.",
+        )
         return record
 
 

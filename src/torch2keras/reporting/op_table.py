@@ -11,6 +11,7 @@ from typing import Any
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.declarations.registry import Declaration, Lowering, registry
 from torch2keras.errors import InputError
+from torch2keras.reporting.recorded_calls import recorded_calls
 
 BY_ARGUMENTS = "by arguments"
 
@@ -89,7 +90,7 @@ def _structural() -> dict[Any, str]:
 def _lowered(lowering: Lowering) -> OpRow:
     return OpRow(
         str(lowering.op),
-        lowering.summary.replace("`", "").rstrip("."),
+        lowering.summary.replace("`", "").rstrip(".") or recorded_calls(lowering),
         PINNED if lowering.torch is None else _declared(lowering.torch),
         _declared(lowering.keras),
         lowering.when,

@@ -194,10 +194,12 @@ pointwise(
         aten.min.other: minimum,
         aten.fmax.default: ops.fmax,
         aten.fmin.default: ops.fmin,
-        aten.addcmul.default: lambda x, a, b, value=1: ops.add(
-            x, scaled(ops.multiply(a, b), value)
+        aten.addcmul.default: lambda x, tensor1, tensor2, value=1: ops.add(
+            x, scaled(ops.multiply(tensor1, tensor2), value)
         ),
-        aten.addcdiv.default: lambda x, a, b, value=1: ops.add(x, scaled(ops.divide(a, b), value)),
+        aten.addcdiv.default: lambda x, tensor1, tensor2, value=1: ops.add(
+            x, scaled(ops.divide(tensor1, tensor2), value)
+        ),
         aten.lerp.Tensor: lerp,
         aten.lerp.Scalar: lerp_scalar,
         aten.atan2.default: ops.arctan2,

@@ -66,6 +66,7 @@ def chosen(first: Callable[[Tensor], Tensor], step: Step) -> Callable[[Any, Any]
     """
 
     def of(x: Any, n: Any) -> Tensor:
+        """By the recurrence; of a degree that is a tensor all up to the largest, of which each element takes its own."""
         if not isinstance(n, Tensor | Weight):
             return recurrence(first, step)(x, n)
         most = largest(n)
@@ -141,6 +142,7 @@ def closed(kind: str, *, shifted: bool) -> Callable[[Any, Any], Tensor]:
     """A polynomial of Chebyshev whose degree is a tensor. Two degrees above infinity PyTorch has NaN."""
 
     def of(x: Any, n: Any) -> Tensor:
+        """By the recurrence up to a degree that is a small number, else by sine and cosine or their hyperbolic kin."""
         if isinstance(n, int | float) and n <= MOST:
             return recurrence(FIRST[kind], twice, shifted=shifted)(x, n)
         n = as_tensor(n) if isinstance(n, Tensor | Weight) else float(n) * ops.ones_like(x)

@@ -83,9 +83,13 @@ def zeta(s: Any, q: Tensor) -> Tensor:
     return total
 
 
-def hurwitz(x: Any, q: Any) -> Tensor:
-    """The sum of (q + k)^-x; those of the terms whose q + k is negative are such a sum, of finite length, too."""
-    q = as_tensor(q) if isinstance(q, Tensor | Weight) else float(q) * ops.ones_like(as_tensor(x))
+def hurwitz(x: Any, other: Any) -> Tensor:
+    """The sum of (q + k)^-x for q = `other`; of negative q + k the terms are such a sum, of finite length, too."""
+    q = (
+        as_tensor(other)
+        if isinstance(other, Tensor | Weight)
+        else float(other) * ops.ones_like(as_tensor(x))
+    )
     x = as_tensor(x) if isinstance(x, Tensor | Weight) else float(x) * ops.ones_like(q)
     s, size, negative = (
         ops.where(ops.less_equal(x, 1.0), 2.0, x),
@@ -172,6 +176,8 @@ def modified_k(order: int, *, scaled: bool) -> Callable[[Tensor], Tensor]:
     near, far = near_k(order), (series.K0_FAR, series.K1_FAR)[order]
 
     def of(x: Tensor) -> Tensor:
+        """A series near zero and another one beyond 2."""
+
         def close(v: Tensor) -> Tensor:
             return near(v) * ops.exp(v) if scaled else near(v)
 
