@@ -51,6 +51,18 @@ class Pattern:
         return self.operands + self.results
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of dimensions, and that which numbered ones share: `s` of `s0` and `s1`."""
+        named = [
+            token
+            for term in self.terms
+            for token in term
+            if token.kind in ("name", "star", "group")
+        ]
+        names = {name for token in named for name in token.members or (token.name,)}
+        return frozenset(names | {name.rstrip("0123456789") for name in names})
+
+    @property
     def groups(self) -> bool:
         """One dimension is made of two somewhere."""
         return any(token.kind == "group" for term in self.terms for token in term)

@@ -24,6 +24,8 @@ Converter = Callable[..., Any]
 
 Declaration = str | Callable[[Mapping[str, Any]], str | None]
 
+CONTEXT = ("letters", "shapes", "used")
+"""What a converter may ask for beside the names of the pattern."""
 STOCK = "keras.ops"
 """The module of a recorder's function that stands for one of stock Keras."""
 IGNORED = ("generator", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy")
@@ -46,12 +48,18 @@ class Lowering:
     """Operands are cast to their common type first, as PyTorch's type promotion does."""
     axis_names: tuple[str, ...] = ()
     """Names of the pattern whose stored positions the converter asks for."""
+    optional: frozenset[str] = frozenset()
+    """Those that the pattern may lack, for which the converter has a default."""
     summary: str = ""
     when: str = ""
 
+    def declared(self, node: Node) -> str | None:
+        """The declaration for this node's arguments; None where it is pinned."""
+        return _declared(self.torch, node)
+
     def patterns(self, node: Node) -> tuple[Pattern, Pattern | None] | None:
         """The declaration with one term for each operand and result of this node; None where it is pinned."""
-        text = _declared(self.torch, node)
+        text = self.declared(node)
         if text is None:
             return None
         order = _declared(self.keras, node)
@@ -130,13 +138,16 @@ def lowering(
     where TensorFlow's kernel has another one; `torch` and `keras` declare it for a
     kernel that wants an order. With `moved` that kernel can also run in other orders, at this price, in transposes,
     for each operand or result that is not in its own. With neither, operands and result are pinned to PyTorch's order.
-    A declaration may be a function of the node's arguments. The converter's parameters are the schema's, in its order
-    and with its defaults (the first tensor is called `x`); keyword-only ones are names of the pattern and receive the
-    stored positions of those dimensions, `shapes` receives the stored shape of each result, with symbolic sizes,
+    A declaration may be a function of the node's arguments. The converter's parameters are the
+    schema's, in its order and with its defaults (the first tensor is called `x`); keyword-only ones
+    are names of the pattern and receive the stored positions of those dimensions, with a default
+    where a pattern that depends on the arguments may lack them; `shapes` receives the stored shape of each result, with symbolic sizes,
     `letters` for each operand and result a string of one letter a stored dimension (`equation.letters`), and `used`
     for each result whether the model reads it.
 
-    Raises TypeError where the converter does not fit the schema, ValueError where a pattern is malformed.
+    Raises TypeError where the converter does not fit the schema or asks for a name that the pattern
+    lacks, ValueError where a pattern is malformed. The names of a declaration that is a function
+    are compared when a node is lowered, which raises LoweringError.
     """
 
     def register(convert: Converter) -> Converter:
@@ -144,8 +155,18 @@ def lowering(
             names = check(op, convert)
             check_terms(op, axes or torch)
             check_terms(op, keras)
+            check_names(op, convert, names, axes or torch)
             registry.lowerings[op] = Lowering(
-                op, convert, axes or torch, keras, moved, price, promote, names, _summary(convert)
+                op,
+                convert,
+                axes or torch,
+                keras,
+                moved,
+                price,
+                promote,
+                names,
+                _optional(convert),
+                _summary(convert),
             )
         return convert
 
@@ -239,6 +260,14 @@ def _check_defaults(
             raise TypeError(message)
 
 
+def _optional(convert: Converter) -> frozenset[str]:
+    """The names of dimensions that a converter has a default for."""
+    parameters = inspect.signature(convert).parameters.values()
+    return frozenset(
+        p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+    )
+
+
 def _same_default(ours: Any, theirs: Any) -> bool:
     """A list of equal numbers may be declared as the one number: stride=1 for stride=[1, 1]."""
     if ours is inspect.Parameter.empty:
@@ -250,6 +279,25 @@ def _same_default(ours: Any, theirs: Any) -> bool:
             else (list(ours) if isinstance(ours, list | tuple) else [ours]) in (theirs, theirs[:1])
         )
     return bool(ours == theirs)
+
+
+def check_names(
+    op: OpOverload, convert: Converter, names: Sequence[str], declaration: Declaration | None
+) -> None:
+    """Raise TypeError where a converter asks for a name that the pattern lacks.
+
+    Of a declaration that is a function nothing is known yet.
+    """
+    if callable(declaration):
+        return
+    declared = parse(declaration).names if declaration else frozenset()
+    unknown = [name for name in names if name not in (*CONTEXT, *declared)]
+    if unknown:
+        there = f"the pattern {declaration!r}" if declaration else "an op without a declaration"
+        message = (
+            f"{convert.__name__} asks for {unknown}, but {there} names {sorted(declared)}: {op}"
+        )
+        raise TypeError(message)
 
 
 def check_terms(op: OpOverload, declaration: Declaration | None) -> None:

@@ -11,7 +11,7 @@ import sympy
 import torch
 
 from torch2keras.declarations.patterns import normal_dims, parse
-from torch2keras.declarations.registry import IGNORED, Lowering, registry
+from torch2keras.declarations.registry import CONTEXT, IGNORED, Lowering, registry
 from torch2keras.declarations.unsupported import unsupported
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype, leaves
@@ -249,9 +249,7 @@ class Lowerer:
         ]
         if lowering.promote:
             args = self._promoted(node, args)
-        names: dict[str, Any] = {
-            name: _position(forms.positions, name) for name in lowering.axis_names
-        }
+        names = _positions(lowering, node, forms.positions)
         if "letters" in lowering.axis_names:
             names["letters"] = letters(self.space, node, forms)
         if "shapes" in lowering.axis_names:
@@ -388,6 +386,32 @@ def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
     """The arguments that name dimensions, by the declaration."""
     text = lowering.torch(node.args) if callable(lowering.torch) else lowering.torch
     return _dims_names(text) if text else frozenset()
+
+
+def _positions(
+    lowering: Lowering, node: Node, terms: Sequence[Mapping[str, list[int]]]
+) -> dict[str, Any]:
+    """The stored positions of the names that a converter asks for.
+
+    A name that is absent, and that the converter has a default for, is left out. Raises
+    LoweringError where another one is absent: a declaration that is a function may lack it.
+    """
+    asked = [name for name in lowering.axis_names if name not in CONTEXT]
+    found = {name: _position(terms, name) for name in asked}
+    missing = [name for name in asked if found[name] == ()]
+    needed = ", ".join(name for name in missing if name not in lowering.optional)
+    if needed:
+        raise LoweringError(
+            f"{lowering.convert.__name__} asks for axes that its declaration lacks here: {needed}",
+            [
+                ("declared", str(lowering.declared(node))),
+                (
+                    "next",
+                    "correct the name; where it may be absent, give it a default in the converter",
+                ),
+            ],
+        )
+    return {name: place for name, place in found.items() if name not in missing}
 
 
 def _position(terms: Sequence[Mapping[str, list[int]]], name: str) -> int | tuple[int, ...]:

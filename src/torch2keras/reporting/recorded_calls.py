@@ -14,7 +14,7 @@ KINDS = {"float32": "floats", "int32": "integers", "bool": "bools"}
 
 
 def recorded_calls(lowering: Lowering) -> str:
-    """The Keras calls of an op with its default arguments, such as "keras.ops.abs; of bools nothing"."""
+    """The Keras calls of an op with its default arguments: "keras.ops.abs; of bools nothing"."""
     kinds: dict[str, list[str]] = {}
     for dtype, kind in KINDS.items():
         kinds.setdefault(_names(_calls(lowering, dtype)), []).append(kind)

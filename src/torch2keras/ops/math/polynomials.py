@@ -66,7 +66,7 @@ def chosen(first: Callable[[Tensor], Tensor], step: Step) -> Callable[[Any, Any]
     """
 
     def of(x: Any, n: Any) -> Tensor:
-        """By the recurrence; of a degree that is a tensor all up to the largest, of which each element takes its own."""
+        """By the recurrence; of a tensor of degrees up to the largest, and each takes its own."""
         if not isinstance(n, Tensor | Weight):
             return recurrence(first, step)(x, n)
         most = largest(n)

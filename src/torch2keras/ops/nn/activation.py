@@ -131,7 +131,7 @@ def prelu_axes(args: Mapping[str, Any]) -> str:
 
 
 @lowering(aten.prelu.default, axes=prelu_axes)
-def prelu(x, weight, *, c):
+def prelu(x, weight, *, c=None):
     """`PReLU`, its slopes shared along all dimensions but that of the channels; a layer has no slopes for the batch."""
     shape = tuple(size if d == c else 1 for d, size in enumerate(x.shape))
     if not isinstance(weight, Weight):

@@ -81,7 +81,7 @@ def _single(args: Mapping[str, Any]) -> str | None:
 
 
 @lowering(aten.index.Tensor, torch=index_torch, keras=index_keras)
-def index(x, indices, *, a):
+def index(x, indices, *, a=()):
     """`keras.ops.take`; of several dimensions by one number for all of them."""
     tensors = [i for i in indices if i is not None]
     if any(t.dtype in ("bool", "uint8") for t in tensors):

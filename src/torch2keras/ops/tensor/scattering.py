@@ -215,7 +215,7 @@ def _is_one(shape: Sequence[Size]) -> bool:
 
 
 @lowering(aten.index_put.default, torch=put_torch, keras=put_keras)
-def index_put(x, indices, values, accumulate=False, *, m):
+def index_put(x, indices, values, accumulate=False, *, m=()):
     """`keras.ops.scatter_update`; of a mask, `keras.ops.where`."""
     tensors = [i for i in indices if i is not None]
     x = as_tensor(x)

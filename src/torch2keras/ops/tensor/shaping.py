@@ -52,7 +52,7 @@ def repeat_axes(args: Mapping[str, Any]) -> str:
 
 
 @lowering(aten.repeat.default, axes=repeat_axes)
-def repeat(x, repeats, *, d, n, shapes):
+def repeat(x, repeats, *, d=(), n=(), shapes):
     """`keras.ops.tile`; a product with ones where a dimension is repeated a dynamic number of times."""
     have, counts = list(sizes_of(x)), dict(zip([*n, *_after(n, d)], repeats, strict=True))
     for position in sorted(n):
