@@ -13,7 +13,7 @@ import torch2keras.ops
 from op_case import transposes
 from stages import graph_of
 from torch2keras.declarations.patterns import parse
-from torch2keras.declarations.registry import IGNORED, expand, lowering, registry
+from torch2keras.declarations.registry import IGNORED, expand, lowering, pointwise, registry
 from torch2keras.lower.recorder import ops
 
 aten = torch.ops.aten
@@ -50,12 +50,68 @@ REFUSED = [
 ]
 
 
+# op, declaration, converter that asks for a name that is not there, what the error says
+MISSPELT = [
+    (
+        aten.relu.default,
+        {"axes": "n chan l -> n chan l"},
+        lambda x, *, chann: x,
+        r"asks for \['chann'\].*names \['chan', 'l', 'n'\]: aten.relu",
+    ),
+    (aten.relu.default, {"axes": "n c *s -> n c *s"}, lambda x, *, n, t: x, r"asks for \['t'\]"),
+    (aten.relu.default, {"axes": "n c s0 -> n c s0"}, lambda x, *, s1: x, r"asks for \['s1'\]"),
+    (aten.relu.default, {"axes": "n c -> n c"}, lambda x, *, d=(): x, r"asks for \['d'\]"),
+    (aten.relu.default, {}, lambda x, *, c: x, "an op without a declaration"),
+    (
+        aten.relu.default,
+        {"torch": "n c -> n c", "keras": "n d -> n d"},
+        lambda x, *, d: x,
+        r"asks for \['d'\]",
+    ),
+]
+REFUSED += [(op, declared, convert, TypeError, says) for op, declared, convert, says in MISSPELT]
+
+
 @pytest.mark.parametrize(("op", "declared", "convert", "kind", "says"), REFUSED)
 def test_a_wrong_declaration_fails_at_import(op, declared, convert, kind, says) -> None:
     before = dict(registry.lowerings)
     with pytest.raises(kind, match=says):
         lowering(op, **declared)(convert)
     assert registry.lowerings == before
+
+
+# op, a row of a table, what the error says
+REFUSED_ROWS = [
+    (aten.relu.default, ops.add, r"add\(x1, x2\) does not fit aten.relu.*missing.*'x2'"),
+    (aten.add.Tensor, ops.add, "does not fit aten.add.Tensor: too many positional arguments"),
+    (aten.pow.Tensor_Tensor, lambda x: x, "does not fit aten.pow.Tensor_Tensor: too many"),
+    (
+        aten.leaky_relu.default,
+        ops.leaky_relu,
+        "leaky_relu: negative_slope defaults to 0.2, .* to 0.01",
+    ),
+    (aten.celu.default, lambda x, alpha: x, "alpha defaults to"),
+    (aten.relu.default, lambda x, *, c: x, "missing a required .*'c'"),
+    (aten.threshold.default, lambda x, value, threshold: x, r"takes \['x', 'value', 'threshold'\]"),
+    (aten.relu.default, lambda *tensors: tensors, r"takes \['tensors'\]"),
+]
+
+
+@pytest.mark.parametrize(("op", "convert", "says"), REFUSED_ROWS)
+def test_a_wrong_row_fails_at_import(op, convert, says) -> None:
+    before = dict(registry.lowerings)
+    with pytest.raises(TypeError, match=says):
+        pointwise({op: convert})
+    assert registry.lowerings == before
+
+
+def test_a_row_may_have_more_than_an_overload_needs(weighted_op) -> None:
+    def weighted(x, scale=2.0, offset=0.0):
+        """Shared."""
+        return x
+
+    pointwise({weighted_op: weighted})
+    assert registry.lowerings[weighted_op].summary == "Shared."
 
 
 def test_arguments_about_memory_are_left_out() -> None:
@@ -154,3 +210,46 @@ def test_operands_that_fit_no_declaration_are_refused_where_a_kernel_wants_an_or
 
     with pytest.raises(t2k.LoweringError, match="cannot be matched with the op's declaration"):
         t2k.convert(Net(), (X,))
+
+
+def channel_weights(x, scale, axis):
+    """The numbers of the channels along `axis` of `x`, times a factor."""
+    shape = [size if d == axis else 1 for d, size in enumerate(x.shape)]
+    return scale * x * ops.reshape(ops.arange(1, 6, dtype="float32"), shape)
+
+
+@pytest.mark.parametrize("declared", ["n c' l -> n c' l", lambda _args: "n c' l -> n c' l"])
+def test_a_name_that_is_there_is_its_stored_position(weighted_op, declared) -> None:
+    @lowering(weighted_op, axes=declared)
+    def weighted(x, scale=2.0, *, c=None):
+        return channel_weights(x, scale, c)
+
+    assert t2k.convert(Net(), (X,)).verification.ok
+
+
+def test_a_name_that_a_function_does_not_declare_is_refused_when_it_lowers(weighted_op) -> None:
+    @lowering(weighted_op, axes=lambda _args: "n chan' l -> n chan' l")
+    def weighted(x, scale=2.0, *, chann):
+        return channel_weights(x, scale, chann)
+
+    with pytest.raises(t2k.LoweringError, match=r"asks for axes .* lacks here: chann") as error:
+        t2k.convert(Net(), (X,))
+    assert ("declared", "n chan' l -> n chan' l") in error.value.rows
+
+
+def test_operands_without_the_named_axes_are_refused(weighted_op) -> None:
+    @lowering(weighted_op, axes="n c' h w -> n c' h w")
+    def weighted(x, scale=2.0, *, c):
+        return channel_weights(x, scale, c)
+
+    with pytest.raises(t2k.LoweringError, match=r"asks for axes .* lacks here: c"):
+        t2k.convert(Net(), (X,))
+
+
+def test_a_name_that_may_be_absent_has_a_default(weighted_op) -> None:
+    @lowering(weighted_op, axes=lambda _args: "n d' l -> n d' l")
+    def weighted(x, scale=2.0, *, c=None, d):
+        assert c is None
+        return channel_weights(x, scale, d)
+
+    assert t2k.convert(Net(), (X,)).verification.ok
