@@ -9,6 +9,9 @@ from torch.export import Dim
 
 import torch2keras as t2k
 from op_case import Function
+from torch2keras.conversion.request import build_request
+from torch2keras.pipeline import PIPELINE, Work, run_stages
+from torch2keras.runtime.progress import Stage
 
 
 def test_the_batch_is_fixed_where_keras_cannot_have_it_dynamic() -> None:
@@ -26,3 +29,25 @@ def test_what_is_asked_to_be_dynamic_is_never_fixed() -> None:
     net = Function(lambda x: F.adaptive_avg_pool1d(x.mT[None], 3)).eval()
     with pytest.raises(t2k.LoweringError, match="adaptive pooling of a dynamic dimension"):
         t2k.convert(net, (torch.randn(7, 5),), dynamic_shapes=({0: Dim.AUTO},))
+
+
+def test_every_stage_is_told_once_and_in_order() -> None:
+    told: list[str] = []
+    t2k.convert(torch.nn.ReLU().eval(), torch.randn(2, 3), progress=told.append)
+    assert told == ["capture", "import", "layout", "lower", "build", "verify"]
+
+
+def test_an_inspection_stops_before_the_model_is_built() -> None:
+    told: list[str] = []
+    t2k.inspect(torch.nn.ReLU().eval(), torch.randn(2, 3), progress=told.append)
+    assert told == ["capture", "import", "layout", "lower"]
+
+
+def test_a_pass_that_runs_too_early_is_an_error() -> None:
+    work = Work(build_request(torch.nn.ReLU().eval(), torch.randn(2, 3)))
+    with pytest.raises(AttributeError, match="captured"):
+        run_stages(work, Stage.IMPORT)
+
+
+def test_the_pipeline_has_every_stage() -> None:
+    assert list(PIPELINE) == list(Stage)

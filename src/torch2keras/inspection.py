@@ -1,22 +1,24 @@
-"""What a conversion will do, before it does it: no weight is copied and no Keras model is built."""
+"""inspect: what a conversion will do, before it does it; no weight is copied and no Keras model is built."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from rich.filesize import decimal
 from torch import nn
 
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.request import RequestOptions, build_request, show_request_options
+from torch2keras.errors import Torch2KerasError
+from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.lower.lower import Survey
-from torch2keras.pipeline import captured_by, lowered, may_fix_batch, request, with_fixed_batch
+from torch2keras.pipeline import TRANSLATION, Work, run_stages
 from torch2keras.reporting.facts import Parameters, Transpose
 from torch2keras.reporting.memory import Memory, predicted_memory
 from torch2keras.reporting.notes import notes_of
@@ -33,7 +35,7 @@ from torch2keras.reporting.text import (
 )
 from torch2keras.reporting.transposes import transposes_of
 from torch2keras.runtime.isolation import unchanged
-from torch2keras.runtime.progress import Progress, silent
+from torch2keras.runtime.progress import Stage
 
 
 @dataclass(frozen=True)
@@ -70,29 +72,23 @@ class Inspection:
         return not self.refusals
 
     def as_dict(self) -> dict[str, Any]:
-        """The inspection as dicts, lists, strings and numbers."""
+        """Return the inspection as dicts, lists, strings and numbers."""
         return dataclasses.asdict(self)
 
     def to_json(self) -> str:
-        """The inspection as a JSON document."""
+        """Return the inspection as a JSON document."""
         return json.dumps(self.as_dict(), indent=2)
 
     def __str__(self) -> str:
-        from torch2keras.inspection import preflight_text
-
-        return preflight_text(self)
+        return inspection_text(self)
 
 
+@show_request_options
 def inspect(
     module: nn.Module,
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
-    *,
-    dynamic_shapes: Any = None,
-    layout: str | Mapping[str, str] = "keras",
-    capture: Literal["export", "trace"] = "export",
-    name: str | None = None,
-    progress: Progress = silent,
+    **options: Unpack[RequestOptions],
 ) -> Inspection:
     """Say what `convert` with these arguments would make of each op, what it refuses and where; copy no weight.
 
@@ -100,76 +96,97 @@ def inspect(
     module, UnsupportedOpError for control flow. Refused ops are not raised: they stand in the result.
     """
     with unchanged():
-        ask = request(module, args, kwargs, dynamic_shapes, layout, name)
-        captured, survey = captured_by(ask, capture, progress), Survey()
-        conversion = lowered(ask, captured, progress, survey)
-        if survey.refusals and may_fix_batch(ask, captured):
-            first, again = next(iter(survey.refusals.values())), Survey()
-            other = lowered(ask, with_fixed_batch(ask, first.headline), progress, again)
-            if not again.refusals:  # as convert does it
-                conversion, survey = other, again
-        return _inspection(conversion, survey)
+        survey = Survey()
+        work = Work(build_request(module, args, kwargs, **options), survey)
+        run_stages(work, Stage.CAPTURE, *TRANSLATION)
+        if survey.refusals and work.may_fix_sizes:
+            refusal = next(iter(survey.refusals.values()))
+            fixed_survey = Survey()
+            fixed = Work(work.request, fixed_survey, fixed_because=refusal.headline)
+            run_stages(fixed, Stage.CAPTURE, *TRANSLATION)
+            if not fixed_survey.refusals:  # so does convert
+                work, survey = fixed, fixed_survey
+        return _make_inspection(work.conversion, survey)
 
 
-def _inspection(conversion: Conversion, survey: Survey) -> Inspection:
+def _make_inspection(conversion: Conversion, survey: Survey) -> Inspection:
     graph = conversion.lowered.graph
-    weights = [weight for _, _, weight in graph.weights()]
-    counts = [
-        sum(math.prod(w.shape) for w in weights if w.trainable is learnt)
-        for learnt in (True, False)
-    ]
-    parameters = parameters_of(conversion, *counts)
+    trainable = _count_scalars(graph, trainable=True)
+    frozen = _count_scalars(graph, trainable=False)
+    parameters = parameters_of(conversion, trainable, frozen)
+    refusals = tuple(f"{type(e).__name__}: {e.message}" for e in survey.refusals.values())
     return Inspection(
-        graph.name,
-        conversion.inputs,
-        conversion.outputs,
-        tuple(_rows(survey)),
-        tuple(f"{type(error).__name__}: {error.message}" for error in survey.refusals.values()),
-        parameters,
-        tuple(transposes_of(conversion.graph, conversion.plan)),
-        predicted_memory(conversion.graph, graph),
-        tuple(notes_of(conversion, parameters, None)),
+        name=graph.name,
+        inputs=conversion.inputs,
+        outputs=conversion.outputs,
+        ops=tuple(_op_rows(survey)),
+        refusals=refusals,
+        parameters=parameters,
+        transposes=tuple(transposes_of(conversion.graph, conversion.plan)),
+        memory=predicted_memory(conversion.graph, graph),
+        notes=tuple(notes_of(conversion, parameters, None)),
     )
 
 
-def _rows(survey: Survey) -> Iterator[OpRow]:
+def _count_scalars(graph: KerasGraph, *, trainable: bool) -> int:
+    count = 0
+    for _, _, weight in graph.weights():
+        if weight.trainable is trainable:
+            count += math.prod(weight.shape)
+    return count
+
+
+def _op_rows(survey: Survey) -> Iterator[OpRow]:
     for node, calls in survey.calls.items():
+        path, source, op = node.origin.path, node.origin.source, str(node.op)
         error = survey.refusals.get(node)
-        kinds = () if error else tuple(kind_of(call) for call in calls)
-        reason = (dict(error.rows).get("why") or error.headline) if error else ""
-        yield OpRow(node.origin.path, node.origin.source, str(node.op), kinds, reason)
+        if error is None:
+            kinds = tuple(kind_of(call) for call in calls)
+            yield OpRow(path, source, op, kinds, refused="")
+        else:
+            yield OpRow(path, source, op, keras=(), refused=_reason(error))
 
 
-def preflight_text(inspection: Inspection) -> str:
-    """The page: ports, ops, parameters, transposes, memory, notes, and the refusals at its end."""
-    parts = [
-        [f"{inspection.name}: {_verdict(inspection)}"],
-        [*ports_text("inputs", inspection.inputs), *ports_text("outputs", inspection.outputs)],
-        list(_ops(inspection.ops)),
-        [
-            *labelled("parameters", counts_text(inspection.parameters)),
-            *labelled("transposes", transposes_text(inspection.transposes)),
-            *labelled("memory", _memory(inspection.memory)),
-            *itertools.chain.from_iterable(labelled("note", note) for note in inspection.notes),
-        ],
-        *([refusal] for refusal in inspection.refusals),
+def _reason(error: Torch2KerasError) -> str:
+    return dict(error.rows).get("why") or error.headline
+
+
+# The text of an inspection.
+
+
+def inspection_text(inspection: Inspection) -> str:
+    """Return the page: ports, ops, parameters, transposes, memory, notes, and the refusals at its end."""
+    ports = [*ports_text("inputs", inspection.inputs), *ports_text("outputs", inspection.outputs)]
+    facts = [
+        *labelled("parameters", counts_text(inspection.parameters)),
+        *labelled("transposes", transposes_text(inspection.transposes)),
+        *labelled("memory", _memory_text(inspection.memory)),
     ]
-    return "\n\n".join("\n".join(part) for part in parts if part)
+    for note in inspection.notes:
+        facts += labelled("note", note)
+    parts = [
+        f"{inspection.name}: {_verdict(inspection)}",
+        "\n".join(ports),
+        "\n".join(_op_lines(inspection.ops)),
+        "\n".join(facts),
+        *inspection.refusals,
+    ]
+    return "\n\n".join(parts)
 
 
 def _verdict(inspection: Inspection) -> str:
     ops = number(len(inspection.ops), "op")
-    return (
-        f"{ops}, none refused" if inspection.ok else f"{len(inspection.refusals)} of {ops} refused"
-    )
+    if inspection.ok:
+        return f"{ops}, none refused"
+    return f"{len(inspection.refusals)} of {ops} refused"
 
 
-def _ops(rows: Sequence[OpRow]) -> Iterator[str]:
-    cells = [
-        (row.module or "(itself)", row.op.removeprefix("aten."), _becomes(row), place(row.source))
-        for row in rows
-    ]
-    return table([("module", "op", "Keras", "source"), *cells])
+def _op_lines(rows: Sequence[OpRow]) -> Iterator[str]:
+    cells = [("module", "op", "Keras", "source")]
+    for row in rows:
+        op = row.op.removeprefix("aten.")
+        cells.append((row.module or "(itself)", op, _becomes(row), place(row.source)))
+    return table(cells)
 
 
 def _becomes(row: OpRow) -> str:
@@ -178,8 +195,7 @@ def _becomes(row: OpRow) -> str:
     return " + ".join(row.keras) or "- (only renames axes)"
 
 
-def _memory(memory: Memory) -> str:
-    weights, values, peak = map(decimal, (memory.weights, memory.values, memory.peak))
-    return (
-        f"{peak} for a call on the example: {weights} of weights, {values} of values alive at once"
-    )
+def _memory_text(memory: Memory) -> str:
+    weights, values = decimal(memory.weights), decimal(memory.values)
+    of_what = f"{weights} of weights, {values} of values alive at once"
+    return f"{decimal(memory.peak)} for a call on the example: {of_what}"

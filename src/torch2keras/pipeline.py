@@ -1,179 +1,243 @@
-"""The pipeline, one line a stage; and its result."""
+"""The pipeline: every stage of a conversion with its passes, in the order in which they run.
+
+    nn.Module -> ExportedProgram -> fx graph -> Graph (typed IR) -> LayoutPlan -> KerasGraph -> keras.Model
+
+`convert` runs all stages; `inspection.inspect` stops before a model is built.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
 
-from torch import nn
+from torch import fx, nn
 
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.capture.captured import Captured
 from torch2keras.capture.example_inputs import nominal_dtype
-from torch2keras.capture.export import capture as capture_program
-from torch2keras.capture.module_call import module_call
+from torch2keras.capture.export import capture
 from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.request import (
+    Request,
+    RequestOptions,
+    build_request,
+    show_request_options,
+)
 from torch2keras.converted import Converted
 from torch2keras.declarations.registry import registry
 from torch2keras.declarations.unsupported import require_lowerings
-from torch2keras.errors import InputError, LoweringError, Torch2KerasError, UnsupportedOpError
+from torch2keras.errors import LoweringError, Torch2KerasError, UnsupportedOpError
 from torch2keras.fx_passes.decompose import decompose
 from torch2keras.fx_passes.split_complex import split_complex
 from torch2keras.graph.importer import import_graph
+from torch2keras.graph.ir import Graph, keras_dtype
 from torch2keras.ir_passes.decompose_attention import attention_parts
 from torch2keras.ir_passes.drop_dead_code import drop_dead_code
 from torch2keras.ir_passes.drop_zero_states import zero_states
 from torch2keras.ir_passes.fold_constants import fold_constants
 from torch2keras.keras_model.build import build
-from torch2keras.layout.assign import assign_layouts
+from torch2keras.layout.assign import LayoutPlan, assign_layouts
+from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
 from torch2keras.layout.port_orders import wanted_orders
-from torch2keras.lower.lower import Survey, lower
+from torch2keras.lower.lower import Lowered, Survey, lower
 from torch2keras.runtime.isolation import unchanged
-from torch2keras.runtime.progress import Progress, silent
+from torch2keras.runtime.progress import Stage
 from torch2keras.workarounds.triton_import import load_exporter
 
 
+@dataclass(eq=False)
+class Work:
+    """One conversion under way: what is asked for, and what each pass has made so far.
+
+    A pass sets one field and reads those of the passes before it; to read one too early is an AttributeError.
+    """
+
+    request: Request
+    survey: Survey | None = None
+    """Notes refused ops where the conversion is only looked at; without it the first one is raised."""
+    fixed_because: str = ""
+    """Why every size is fixed to the example's; empty where they are dynamic as far as possible."""
+
+    captured: Captured = field(init=False)
+    graph_module: fx.GraphModule = field(init=False)
+    graph: Graph = field(init=False)
+    axes: AxisSpace = field(init=False)
+    plan: LayoutPlan = field(init=False)
+    lowered: Lowered = field(init=False)
+    converted: Converted = field(init=False)
+
+    @property
+    def conversion(self) -> Conversion:
+        """The record of the stages up to the Keras graph."""
+        asked = self.request
+        return Conversion(
+            asked.module,
+            asked.args,
+            asked.kwargs,
+            self.captured,
+            self.graph,
+            self.plan,
+            self.lowered,
+        )
+
+    @property
+    def may_fix_sizes(self) -> bool:
+        """Whether a size of the captured module is dynamic without the caller having asked for it."""
+        return self.request.dynamic_shapes is None and self.captured.is_dynamic
+
+
+Pass = Callable[[Work], None]
+
+
+def capture_module(work: Work) -> None:
+    """Export the module on the example, or trace it."""
+    load_exporter()
+    asked = work.request
+    captured = capture(
+        asked.module,
+        asked.args,
+        asked.kwargs,
+        dynamic_shapes=asked.dynamic_shapes,
+        fixed_because=work.fixed_because,
+        trace=asked.trace,
+    )
+    work.captured = replace(captured, notes=(*asked.notes, *captured.notes))
+
+
+def split_complex_numbers(work: Work) -> None:
+    """Write complex tensors as real ones with a last dimension of real and imaginary part."""
+    inputs = work.captured.program.graph_signature.input_specs
+    work.graph_module = split_complex(work.captured.graph_module, inputs)
+
+
+def decompose_ops(work: Work) -> None:
+    """Write ops without a lowering as ops that have one, where PyTorch knows how."""
+    work.graph_module = decompose(work.graph_module, registry.__contains__)
+
+
+def import_program(work: Work) -> None:
+    """Read the fx graph into the typed IR."""
+    work.graph = import_graph(work.captured.program, work.graph_module)
+
+
+def rewrite(graph_pass: Callable[[Graph], Graph]) -> Pass:
+    """Return the pass that rewrites the IR by a function from Graph to Graph."""
+
+    def rewrite_graph(work: Work) -> None:
+        work.graph = graph_pass(work.graph)
+
+    return rewrite_graph
+
+
+def refuse_unknown_ops(work: Work) -> None:
+    """Raise UnsupportedOpError for all ops without a lowering at once; a survey notes them one by one."""
+    if work.survey is None:
+        require_lowerings(work.graph)
+
+
+def name_axes(work: Work) -> None:
+    """Find the axes of each value, and which of them are the same."""
+    work.axes = infer_axes(work.graph)
+
+
+def choose_layouts(work: Work) -> None:
+    """Choose the order in which each value is stored, with the fewest transposes over the whole graph."""
+    orders = wanted_orders(work.graph, work.axes, work.request.layout)
+    work.plan = assign_layouts(work.graph, work.axes, orders)
+
+
+def lower_ops(work: Work) -> None:
+    """Write each op as calls of stock Keras layers and ops."""
+    asked = work.request
+    dtype = keras_dtype(nominal_dtype(asked.module, asked.args, asked.kwargs))
+    work.lowered = lower(work.graph, work.plan, asked.name, dtype, work.survey)
+
+
+def build_model(work: Work) -> None:
+    """Build the Functional model, and copy the weights into it."""
+    model, layers = build(work.lowered.graph)
+    work.converted = Converted(model, layers, work.conversion)
+
+
+def verify_model(work: Work) -> None:
+    """Compare the model with the module."""
+    work.converted.verify()
+
+
+PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
+    Stage.CAPTURE: (capture_module,),
+    Stage.IMPORT: (
+        split_complex_numbers,
+        decompose_ops,
+        import_program,
+        rewrite(fold_constants),
+        rewrite(zero_states),
+        rewrite(drop_dead_code),
+        rewrite(attention_parts),
+        refuse_unknown_ops,
+    ),
+    Stage.LAYOUT: (name_axes, choose_layouts),
+    Stage.LOWER: (lower_ops,),
+    Stage.BUILD: (build_model,),
+    Stage.VERIFY: (verify_model,),
+}
+"""The passes of each stage, in their order."""
+
+
+TRANSLATION = (Stage.IMPORT, Stage.LAYOUT, Stage.LOWER)
+"""The stages from the captured module to the Keras graph."""
+
+
+def run_stages(work: Work, *stages: Stage) -> Work:
+    """Run the passes of these stages in turn, tell the caller's `progress` each stage, and return the work."""
+    for stage in stages:
+        work.request.progress(stage)
+        for apply_pass in PIPELINE[stage]:
+            apply_pass(work)
+    return work
+
+
+@show_request_options
 def convert(
     module: nn.Module,
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     *,
-    dynamic_shapes: Any = None,
-    layout: str | Mapping[str, str] = "keras",
-    capture: Literal["export", "trace"] = "export",
     verify: bool = True,
-    name: str | None = None,
-    progress: Progress = silent,
+    **options: Unpack[RequestOptions],
 ) -> Converted:
     """Convert a PyTorch module to a Keras 3 Functional model of stock layers, channels last, and verify it.
 
-    `args` and `kwargs` are an example input in PyTorch's layout; `args` may be one tensor, or a mapping of keywords as
-    a tokenizer gives it. The batch (dimension 0) is dynamic where
-    torch.export can prove it and Keras can express it; other dimensions as `dynamic_shapes` says, in torch.export's
-    own vocabulary.
+    `args` and `kwargs` are an example input in PyTorch's layout; `args` may be one tensor, or a mapping of keywords
+    as a tokenizer gives it. The batch (dimension 0) is dynamic where torch.export can prove it and Keras can express
+    it; other dimensions as `dynamic_shapes` says, in torch.export's own vocabulary.
     `layout` is "keras" (ports in the order that costs nothing), "torch" (exactly the module's order), or a mapping
     from port names to orders such as {"x": "n l c"}. With `capture="trace"` all sizes and branches are those of the
-    example, for modules that torch.export refuses; the report says so. The module comes back as it was given.
+    example, for modules that torch.export refuses; the report says so. `name` is the model's, by default the class
+    of the module. `progress` is called with the name of each stage as it begins.
+    The module comes back as it was given.
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
     with unchanged():
-        ask = request(module, args, kwargs, dynamic_shapes, layout, name)
-        captured = captured_by(ask, capture, progress)
+        work = run_stages(Work(build_request(module, args, kwargs, **options)), Stage.CAPTURE)
         try:
-            converted = _converted(ask, captured, progress)
+            run_stages(work, *TRANSLATION, Stage.BUILD)
         except (LoweringError, UnsupportedOpError) as error:
-            if not may_fix_batch(ask, captured):
+            if not work.may_fix_sizes:
                 raise
-            converted = _with_fixed_batch(ask, error, progress)
+            work = convert_with_fixed_sizes(work.request, error)
         if verify:
-            progress("verify")
-            converted.verify()
-        return converted
+            run_stages(work, Stage.VERIFY)
+        return work.converted
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is to be converted, and how."""
-
-    module: nn.Module
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    dynamic_shapes: Any
-    layout: str | Mapping[str, str]
-    name: str
-    notes: tuple[str, ...] = ()
-
-
-def request(
-    module: nn.Module,
-    args: Any,
-    kwargs: Mapping[str, Any] | None,
-    dynamic_shapes: Any,
-    layout: str | Mapping[str, str],
-    name: str | None,
-) -> Request:
-    """What the arguments of `convert` and `inspect` ask for."""
-    call = module_call(module, args, kwargs)
-    return Request(
-        module,
-        call.args,
-        call.kwargs,
-        dynamic_shapes,
-        layout,
-        name or type(module).__name__,
-        call.notes,
-    )
-
-
-def captured_by(ask: Request, way: str, progress: Progress) -> Captured:
-    """The module captured in one of the ways of `convert`. Raises InputError for another one."""
-    load_exporter()
-    progress("capture")
-    if way not in ("export", "trace"):
-        raise InputError(
-            f"no way to capture is called {way!r}",
-            [("next", 'use capture="export" or capture="trace"')],
-        )
-    if way == "trace" and ask.dynamic_shapes is not None:
-        why = "tracing fixes every size to the example's"
-        raise InputError(
-            'capture="trace" takes no dynamic_shapes',
-            [("why", why), ("next", "leave one of them out")],
-        )
-    return _captured(ask, dynamic_shapes=ask.dynamic_shapes, trace=way == "trace")
-
-
-def may_fix_batch(ask: Request, captured: Captured) -> bool:
-    """Whether something is dynamic that the caller did not ask for."""
-    return ask.dynamic_shapes is None and captured.is_dynamic
-
-
-def with_fixed_batch(ask: Request, headline: str) -> Captured:
-    """Captured once more with every size fixed, which the report says, and why: the headline of an error."""
-    return _captured(ask, fixed_because=headline)
-
-
-def _captured(ask: Request, **options: Any) -> Captured:
-    captured = capture_program(ask.module, ask.args, ask.kwargs, **options)
-    return replace(captured, notes=(*ask.notes, *captured.notes))
-
-
-def _converted(ask: Request, captured: Captured, progress: Progress) -> Converted:
-    """The captured module as a Keras model."""
-    conversion = lowered(ask, captured, progress)
-    progress("build")
-    model, layers = build(conversion.lowered.graph)
-    return Converted(model, layers, conversion)
-
-
-def lowered(
-    ask: Request, captured: Captured, progress: Progress, survey: Survey | None = None
-) -> Conversion:
-    """The captured module as a Keras graph; with a `survey`, refused ops and all."""
-    progress("import")
-    real = split_complex(captured.graph_module, captured.program.graph_signature.input_specs)
-    flat = decompose(real, registry.__contains__)
-    graph = attention_parts(
-        drop_dead_code(zero_states(fold_constants(import_graph(captured.program, flat))))
-    )
-    if survey is None:
-        require_lowerings(graph)
-    progress("layout")
-    space = infer_axes(graph)
-    plan = assign_layouts(graph, space, wanted_orders(graph, space, ask.layout))
-    progress("lower")
-    dtype = str(nominal_dtype(ask.module, ask.args, ask.kwargs)).removeprefix("torch.")
-    made = lower(graph, plan, ask.name, dtype, survey)
-    return Conversion(ask.module, ask.args, ask.kwargs, captured, graph, plan, made)
-
-
-def _with_fixed_batch(ask: Request, error: Torch2KerasError, progress: Progress) -> Converted:
-    """Once more with every size fixed; `error`, if that is no better."""
-    progress("capture")
+def convert_with_fixed_sizes(request: Request, refusal: Torch2KerasError) -> Work:
+    """Capture and translate once more with every size as in the example; raise `refusal` if that is no better."""
+    work = Work(request, fixed_because=refusal.headline)
     try:
-        return _converted(ask, with_fixed_batch(ask, error.headline), progress)
+        return run_stages(work, Stage.CAPTURE, *TRANSLATION, Stage.BUILD)
     except Torch2KerasError:
-        raise error from None
+        raise refusal from None

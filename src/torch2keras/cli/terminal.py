@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from torch2keras.errors import Torch2KerasError
-from torch2keras.runtime.progress import STAGES
+from torch2keras.runtime.progress import Stage
 
 INTERRUPTED = "interrupted; nothing was written"
 
@@ -101,7 +101,7 @@ def _bar(console: Console) -> Iterator[Callable[[str], None]]:
         BarColumn(),
         TimeElapsedColumn(),
     )
-    order = ("load", *STAGES, "save")
+    order = ("load", *Stage, "save")
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(order))
 

@@ -1,13 +1,22 @@
-"""Progress: a function that is told each stage as it begins."""
+"""Progress: a function that is told each stage of a conversion as it begins."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 
 Progress = Callable[[str], None]
 
 
-STAGES = ("capture", "import", "layout", "lower", "build", "verify")
+class Stage(StrEnum):
+    """The stages of a conversion, in their order."""
+
+    CAPTURE = "capture"
+    IMPORT = "import"
+    LAYOUT = "layout"
+    LOWER = "lower"
+    BUILD = "build"
+    VERIFY = "verify"
 
 
 def silent(stage: str) -> None:

@@ -1,0 +1,99 @@
+"""Request: what a caller wants converted and how; the one declaration of what `convert` and `inspect` take."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, TypeVar
+
+from torch import nn
+
+from torch2keras.capture.module_call import module_call
+from torch2keras.errors import InputError
+from torch2keras.runtime.progress import Progress, silent
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class RequestOptions(TypedDict, total=False):
+    """The keyword options of `build_request` as a type, for functions that pass them on."""
+
+    dynamic_shapes: Any
+    layout: str | Mapping[str, str]
+    capture: Literal["export", "trace"]
+    name: str | None
+    progress: Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One module, an example call of it, and how it is to be converted."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    dynamic_shapes: Any
+    layout: str | Mapping[str, str]
+    trace: bool
+    """Whether the module is traced on the example in place of being exported."""
+    name: str
+    progress: Progress
+    notes: tuple[str, ...]
+    """What was added to the caller's example call, for the report."""
+
+
+def build_request(
+    module: nn.Module,
+    args: Any = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    dynamic_shapes: Any = None,
+    layout: str | Mapping[str, str] = "keras",
+    capture: Literal["export", "trace"] = "export",
+    name: str | None = None,
+    progress: Progress = silent,
+) -> Request:
+    """Return what these arguments of `convert` or `inspect` ask for.
+
+    Raises InputError for an unknown `capture`, and for `dynamic_shapes` beside capture="trace".
+    """
+    if capture not in ("export", "trace"):
+        raise InputError(
+            f"no way to capture is called {capture!r}",
+            [("next", 'use capture="export" or capture="trace"')],
+        )
+    trace = capture == "trace"
+    if trace and dynamic_shapes is not None:
+        raise InputError(
+            'capture="trace" takes no dynamic_shapes',
+            [
+                ("why", "tracing fixes every size to the example's"),
+                ("next", "leave one of them out"),
+            ],
+        )
+    call = module_call(module, args, kwargs)
+    return Request(
+        module,
+        call.args,
+        call.kwargs,
+        dynamic_shapes,
+        layout,
+        trace,
+        name or type(module).__name__,
+        progress,
+        call.notes,
+    )
+
+
+def show_request_options(function: Function) -> Function:
+    """Let `help` and editors show the options of `build_request` where `function` says `**options`.
+
+    The function is returned itself: only its `__signature__` is set.
+    """
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    shared = inspect.signature(build_request).parameters.values()
+    options = [p for p in shared if p.kind is p.KEYWORD_ONLY]
+    function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    return function
