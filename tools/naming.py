@@ -25,7 +25,18 @@ from source_files import (
 )
 
 NOUNS = frozenset(
-    ["broadcasting", "ceiling", "embedding", "encoding", "lowering", "padding", "pooling", "string"]
+    [
+        "beginning",
+        "broadcasting",
+        "ceiling",
+        "embedding",
+        "encoding",
+        "lowering",
+        "meaning",
+        "padding",
+        "pooling",
+        "string",
+    ]
 )
 """Words in -ing that name a thing, in the dictionary or in the field."""
 
