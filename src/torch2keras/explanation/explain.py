@@ -17,10 +17,9 @@ from torch2keras.explanation.example_shape import CLASS_RANK, example_inputs
 from torch2keras.explanation.parse_layer import parse_layer
 from torch2keras.explanation.reasons import Reason, reasons
 from torch2keras.graph.ir import Constant
-from torch2keras.keras_graph.graph import Call, KerasGraph
+from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec
 from torch2keras.keras_graph.source_code import statements, weight_text
 from torch2keras.layout.port_orders import letters
-from torch2keras.lower.recorder import LayerCall
 from torch2keras.pipeline import convert
 
 
@@ -173,7 +172,7 @@ def without_wrapper(call: Call) -> Call:
     inner = call.config.get("layer")
     return (
         replace(call, target=f"layers.{inner.cls}", config=inner.config)
-        if isinstance(inner, LayerCall)
+        if isinstance(inner, LayerSpec)
         else call
     )
 

@@ -29,6 +29,16 @@ class Literal:
 
 
 @dataclass(frozen=True)
+class LayerSpec:
+    """A stock layer and its configuration, which may hold the specs of layers within it (Bidirectional, say)."""
+
+    cls: str
+    """The name of its class in keras.layers."""
+    config: Mapping[str, Any]
+    """The arguments of its constructor."""
+
+
+@dataclass(frozen=True)
 class Call:
     """One call of a stock layer or op."""
 
@@ -50,7 +60,13 @@ class Call:
 
     @property
     def is_layer(self) -> bool:
+        """Whether this is the call of a layer, and not of an op."""
         return self.target.startswith("layers.")
+
+    @property
+    def layer(self) -> LayerSpec:
+        """The layer that is called."""
+        return LayerSpec(self.target.removeprefix("layers."), self.config)
 
     def reads(self) -> Iterator[int]:
         """The values that the call reads."""

@@ -11,9 +11,8 @@ import keras
 import torch
 
 from torch2keras.graph.element_moves import element_numbers
-from torch2keras.keras_graph.graph import Call, KerasGraph, Literal, Ref
+from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import LayerCall
 
 
 def statements(graph: KerasGraph) -> list[str]:
@@ -44,22 +43,23 @@ def call_text(call: Call, names: Mapping[int, str]) -> str:
 
 def layer_text(call: Call) -> str:
     """The constructor of a layer, without what is Keras's default anyway (but always with its padding)."""
-    return _constructor(call.target.removeprefix("layers."), call.config)
+    return _constructor(call.layer)
 
 
-def _constructor(cls: str, config: Mapping[str, Any]) -> str:
-    defaults = inspect.signature(getattr(keras.layers, cls).__init__).parameters
-    shown = {k: plain(v) for k, v in config.items()}
+def _constructor(layer: LayerSpec) -> str:
+    defaults = inspect.signature(getattr(keras.layers, layer.cls).__init__).parameters
+    shown = {k: plain(v) for k, v in layer.config.items()}
     shown = {
         k: v
         for k, v in shown.items()
         if k == "padding" or k not in defaults or plain(defaults[k].default) != v
     }
-    return f"keras.layers.{cls}({', '.join(f'{k}={_config_text(v)}' for k, v in shown.items())})"
+    arguments = ", ".join(f"{k}={_config_text(v)}" for k, v in shown.items())
+    return f"keras.layers.{layer.cls}({arguments})"
 
 
 def _config_text(value: Any) -> str:
-    return _constructor(value.cls, value.config) if isinstance(value, LayerCall) else repr(value)
+    return _constructor(value) if isinstance(value, LayerSpec) else repr(value)
 
 
 def plain(value: Any) -> Any:

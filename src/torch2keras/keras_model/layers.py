@@ -8,12 +8,20 @@ from typing import Any
 
 import keras
 
-from torch2keras.keras_graph.graph import Call, KerasGraph, loops
+from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, loops
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.float64 import exchanged, in_full, split_groups, widen_scale
 from torch2keras.keras_model.recurrent_graphs import step_by_step
 from torch2keras.keras_model.zero_initializers import Blank
-from torch2keras.lower.recorder import LayerCall
+
+
+def make_layer(layer: LayerSpec, dtype: str, **name: str) -> keras.Layer:
+    """The Keras layer itself, with the layers within it, which are called as their classes."""
+    config = dict(layer.config)
+    for key, inner in layer.config.items():
+        if isinstance(inner, LayerSpec):
+            config[key] = make_layer(inner, dtype, name=inner.cls.lower())
+    return getattr(keras.layers, layer.cls)(**config, dtype=dtype, **name)
 
 
 class Layers:
@@ -37,9 +45,7 @@ class Layers:
         key = key or call.name
         if key not in self.made:
             dtype = self.swap.get(call.dtype, call.dtype)
-            layer = LayerCall(call.target.removeprefix("layers."), call.config).made(
-                dtype, name=call.name
-            )
+            layer = make_layer(call.layer, dtype, name=call.name)
             self.blank.add(layer)
             if not call.trainable:
                 layer.trainable = False

@@ -19,9 +19,10 @@ import numpy as np
 
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Origin
-from torch2keras.keras_graph.graph import Call, Input, Literal, Ref
+from torch2keras.keras_graph.graph import Call, Input, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
+from torch2keras.keras_model.layers import make_layer
 from torch2keras.workarounds.add_as_bias import taken_for_bias
 
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
@@ -127,24 +128,12 @@ class Tensor(Operand):
         return ops.negative(self)
 
 
-@dataclass(frozen=True)
-class LayerCall:
-    """A stock layer and its configuration, not called yet."""
-
-    cls: str
-    config: Mapping[str, Any]
+class LayerCall(LayerSpec):
+    """A stock layer that a converter has configured and may call."""
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Recorded:
+        """Record a call of the layer without weights."""
         return recorder().layer(self, inputs, kwargs, {})
-
-    def made(self, dtype: str, **name: str) -> keras.Layer:
-        """The layer itself; a layer within it is called as its class."""
-        inner = {
-            k: v.made(dtype, name=v.cls.lower())
-            for k, v in self.config.items()
-            if isinstance(v, LayerCall)
-        }
-        return getattr(keras.layers, self.cls)(**{**self.config, **inner}, dtype=dtype, **name)
 
 
 class Recorder:
@@ -209,7 +198,7 @@ class Recorder:
 
     def layer(
         self,
-        layer: LayerCall,
+        layer: LayerSpec,
         inputs: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         weights: Mapping[str, Weight],
@@ -225,7 +214,7 @@ class Recorder:
             (t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype),
             self.float_dtype,
         )
-        spec = _output_spec(layer.made(dtype), _specs(inputs), kwargs)
+        spec = _output_spec(make_layer(layer, dtype), _specs(inputs), kwargs)
         result, outputs = self._results(spec)
         learnt = [w for attribute, w in weights.items() if not attribute.startswith("moving_")]
         trainable = not learnt or any(w.trainable for w in learnt)
@@ -246,7 +235,7 @@ class Recorder:
 
     def _apart(
         self,
-        layer: LayerCall,
+        layer: LayerSpec,
         inputs: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         weights: Mapping[str, Weight],
@@ -265,7 +254,7 @@ class Recorder:
         changed = {
             key: value for a in taken for key, value in WITHOUT[a].items() if key in layer.config
         }
-        y = self.layer(LayerCall(layer.cls, {**layer.config, **changed}), inputs, kwargs, rest)
+        y = self.layer(LayerSpec(layer.cls, {**layer.config, **changed}), inputs, kwargs, rest)
         axes = range(-weights["bias"].ndim, 0) if "bias" in taken else layer.config.get("axis", -1)
         places = [d % y.ndim for d in (axes if isinstance(axes, list | tuple | range) else (axes,))]
         for attribute in taken:
@@ -323,7 +312,7 @@ class Recorder:
             one = self.one(weight.dtype if "float" in weight.dtype else wide)
             if size == 0:  # there is no layer of no units
                 return one[:, :0]  # type: ignore[no-any-return]
-            dense = LayerCall("Dense", {"units": size, "use_bias": False})
+            dense = LayerSpec("Dense", {"units": size, "use_bias": False})
             self._rows[key] = self.layer(dense, (one,), {}, {"kernel": weight.reshape(1, size)})
         return self._rows[key]
 
@@ -446,7 +435,7 @@ ops = _Ops()
 layers = _Layers()
 
 
-def call(layer: LayerCall, *inputs: Any, **given: Any) -> Recorded:
+def call(layer: LayerSpec, *inputs: Any, **given: Any) -> Recorded:
     """Call a layer on inputs, with weights by the names of its attributes; None for one that it does not have.
 
     What is no weight is an argument of the call.

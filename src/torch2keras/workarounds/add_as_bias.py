@@ -7,10 +7,13 @@ that is as long, else along dimension 1: (3, 3) + (3, 1) is computed as (3, 3) +
 
 from __future__ import annotations
 
-from torch2keras.keras_graph.weight import Shape
+from collections.abc import Sequence
+
+Sizes = Sequence[int | None]
+"""The sizes of an operand's dimensions; None where dynamic."""
 
 
-def taken_for_bias(first: Shape, second: Shape) -> bool:
+def taken_for_bias(first: Sizes, second: Sizes) -> bool:
     """Whether `add(first, second)` may go wrong for some sizes. A dynamic size is equal to the one that faces it."""
     long = [d for d, size in enumerate(second) if size != 1]
     sure = [d for d in long if second[d] is not None]
@@ -21,7 +24,7 @@ def taken_for_bias(first: Shape, second: Shape) -> bool:
     )
 
 
-def _beside(first: Shape, second: Shape, long: int) -> Shape:
+def _beside(first: Sizes, second: Sizes, long: int) -> Sizes:
     """The first operand's shape where `long` is the only long dimension of the second."""
     ones = {d - len(second) for d, size in enumerate(second) if size is None and d != long}
     return tuple(
@@ -29,7 +32,7 @@ def _beside(first: Shape, second: Shape, long: int) -> Shape:
     )
 
 
-def _misread(first: Shape, size: int | None, place: int) -> bool:
+def _misread(first: Sizes, size: int | None, place: int) -> bool:
     """Whether a bias of this size, meant for the dimension `place` from the end, may be read for another one."""
     last, other = (
         first[axis] != 1 and (None in (size, first[axis]) or first[axis] == size)
