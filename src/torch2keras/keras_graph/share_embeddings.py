@@ -1,39 +1,69 @@
-"""An embedding and the products by its table hold one weight."""
+"""An embedding and the products by its table become calls of one layer, so that the table is held and trained once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
 
+from torch2keras.keras_graph.graph import Call
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import LayerCall, Tensor, recorder
-from torch2keras.ops.nn.embedding import Operand
 
 
-def by_tied_table(x: Operand, kernel: Weight) -> Tensor | None:
-    """`x @ kernel`, where an `Embedding` before it holds the kernel transposed, by that one layer; else None."""
-    work = recorder()
-    tables = [
-        number
-        for number, made in enumerate(work.calls)
-        if is_transposed(made.weights.get("embeddings"), kernel)
-    ]
-    if not tables:
+def share_embeddings(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """Return the calls with each product by the table of an Embedding as a call of that layer in reverse.
+
+    A product is a Dense layer without bias whose kernel (d, v) is the table (v, d) transposed. It and all calls of the
+    Embedding become calls of one `ReversibleEmbedding`. There are as many calls as before, in the same order.
+    """
+    tables: list[Call] = []
+    shared: set[object] = set()
+    exchanged: list[Call] = []
+    for call in calls:
+        if call.target == "layers.Embedding":
+            tables.append(call)
+        table = _find_table(call, tables)
+        if table is None:
+            exchanged.append(call)
+        else:
+            shared.add(table.weights["embeddings"].key)
+            exchanged.append(_reverse(table, call))
+    return tuple(
+        replace(call, target="layers.ReversibleEmbedding") if _reads_any(call, shared) else call
+        for call in exchanged
+    )
+
+
+def _find_table(call: Call, tables: Iterable[Call]) -> Call | None:
+    """Return the first Embedding by whose table this call is a product."""
+    if call.target != "layers.Dense" or set(call.weights) != {"kernel"}:
         return None
-    first = work.calls[tables[0]]
-    for number in tables:
-        work.calls[number] = replace(work.calls[number], target="layers.ReversibleEmbedding")
-    reverse = LayerCall("ReversibleEmbedding", first.config)
-    return work.layer(reverse, (x,), {"reverse": True}, first.weights)  # type: ignore[no-any-return]
+    for table in tables:
+        same_dtype = table.dtype == call.dtype
+        if same_dtype and is_transposed(table.weights["embeddings"], call.weights["kernel"]):
+            return table
+    return None
 
 
-def is_transposed(table: Weight | None, kernel: Weight) -> bool:
+def is_transposed(table: Weight, kernel: Weight) -> bool:
     """Whether two weights are one parameter, in the shapes (v, d) and (d, v)."""
-    if (
-        table is None
-        or table.constant.tensor is not kernel.constant.tensor
-        or table.shape != kernel.shape[::-1]
-    ):
+    if table.constant.tensor is not kernel.constant.tensor or table.shape != kernel.shape[::-1]:
         return False
     return torch.equal(table.numbers().t(), kernel.numbers())
+
+
+def _reverse(table: Call, product: Call) -> Call:
+    """Return the product as a call of the table's layer."""
+    return replace(
+        product,
+        target="layers.ReversibleEmbedding",
+        kwargs={"reverse": True},
+        config=table.config,
+        weights=table.weights,
+    )
+
+
+def _reads_any(call: Call, tables: set[object]) -> bool:
+    """Whether the call is an Embedding that holds one of these tables, given by their keys."""
+    return call.target == "layers.Embedding" and call.weights["embeddings"].key in tables

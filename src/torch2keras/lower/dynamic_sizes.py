@@ -1,24 +1,26 @@
 """Symbolic sizes as tensors: stock Keras has no symbolic shape, so a dynamic size is measured on a value that has it.
 
 `sizes_of` tells a converter the sizes of an operand as expressions; `ones` makes a tensor of a symbolic shape,
-`count` numbers the positions of a dimension, `grow` stretches dimensions of size one.
+`count_positions` numbers the positions of a dimension, `broadcast_to` stretches dimensions of size one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import sympy
 from torch.utils._sympy.functions import FloorDiv
 
 from torch2keras.errors import LoweringError
-from torch2keras.graph.ir import Graph, Size
+from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import quotient, simple
-from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.storage import shape_of
-from torch2keras.lower.recorder import Tensor, cast, ops, recorder
+from torch2keras.lower.recorder import Tensor, cast, float_dtype, one, ops
 
 ARITHMETIC = {
     "FloorDiv": "floor_divide", "CleanDiv": "floor_divide", "IntTrueDiv": "true_divide", "FloatTrueDiv": "true_divide",
@@ -34,10 +36,8 @@ TO_INT = {"CeilToInt": "ceil", "FloorToInt": "floor", "TruncToInt": "trunc", "Ro
 class SizeTensors:
     """Tensors of the Keras graph that hold or have symbolic sizes; each is made once."""
 
-    def __init__(self, graph: Graph, stored: Mapping[Any, Any], space: AxisSpace) -> None:
-        self.graph, self.stored, self.space = graph, stored, space
-        self.shapes: dict[int, tuple[Size, ...]] = {}
-        """Of each recorded tensor that a converter is given: its stored shape."""
+    def __init__(self, stored: Mapping[Any, Any], space: AxisSpace) -> None:
+        self.stored, self.space = stored, space
         self.scalars: dict[Size, Any] = {}
         self.lines: dict[Size, Tensor] = {}
 
@@ -65,7 +65,7 @@ class SizeTensors:
         if name in TO_INT:
             return cast(getattr(ops, TO_INT[name])(*args), "int32")
         if name == "ToFloat":
-            return cast(args[0], recorder().float_dtype)
+            return cast(args[0], float_dtype())
         raise LoweringError(
             f"the size {size} cannot be computed in Keras", [("next", "make this dimension static")]
         )
@@ -101,8 +101,8 @@ class SizeTensors:
 
     def _composed(self, size: Size) -> Tensor:
         if isinstance(size, int):
-            one = ops.reshape(recorder().one(recorder().float_dtype), (1,))
-            return ops.repeat(cast(one, "int32"), size)  # type: ignore[no-any-return]
+            single = ops.reshape(one(float_dtype()), (1,))
+            return ops.repeat(cast(single, "int32"), size)  # type: ignore[no-any-return]
         if isinstance(size, sympy.Add) and (made := self._sum(size)) is not None:
             return made
         if isinstance(size, sympy.Mul):
@@ -162,28 +162,53 @@ def _ceiling(size: sympy.Expr) -> Size | None:
     return simple(FloorDiv(number.args[0] + step - 1, step) if step != 1 else number.args[0])
 
 
-def sizes() -> SizeTensors:
-    """Those of the graph that is being lowered."""
-    return recorder().sizes  # type: ignore[no-any-return]
+_current: ContextVar[SizeTensors] = ContextVar("sizes")
 
 
-def sizes_of(x: Tensor | Weight) -> tuple[Size, ...]:
-    """The stored shape of a converter's operand, dynamic sizes as expressions."""
-    return x.shape if isinstance(x, Weight) else sizes().shapes[x.index]
+@contextmanager
+def measuring(sizes: SizeTensors) -> Iterator[SizeTensors]:
+    """Let the functions of this file take sizes from the values of the graph that is being lowered."""
+    token = _current.set(sizes)
+    try:
+        yield sizes
+    finally:
+        _current.reset(token)
 
 
-def count(size: Size) -> Tensor:
+def sizes_of(x: Operand) -> tuple[Size, ...]:
+    """The stored shape of a converter's operand, dynamic sizes as expressions.
+
+    Raises LookupError for a value that the converter has computed itself and given no sizes.
+    """
+    sizes = x.sizes if isinstance(x, Tensor) else x.shape
+    if sizes is None:
+        message = (
+            f"the sizes of {x} are not known: they are those of operands, or given by with_sizes"
+        )
+        raise LookupError(message)
+    return sizes
+
+
+def size_tensor(size: Size) -> Any:
+    """A scalar int32 tensor of a symbolic size, or the int itself.
+
+    Raises LoweringError where the size's arithmetic is unknown.
+    """
+    return _current.get().tensor(size)
+
+
+def count_positions(size: Size) -> Tensor:
     """0, 1, ... `size - 1` as int32."""
-    positions: Tensor = ops.cumsum(sizes().line(size), axis=0) - 1
+    positions: Tensor = ops.cumsum(_current.get().line(size), axis=0) - 1
     return positions
 
 
-def numbers(shape: Sequence[Size]) -> Tensor:
+def number_elements(shape: Sequence[Size]) -> Tensor:
     """The number of each element of this shape in the flat tensor, as int32."""
     last = len(shape) - 1
-    total, stride = count(shape[last]), simple(shape[last])
+    total, stride = count_positions(shape[last]), simple(shape[last])
     for size in map(simple, shape[:last][::-1]):
-        rows = ops.reshape(count(size) * sizes().tensor(stride), (-1, *(1,) * total.ndim))
+        rows = ops.reshape(count_positions(size) * size_tensor(stride), (-1, *(1,) * total.ndim))
         total, stride = ops.expand_dims(total, 0) + rows, simple(stride * size)
     return total
 
@@ -193,19 +218,17 @@ def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
     total: Any = None
     for position, size in _dynamic(shape):
         line = ops.reshape(
-            sizes().line(size), tuple(-1 if d == position else 1 for d in range(len(shape)))
+            _current.get().line(size), tuple(-1 if d == position else 1 for d in range(len(shape)))
         )
         total = line if total is None else total * line
     if total is None:
-        total = ops.reshape(recorder().one(recorder().float_dtype), (1,) * len(shape))
+        total = ops.reshape(one(float_dtype()), (1,) * len(shape))
     fixed = tuple(s if isinstance(s, int) else 1 for s in map(simple, shape))
     total = ops.tile(total, fixed) if any(s != 1 for s in fixed) else total
     return cast(total, dtype)  # type: ignore[no-any-return]
 
 
-def grow(
-    x: Tensor | Weight, shape: Sequence[Size], have: Sequence[Size] | None = None
-) -> Tensor | Weight:
+def broadcast_to(x: Operand, shape: Sequence[Size], have: Sequence[Size] | None = None) -> Operand:
     """`x` with its dimensions of size one, and missing ones in front, stretched to `shape`; `have` is its own shape."""
     have, want = (
         tuple(map(simple, sizes_of(x) if have is None else have)),
@@ -216,18 +239,13 @@ def grow(
     if all(isinstance(s, int) for s in want):
         return ops.broadcast_to(x, want)  # type: ignore[no-any-return]
     missing = len(want) - len(have)
-    if missing:
-        have = (1,) * missing + have
-        x = (
-            x.reshape(*have)
-            if isinstance(x, Weight)
-            else ops.expand_dims(x, axis=tuple(range(missing)))
-        )
+    have = (1,) * missing + have
+    x = x.expand_dims(*range(missing))
     grows = [size if own == 1 else 1 for own, size in zip(have, want, strict=True)]
     stretch = [1 if isinstance(size, int) else size for size in grows]
     if any(s != 1 for s in stretch):
         factor = ones(stretch, x.dtype)
-        x = ops.logical_and(x, factor) if x.dtype == "bool" else ops.multiply(x, factor)
+        x = ops.logical_and(x, factor) if x.is_bool else ops.multiply(x, factor)
     fixed = tuple(size if isinstance(size, int) else 1 for size in grows)
     return ops.tile(x, fixed) if any(s != 1 for s in fixed) else x
 

@@ -17,8 +17,10 @@ from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype, leaves
 from torch2keras.graph.symbolic import static
 from torch2keras.keras_graph.causal_padding import fuse_padding
+from torch2keras.keras_graph.detach_parameters import find_tied_tensors
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph
 from torch2keras.keras_graph.layer_names import name_calls, sanitize
+from torch2keras.keras_graph.share_embeddings import share_embeddings
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.axes import Terms
@@ -33,7 +35,7 @@ from torch2keras.layout.storage import (
     order_of,
     shape_of,
 )
-from torch2keras.lower.dynamic_sizes import SizeTensors
+from torch2keras.lower.dynamic_sizes import SizeTensors, measuring
 from torch2keras.lower.rearrange import arrange_weight, rearrange, reshape
 from torch2keras.lower.recorder import Recorder, Tensor, cast, recording
 from torch2keras.lower.type_promotion import UNTYPED, promoted, result_dtype
@@ -77,19 +79,12 @@ def lower(
     With a `survey` nothing is raised: refusals are noted, and calls named "refused" stand for what is not there.
     """
     forms = tuple(natural(plan.space, v, plan.inputs[v]) for v in graph.inputs)
-    inputs = tuple(
-        Input(
-            sanitize(v.name),
-            tuple(map(static, shape_of(plan.space, v, form))),
-            keras_dtype(v.type.dtype),
-        )
-        for v, form in zip(graph.inputs, forms, strict=True)
-    )
-    with recording(Recorder(inputs, float_dtype)) as recorder:
-        recorder.tied = tied(graph)
-        work = Lowerer(graph, plan, recorder)
-        for value, tensor, form in zip(graph.inputs, recorder.tensors, forms, strict=True):
-            work.stored[value] = Stored(tensor, form)
+    inputs = tuple(map(functools.partial(_port, plan), graph.inputs, forms))
+    recorder = Recorder(inputs, float_dtype, find_tied_tensors(graph))
+    work = Lowerer(graph, plan, recorder)
+    for value, tensor, form in zip(graph.inputs, recorder.tensors, forms, strict=True):
+        work.stored[value] = Stored(tensor, form)
+    with recording(recorder), measuring(work.sizes):
         for node in graph.nodes:
             recorder.origin = node.origin
             if survey is None:
@@ -97,9 +92,12 @@ def lower(
             else:
                 work.survey_node(node, survey)
         outputs, output_forms = work.outputs()
-    fused = fuse_padding(recorder.calls, len(inputs), [t.index for t in outputs])
-    calls = name_calls(fused.calls, {i.name for i in inputs})
-    keras_graph = KerasGraph(sanitize(name), inputs, calls, fused.outputs, float_dtype)
+    calls = share_embeddings(recorder.calls)
+    if survey is not None:
+        survey.calls.update({node: calls[span] for node, span in work.spans.items()})
+    fused = fuse_padding(calls, len(inputs), [t.index for t in outputs])
+    named = name_calls(fused.calls, {i.name for i in inputs})
+    keras_graph = KerasGraph(sanitize(name), inputs, named, fused.outputs, float_dtype)
     left = {
         v: replace(s, tensor=replace(s.tensor, index=fused.place[s.tensor.index]))
         for v, s in work.stored.items()
@@ -108,16 +106,10 @@ def lower(
     return Lowered(keras_graph, left, forms, output_forms)
 
 
-def tied(graph: Graph) -> frozenset[int]:
-    """Ids of the trained tensors that several nodes read, beside different ones."""
-    beside: dict[int, set[tuple[int, ...]]] = {}
-    for node in graph.nodes:
-        learnt = [id(v.tensor) for v in node.operands if isinstance(v, Constant) and v.trainable]
-        for tensor in learnt:
-            beside.setdefault(tensor, set()).add(
-                tuple(other for other in learnt if other != tensor)
-            )
-    return frozenset(tensor for tensor, others in beside.items() if len(others) > 1)
+def _port(plan: LayoutPlan, value: Value, form: Form) -> Input:
+    """Return the input of the Keras model for an input of the graph."""
+    shape = tuple(map(static, shape_of(plan.space, value, form)))
+    return Input(sanitize(value.name), shape, keras_dtype(value.type.dtype))
 
 
 class Lowerer:
@@ -127,7 +119,9 @@ class Lowerer:
         self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
         self.stored: dict[Value, Stored] = {}
         self.copies: dict[tuple[Value, Form], Tensor] = {}
-        self.sizes = recorder.sizes = SizeTensors(graph, self.stored, self.space)
+        self.sizes = SizeTensors(self.stored, self.space)
+        self.spans: dict[Node, slice] = {}
+        """Where the calls of each node that is surveyed stand among the recorded ones."""
         self.used = {*graph.uses(), *graph.output_values()}
 
     def fetch(self, value: Value, form: Form) -> Tensor | Weight:
@@ -138,9 +132,7 @@ class Lowerer:
         if key not in self.copies:
             stored = self.stored[value]
             try:
-                tensor = self.copies[key] = rearrange(
-                    self.space, value, stored.tensor, stored.form, form
-                )
+                tensor = rearrange(self.space, value, stored.tensor, stored.form, form)
             except ValueError as error:  # Keras infers sizes less well than torch.export
                 rows = [
                     ("value", f"{value.name} {value.type}"),
@@ -149,7 +141,7 @@ class Lowerer:
                 raise LoweringError(
                     f"Keras cannot bring a value into another order: {error}", rows
                 ) from error
-            self.sizes.shapes[tensor.index] = shape_of(self.space, value, form)
+            self.copies[key] = tensor.with_sizes(shape_of(self.space, value, form))
         return self.copies[key]
 
     def lower_node(self, node: Node) -> None:
@@ -189,7 +181,7 @@ class Lowerer:
                     read, tuple(map(static, shape)), keras_dtype(value.type.dtype)
                 )
                 self.stored[value] = Stored(tensor, form)
-        survey.calls[node] = tuple(self.recorder.calls[before:])
+        self.spans[node] = slice(before, len(self.recorder.calls))
 
     def _rename(self, node: Node) -> None:
         """A view, permutation or alias: the same stored tensor, its axes under other numbers."""
@@ -360,7 +352,7 @@ class Lowerer:
                 raise LoweringError(
                     message, [("next", "this is a bug of torch2keras; please report it")]
                 )
-            self.stored[value] = Stored(cast(tensor.with_sizes(expected), value.type.dtype), form)
+            self.stored[value] = Stored(cast(tensor.fill_shape(expected), value.type.dtype), form)
 
     def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
         """The graph's outputs in the order that the plan gives its ports."""

@@ -10,7 +10,7 @@ from torch2keras.graph.symbolic import product, simple
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.storage import Form, dynamic, order_of, pieces, shape_of
-from torch2keras.lower.dynamic_sizes import numbers
+from torch2keras.lower.dynamic_sizes import number_elements
 from torch2keras.lower.recorder import Tensor, layers, ops
 
 
@@ -70,8 +70,8 @@ def _taken(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tensor
         (i for i in range(shorter - before) if have[-1 - i] != want[-1 - i]), shorter - before
     )
     if before + 1 + after == len(have):
-        return ops.take(tensor, numbers(want[before : len(want) - after]), axis=before)  # type: ignore[no-any-return]
-    return ops.take(ops.reshape(tensor, (-1,)), numbers(want), axis=0)  # type: ignore[no-any-return]
+        return ops.take(tensor, number_elements(want[before : len(want) - after]), axis=before)  # type: ignore[no-any-return]
+    return ops.take(ops.reshape(tensor, (-1,)), number_elements(want), axis=0)  # type: ignore[no-any-return]
 
 
 def reshape_units(tensor: Tensor, have: Sequence[Size | None], want: Sequence[Size]) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -18,20 +18,17 @@ import keras
 import numpy as np
 
 from torch2keras.errors import LoweringError
-from torch2keras.graph.ir import Origin
+from torch2keras.graph.ir import Origin, Size
+from torch2keras.keras_graph.detach_parameters import (
+    detach_parameters,
+    is_divided,
+    is_statistic,
+)
 from torch2keras.keras_graph.graph import Call, Input, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
 from torch2keras.keras_model.layers import make_layer
 from torch2keras.workarounds.add_as_bias import taken_for_bias
-
-WITHOUT: Mapping[str, Mapping[str, Any]] = {
-    "gamma": {"scale": False},
-    "beta": {"center": False},
-    "bias": {"use_bias": False, "bias_axes": None},
-}
-"""What tells a layer that it does not hold a weight, which can be applied behind it."""
-
 
 LITERAL_BYTES = 1024
 """Constants up to this size stand in the graph; larger ones are non-trainable weights, never JSON."""
@@ -49,18 +46,24 @@ class Tensor(Operand):
     """A value that the model computes, by its number in the graph."""
 
     index: int
+    sizes: tuple[Size, ...] | None = None
+    """The stored shape with dynamic sizes as expressions, of an operand that a converter is given; else None."""
 
     @property
     def spec(self) -> keras.KerasTensor:
         """The value as Keras takes it symbolically."""
         return keras.KerasTensor(self.shape, self.dtype)
 
-    def with_sizes(self, shape: Shape) -> Tensor:
-        """The same value, with sizes that Keras does not know: of one entry of a dynamic dimension, say."""
-        sizes = tuple(
+    def with_sizes(self, sizes: Sequence[Size]) -> Tensor:
+        """The same value, whose stored sizes are known, dynamic ones as expressions."""
+        return replace(self, sizes=tuple(sizes))
+
+    def fill_shape(self, shape: Shape) -> Tensor:
+        """The same value, with the sizes that Keras does not know: of one entry of a dynamic dimension, say."""
+        full = tuple(
             there if here is None else here for here, there in zip(self.shape, shape, strict=True)
         )
-        return self if sizes == self.shape else replace(self, shape=sizes)
+        return self if full == self.shape else replace(self, shape=full)
 
     @property
     def is_constant(self) -> bool:
@@ -139,8 +142,12 @@ class LayerCall(LayerSpec):
 class Recorder:
     """Collects calls. `origin` is the place in the user's module that is being lowered."""
 
-    def __init__(self, inputs: tuple[Input, ...], float_dtype: str) -> None:
+    def __init__(
+        self, inputs: tuple[Input, ...], float_dtype: str, tied: Collection[int] = ()
+    ) -> None:
         self.inputs, self.float_dtype = inputs, float_dtype
+        self.tied = tied
+        """Ids of the tensors that layers with different other weights share: each is held alone."""
         self.calls: list[Call] = []
         self.origin = Origin()
         self.count = 0
@@ -148,10 +155,6 @@ class Recorder:
         self._bare: dict[tuple[Any, ...], Tensor] = {}
         self._rows: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
-        self.tied: frozenset[int] = frozenset()
-        """Ids of the tensors that layers with different other weights share: each is held alone."""
-        self.sizes: Any = None
-        """The `SizeTensors` of the graph that is being lowered."""
 
     def _new(self, shape: Shape, dtype: Any) -> Tensor:
         self.count += 1
@@ -207,8 +210,8 @@ class Recorder:
 
         Raises LoweringError where some of them are frozen or shared and others not, and they cannot be taken apart.
         """
-        if self._divided(weights):
-            return self._apart(layer, inputs, kwargs, weights)
+        if is_divided(weights, self.tied):
+            return self._layer_in_parts(layer, inputs, kwargs, weights)
         inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
         dtype = next(
             (t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype),
@@ -216,7 +219,7 @@ class Recorder:
         )
         spec = _output_spec(make_layer(layer, dtype), _specs(inputs), kwargs)
         result, outputs = self._results(spec)
-        learnt = [w for attribute, w in weights.items() if not attribute.startswith("moving_")]
+        learnt = [w for attribute, w in weights.items() if not is_statistic(attribute)]
         trainable = not learnt or any(w.trainable for w in learnt)
         self.calls.append(
             Call(
@@ -227,43 +230,21 @@ class Recorder:
         )  # fmt: skip
         return result
 
-    def _divided(self, weights: Mapping[str, Weight]) -> bool:
-        """Whether one layer cannot hold these: Keras freezes and shares whole layers."""
-        learnt = [w for attribute, w in weights.items() if not attribute.startswith("moving_")]
-        tied = any(id(w.constant.tensor) in self.tied for w in learnt)
-        return len(learnt) > 1 and (tied or len({w.trainable for w in learnt}) > 1)
-
-    def _apart(
+    def _layer_in_parts(
         self,
         layer: LayerSpec,
         inputs: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         weights: Mapping[str, Weight],
     ) -> Recorded:
-        """The layer without its bias, or a normalization without gamma and beta, and these as ops behind it."""
-        taken = [a for a in WITHOUT if a in weights]
-        rest = {a: w for a, w in weights.items() if a not in taken}
-        if not taken or self._divided(rest):
-            raise LoweringError(
-                f"keras.layers.{layer.cls} would hold frozen and trained, or tied and own parameters at once",
-                [
-                    ("weights", ", ".join(weights)),
-                    ("next", "freeze all parameters of this layer or none, and untie them"),
-                ],
-            )
-        changed = {
-            key: value for a in taken for key, value in WITHOUT[a].items() if key in layer.config
-        }
-        y = self.layer(LayerSpec(layer.cls, {**layer.config, **changed}), inputs, kwargs, rest)
-        axes = range(-weights["bias"].ndim, 0) if "bias" in taken else layer.config.get("axis", -1)
-        places = [d % y.ndim for d in (axes if isinstance(axes, list | tuple | range) else (axes,))]
-        for attribute in taken:
-            sizes = iter(weights[attribute].shape)
-            along = weights[attribute].reshape(
-                *(next(sizes) if d in places else 1 for d in range(y.ndim))
-            )
-            y = ops.multiply(y, along) if attribute == "gamma" else ops.add(y, along)
-        return y
+        """Record a layer that Keras cannot hold whole, and the parameters taken out of it as ops on its result."""
+        parts = detach_parameters(layer, weights, self.tied)
+        result = self.layer(parts.layer, inputs, kwargs, parts.kept)
+        for attribute in parts.detached:
+            operand = parts.for_result(attribute, result.ndim)
+            apply = ops.multiply if attribute == "gamma" else ops.add
+            result = apply(result, operand)
+        return result
 
     def _results(self, spec: Any) -> tuple[Recorded, tuple[int, ...]]:
         if isinstance(spec, list | tuple):
@@ -391,6 +372,16 @@ def recorder() -> Recorder:
     return current.get()
 
 
+def float_dtype() -> str:
+    """The dtype in which the graph that is being lowered computes what has no dtype of its own."""
+    return recorder().float_dtype
+
+
+def one(dtype: str) -> Tensor:
+    """A (1, 1) tensor of ones that depends on the inputs, to make values of constants."""
+    return recorder().one(dtype)
+
+
 @contextmanager
 def recording(to: Recorder) -> Iterator[Recorder]:
     """Let `ops`, `layers` and `call` write to a recorder."""
@@ -454,7 +445,10 @@ def cast(x: Any, dtype: Any) -> Any:
     if dtype is None:
         return x
     name = str(dtype).removeprefix("torch.")
-    return x if x.dtype == name else ops.cast(x, name)
+    if x.dtype == name:
+        return x
+    result = ops.cast(x, name)
+    return result.with_sizes(x.sizes) if isinstance(x, Tensor) and x.sizes else result
 
 
 def as_tensor(x: Operand) -> Tensor:

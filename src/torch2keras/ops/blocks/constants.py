@@ -6,7 +6,6 @@ import torch
 
 from torch2keras.graph.ir import Constant, TensorType
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, recorder
 
 
 def as_constant(values: torch.Tensor, dtype: str = "int32") -> Weight:
@@ -15,8 +14,3 @@ def as_constant(values: torch.Tensor, dtype: str = "int32") -> Weight:
         values = values.to(getattr(torch, dtype))
     kind = TensorType(tuple(values.shape), getattr(torch, dtype))
     return Weight.of(Constant("numbers", kind, values))
-
-
-def as_tensor(x: Tensor | Weight) -> Tensor:
-    """The operand as a recorded tensor: a constant is made one, a tensor is returned as it is."""
-    return recorder().bare(x) if isinstance(x, Weight) else x

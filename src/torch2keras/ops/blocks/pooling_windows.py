@@ -11,7 +11,7 @@ import torch
 
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
-from torch2keras.lower.dynamic_sizes import count, sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import count_positions, size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, layers, ops
 from torch2keras.ops.blocks.extremes import find_extreme
 from torch2keras.ops.blocks.padding import Pads, zero_pad
@@ -78,12 +78,12 @@ def places_of_max(x: Tensor, w: Windows, counts: Sequence[Size]) -> Tensor:
     )
     flat: Any = None
     for axis, (windows_there, size) in enumerate(zip(counts, sizes_of(x)[1:-1], strict=True)):
-        starts = count(windows_there) * w.stride[axis] - w.padding[axis]
+        starts = count_positions(windows_there) * w.stride[axis] - w.padding[axis]
         tap = ops.mod(ops.floor_divide(best, math.prod(w.kernel[axis + 1 :])), w.kernel[axis])
         at = tap * w.dilation[axis] + ops.reshape(
             starts, (1,) * (axis + 1) + (-1,) + (1,) * (rank - axis)
         )
-        flat = at if flat is None else flat * sizes().tensor(size) + at
+        flat = at if flat is None else flat * size_tensor(size) + at
     return flat
 
 

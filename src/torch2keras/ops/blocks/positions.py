@@ -9,9 +9,9 @@ import torch
 
 from torch2keras.graph.ir import Size, Value
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.dynamic_sizes import sizes
-from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.constants import as_constant, as_tensor
+from torch2keras.lower.dynamic_sizes import size_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
+from torch2keras.ops.blocks.constants import as_constant
 
 
 def indexed(args: Mapping[str, Any]) -> list[Value | None]:
@@ -49,7 +49,7 @@ def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
         if int(known.min()) >= 0:
             return as_constant(known)
     index = cast(as_tensor(index), "int32")
-    return ops.where(ops.less(index, 0), index + sizes().tensor(size), index)
+    return ops.where(ops.less(index, 0), index + size_tensor(size), index)
 
 
 def diagonal_names(args: Mapping[str, Any]) -> tuple[list[str], list[str]]:

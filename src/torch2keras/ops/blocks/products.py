@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch2keras.keras_graph.share_embeddings import by_tied_table
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.einsum_letters import UNIT
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
@@ -19,9 +18,6 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
     if isinstance(kernel, Weight) and x.ndim == 1:
         return ops.squeeze(dense(ops.expand_dims(x, 0), kernel, bias), 0)
     if isinstance(kernel, Weight):
-        y = by_tied_table(x, kernel)
-        if y is not None:
-            return y if bias is None else y + bias
         y = call(
             layers.Dense(units=kernel.shape[1], use_bias=learnt is not None),
             x,

@@ -13,9 +13,8 @@ from typing import Any
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import simple
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.dynamic_sizes import count, sizes, sizes_of
-from torch2keras.lower.recorder import Tensor, call, layers, ops
-from torch2keras.ops.blocks.constants import as_tensor
+from torch2keras.lower.dynamic_sizes import count_positions, size_tensor, sizes_of
+from torch2keras.lower.recorder import Tensor, as_tensor, call, layers, ops
 
 END = 2**63 - 1
 """What PyTorch writes for "to the end"."""
@@ -52,10 +51,10 @@ def part(x: Tensor | Weight, dim: int, start: Size, stop: Size, step: Size, leng
             if (start, limit, step) == (0, None, 1)
             else x[index_along(dim, slice(start or None, limit, None if step == 1 else step))]
         )
-    first = sizes().tensor(
+    first = size_tensor(
         start if not isinstance(start, int) or start >= 0 else sizes_of(x)[dim] + start
     )
-    positions = count(length)
+    positions = count_positions(length)
     positions = positions if step == 1 else positions * step
     return look_up_positions(
         x, positions if isinstance(first, int) and first == 0 else positions + first, dim
@@ -86,6 +85,5 @@ def cut_beside(x: Tensor | Weight, shape: Sequence[Size], dim: int) -> Tensor | 
         if d != dim and simple(own) != simple(size):
             cut = part(as_tensor(x), d, 0, size, 1, size)
             have = (*have[:d], size, *have[d + 1 :])
-            sizes().shapes[cut.index] = have
-            x = cut
+            x = cut.with_sizes(have)
     return x

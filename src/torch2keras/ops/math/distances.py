@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from torch2keras.declarations.registry import lowering
-from torch2keras.lower.recorder import ops
-from torch2keras.ops.blocks.constants import as_tensor
+from torch2keras.lower.recorder import as_tensor, ops
 from torch2keras.ops.blocks.norms import root
 from torch2keras.ops.math.reduction import vector_norm
 

@@ -9,7 +9,7 @@ from torch2keras.custom_ops.fourier import pairs
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
-from torch2keras.lower.dynamic_sizes import count, sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import count_positions, size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 
 
@@ -47,8 +47,8 @@ def fft_of_any_length(re: Tensor, im: Tensor, n: Size) -> tuple[Tensor, Tensor]:
 def mirrored(half: tuple[Tensor, Tensor], n: Size) -> tuple[Tensor, Tensor]:
     """All n entries of the transform of real numbers, from the first half: entry n - k is the conjugate of entry k."""
     re, im = half
-    k = count(n)
-    back = sizes().tensor(n) - k
+    k = count_positions(n)
+    back = size_tensor(n) - k
     sign = ops.where(ops.greater(k, back), -1.0, 1.0)
     places = ops.minimum(k, back)
     return ops.take(re, places, axis=-1), ops.take(im, places, axis=-1) * cast(sign, im.dtype)
@@ -85,4 +85,4 @@ def irfft(re, im, dim, n):
     if isinstance(n, int):
         return ops.irfft((checked(re), im), fft_length=n)
     re, im = mirrored((checked(re), im), n)
-    return fft_of_any_length(im, re, n)[1] / cast(sizes().tensor(n), re.dtype)
+    return fft_of_any_length(im, re, n)[1] / cast(size_tensor(n), re.dtype)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from torch2keras.declarations.registry import lowering
-from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.constants import as_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
 from torch2keras.ops.blocks.search import insertion
 
 aten = torch.ops.aten

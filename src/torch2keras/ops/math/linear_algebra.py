@@ -14,9 +14,9 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
-from torch2keras.lower.dynamic_sizes import grow, sizes_of
-from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.constants import as_constant, as_tensor
+from torch2keras.lower.dynamic_sizes import broadcast_to, sizes_of
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
+from torch2keras.ops.blocks.constants import as_constant
 
 aten = torch.ops.aten
 
@@ -54,7 +54,7 @@ def of_fixed_size(x: Any) -> Tensor:
 
 def batched(x: Any, batch: Sequence[Size]) -> Tensor:
     """Matrices repeated along the batch dimensions of others, which Keras does not broadcast."""
-    return as_tensor(grow(x, (*batch, *sizes_of(x)[-2:])))
+    return as_tensor(broadcast_to(x, (*batch, *sizes_of(x)[-2:])))
 
 
 def triangle(x: Any, *, upper: bool, unit: bool = False) -> Tensor:

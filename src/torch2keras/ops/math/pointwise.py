@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from torch2keras.declarations.registry import lowering, pointwise
-from torch2keras.lower.recorder import Tensor, cast, ops, recorder
+from torch2keras.lower.recorder import Tensor, cast, float_dtype, ops
 
 aten = torch.ops.aten
 
@@ -63,7 +63,7 @@ def nan_to_num(
 
 def angle(x: Tensor) -> Tensor:
     """Pi where negative: the angle of a real number in the complex plane."""
-    x = cast(x, None if "float" in x.dtype else recorder().float_dtype)
+    x = cast(x, None if "float" in x.dtype else float_dtype())
     turned = cast(ops.less(x, 0.0), x.dtype) * math.pi
     return ops.where(ops.isnan(x), x, turned)
 

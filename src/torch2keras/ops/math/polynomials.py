@@ -11,8 +11,7 @@ import torch
 from torch2keras.declarations.registry import pointwise
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.constants import as_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
 
 aten = torch.ops.aten
 

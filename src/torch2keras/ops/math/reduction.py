@@ -9,7 +9,7 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.symbolic import product, simple
-from torch2keras.lower.dynamic_sizes import sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 from torch2keras.ops.blocks.norms import root
 from torch2keras.ops.blocks.operands import added, axis, ranked
@@ -149,7 +149,7 @@ def variance(x: Any, dim: Any, correction: float | None, keepdim: bool) -> Tenso
     if isinstance(number, int):
         left = max(0, number - correction)
         return biased * (number / left) if left else biased * float(number) / 0.0
-    count = cast(sizes().tensor(number), x.dtype)
+    count = cast(size_tensor(number), x.dtype)
     return biased * (count / ops.maximum(count - correction, 0.0))
 
 

@@ -11,7 +11,7 @@ from torch.utils._sympy.functions import FloorDiv
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import product
-from torch2keras.lower.dynamic_sizes import sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 from torch2keras.ops.blocks.search import insertion
 from torch2keras.ops.blocks.slices import index_along
@@ -107,7 +107,7 @@ def median(x, dim, keepdim=False):
 def median_of_all(x):
     """The lower of the two middle entries of the flattened tensor."""
     flat = ops.sort(ops.reshape(x, (-1,)), axis=0)
-    return ops.take(flat, sizes().tensor(middle(product(sizes_of(x)))), axis=0)
+    return ops.take(flat, size_tensor(middle(product(sizes_of(x)))), axis=0)
 
 
 def middle(size: Size) -> Size:
@@ -120,7 +120,7 @@ def statistic(x: Tensor, dim: int, position: Any, *, keepdim: bool) -> tuple[Ten
     if isinstance(position, int):
         found = order(x, dim)[index_along(dim, slice(position, position + 1))]
     else:
-        found = ops.expand_dims(ops.take(order(x, dim), sizes().tensor(position), axis=dim), dim)
+        found = ops.expand_dims(ops.take(order(x, dim), size_tensor(position), axis=dim), dim)
     values = ops.take_along_axis(x, found, axis=dim)
     return (
         (values, found)

@@ -14,9 +14,8 @@ import torch
 
 from torch2keras.declarations.registry import lowering, pointwise
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, ops
+from torch2keras.lower.recorder import Tensor, as_tensor, ops
 from torch2keras.ops.blocks import series
-from torch2keras.ops.blocks.constants import as_tensor
 from torch2keras.ops.blocks.piecewise import INF, NAN, below, of_positive
 from torch2keras.ops.blocks.series import Series
 

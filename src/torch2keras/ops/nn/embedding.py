@@ -7,8 +7,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, call, layers, ops, recorder
-from torch2keras.ops.blocks.constants import as_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, call, layers, one, ops
 
 aten = torch.ops.aten
 
@@ -76,7 +75,7 @@ def bagged(rows: Tensor, within: Tensor, mode: int) -> Tensor:
 
 def tied(indices: Weight) -> Tensor:
     """Constant indices as a value of the graph, since a layer is called on values only."""
-    row = ops.multiply(recorder().one(indices.dtype), indices.reshape(1, -1))
+    row = ops.multiply(one(indices.dtype), indices.reshape(1, -1))
     return ops.reshape(row, indices.shape)
 
 

@@ -10,10 +10,9 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.symbolic import product
-from torch2keras.lower.dynamic_sizes import count, sizes_of
+from torch2keras.lower.dynamic_sizes import count_positions, sizes_of
 from torch2keras.lower.rearrange import reshape
-from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.constants import as_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
 
 aten = torch.ops.aten
 
@@ -68,7 +67,7 @@ def grid_sampler_3d(x, grid, interpolation_mode, padding_mode, align_corners):
         for d, size in enumerate(lengths)
     ]
     flat = reshape(as_tensor(x), shape, (product(shape[:-1]), shape[-1]))
-    first = ops.reshape(count(shape[0]) * product(lengths), (-1, 1, 1, 1))
+    first = ops.reshape(count_positions(shape[0]) * product(lengths), (-1, 1, 1, 1))
     total = None
     for at, weight in corners(places, interpolation_mode):
         part = sampled(flat, first, at, lengths)

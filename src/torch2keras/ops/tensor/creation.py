@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from torch2keras.declarations.registry import lowering
-from torch2keras.lower.dynamic_sizes import count, ones
-from torch2keras.lower.recorder import Tensor, cast, ops, recorder
+from torch2keras.lower.dynamic_sizes import count_positions, ones
+from torch2keras.lower.recorder import Tensor, cast, float_dtype, ops
 
 aten = torch.ops.aten
 
@@ -18,7 +18,7 @@ def number_dtype(*numbers: Any) -> str:
     if all(isinstance(n, bool) for n in numbers):
         return "bool"
     if any(isinstance(n, float) or (isinstance(n, Tensor) and "float" in n.dtype) for n in numbers):
-        return recorder().float_dtype
+        return float_dtype()
     return "int32" if all(isinstance(n, Tensor) or abs(n) < 2**31 for n in numbers) else "int64"
 
 
@@ -48,7 +48,7 @@ def full(size, fill_value, dtype=None, *, shapes):
 @lowering(aten.arange.default, axes="-> n'")
 def arange(end, dtype=None, *, shapes):
     """A cumulated sum of ones."""
-    return count(shapes[0][0])
+    return count_positions(shapes[0][0])
 
 
 @lowering(aten.arange.start, axes="-> n'")
@@ -64,7 +64,7 @@ def arange_start_step(start, end, step=1, dtype=None, *, shapes):
 
 
 def _progression(start: Any, step: Any, length: Any) -> Tensor:
-    values = cast(count(length), number_dtype(start, step))
+    values = cast(count_positions(length), number_dtype(start, step))
     values = values if not isinstance(step, Tensor) and step == 1 else values * step
     return values if not isinstance(start, Tensor) and start == 0 else values + start
 
@@ -73,7 +73,7 @@ def _progression(start: Any, step: Any, length: Any) -> Tensor:
 def linspace(start, end, steps, dtype=None):
     """Counted from both ends to the middle, as PyTorch does; only its ends can be dynamic."""
     step = (end - start) / max(steps - 1, 1)
-    forwards = cast(count(steps), recorder().float_dtype)
+    forwards = cast(count_positions(steps), float_dtype())
     left, right = start + forwards * step, end - ops.flip(forwards) * step
     return ops.concatenate([left[: (steps + 1) // 2], right[(steps + 1) // 2 :]])
 
@@ -91,7 +91,7 @@ def eye_m(n, m, dtype=None, *, shapes):
 
 
 def _diagonal_ones(shape: Any) -> Tensor:
-    rows, columns = map(count, shape)
+    rows, columns = map(count_positions, shape)
     return ops.equal(ops.expand_dims(rows, 1), columns)
 
 

@@ -12,10 +12,10 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import product
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.dynamic_sizes import sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
-from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.constants import as_constant, as_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, ops
+from torch2keras.ops.blocks.constants import as_constant
 from torch2keras.ops.blocks.positions import index_names, indexed, is_mask, wrapped
 from torch2keras.ops.blocks.slices import cut_beside
 
@@ -111,7 +111,7 @@ def times(index: Tensor | Weight, size: Size) -> Tensor | Weight:
     """Known positions are computed at conversion."""
     if isinstance(index, Weight) and isinstance(size, int):
         return as_constant(index.values() * size)
-    return ops.multiply(sizes().tensor(size), index)
+    return ops.multiply(size_tensor(size), index)
 
 
 def plus(a: Tensor | Weight, b: Tensor | Weight) -> Tensor | Weight:

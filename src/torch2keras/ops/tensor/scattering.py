@@ -13,10 +13,10 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size, broadcast
 from torch2keras.graph.symbolic import product
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.dynamic_sizes import count, grow, sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, sizes_of
 from torch2keras.lower.rearrange import reshape
-from torch2keras.lower.recorder import Tensor, cast, ops
-from torch2keras.ops.blocks.constants import as_constant, as_tensor
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
+from torch2keras.ops.blocks.constants import as_constant
 from torch2keras.ops.blocks.positions import diagonal_names, index_names, is_mask, wrapped
 from torch2keras.ops.blocks.slices import cut_beside
 
@@ -45,7 +45,7 @@ def coordinates(index: Any, dim: int) -> Any:
     columns = [
         cast(index, "int32")
         if d == dim
-        else grow(_along(count(size), d, rank), shape, _unit(d, size, rank))
+        else broadcast_to(_along(count_positions(size), d, rank), shape, _unit(d, size, rank))
         for d, size in enumerate(shape)
     ]
     return ops.reshape(ops.stack(columns, axis=-1), (-1, rank))
@@ -122,12 +122,12 @@ def index_reduce(x, dim, index, source, reduce, include_self=True):
     rank, shape = max(x.ndim, 1), sizes_of(source)
     line = ops.reshape(as_tensor(index), _unit(dim % rank, -1, rank))
     whole = (
-        grow(line, shape, _unit(dim % rank, sizes_of(source)[dim] if shape else 1, rank))
+        broadcast_to(line, shape, _unit(dim % rank, sizes_of(source)[dim] if shape else 1, rank))
         if shape
         else line
     )
     assert isinstance(whole, Tensor)
-    sizes().shapes[whole.index] = shape or (1,)
+    whole = whole.with_sizes(shape or (1,))
     return scatter_reduce(x, dim, whole, source, reduce, include_self)
 
 
@@ -223,7 +223,7 @@ def index_put(x, indices, values, accumulate=False, *, m=()):
         return put_masked(x, tensors, values, m, accumulate=accumulate)
     have = sizes_of(x)
     places, shape = positions(tensors, have)
-    updates = as_tensor(grow(values, (*shape, *have[len(tensors) :])))
+    updates = as_tensor(broadcast_to(values, (*shape, *have[len(tensors) :])))
     extra = {"reduction": "add"} if accumulate else {}
     return ops.scatter_update(x, places, _flat(updates, len(shape)), **extra)
 
@@ -237,7 +237,9 @@ def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple
         return as_constant(
             torch.stack(torch.broadcast_tensors(*known), -1).reshape(-1, len(known))
         ), shape
-    grown = [as_tensor(grow(w, shape, sizes_of(i))) for w, i in zip(wraps, indices, strict=True)]
+    grown = [
+        as_tensor(broadcast_to(w, shape, sizes_of(i))) for w, i in zip(wraps, indices, strict=True)
+    ]
     return _flat(ops.stack(grown, axis=-1), len(shape)), shape
 
 
@@ -302,7 +304,7 @@ def diagonal_put_keras(args: Mapping[str, Any]) -> str:
 @lowering(aten.diagonal_scatter.default, torch=diagonal_put_torch, keras=diagonal_put_keras)
 def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1, *, shapes):
     """`keras.ops.where` on the diagonal, with the entries of `src` stretched along it."""
-    rows, columns = map(count, shapes[0][-2:])
+    rows, columns = map(count_positions, shapes[0][-2:])
     rows = ops.expand_dims(rows, 1)
     along = ops.minimum(ops.maximum(ops.minimum(rows, columns), 0), sizes_of(src)[-1] - 1)
     return ops.where(ops.equal(rows + offset, columns), ops.take(src, along, axis=-1), x)

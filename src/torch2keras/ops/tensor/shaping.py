@@ -10,7 +10,7 @@ import torch
 from torch2keras.declarations.registry import lowering, registry
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import product
-from torch2keras.lower.dynamic_sizes import count, grow, sizes, sizes_of
+from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, ops
 from torch2keras.ops.blocks.positions import diagonal_names
@@ -40,7 +40,7 @@ registry.aliases |= {
 @lowering(aten.expand.default, axes="...")
 def expand(x, size, implicit=False, *, shapes):
     """`keras.ops.broadcast_to`; a product with ones of a dynamic size."""
-    return grow(x, shapes[0])
+    return broadcast_to(x, shapes[0])
 
 
 def repeat_axes(args: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def repeat(x, repeats, *, d=(), n=(), shapes):
         x, have = _repeated(x, have, position, counts[position])
     want = [size if own == 1 else own for own, size in zip(have, shapes[0], strict=True)]
     rest = tuple(counts[p] if own != 1 and p not in computed else 1 for p, own in enumerate(have))
-    x = grow(x, want, have)
+    x = broadcast_to(x, want, have)
     return ops.tile(x, rest) if any(r != 1 for r in rest) else x
 
 
@@ -72,7 +72,7 @@ def _repeated(
 ) -> tuple[Tensor, list[Size]]:
     """`x` of the shape `have`, one of its dimensions behind itself so many times; and its shape."""
     before, own, after = have[:position], have[position], have[position + 1 :]
-    rows: Any = grow(
+    rows: Any = broadcast_to(
         ops.expand_dims(x, axis=position), (*before, times, own, *after), (*before, 1, own, *after)
     )
     want = [*before, product((times, own)), *after]
@@ -131,7 +131,7 @@ def rolled_by_sizes(x: Tensor, shifts: Sequence[Any], dims: Sequence[int]) -> Te
     """Each dimension looked up at (k - shift) mod its size."""
     own = sizes_of(x)
     for shift, dim in zip(shifts, dims, strict=True):
-        places = ops.mod(count(own[dim]) - sizes().tensor(shift), sizes().tensor(own[dim]))
+        places = ops.mod(count_positions(own[dim]) - size_tensor(shift), size_tensor(own[dim]))
         x = ops.take(x, places, axis=dim)
     return x
 

@@ -17,9 +17,9 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import simple
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.dynamic_sizes import sizes, sizes_of
-from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.constants import as_constant, as_tensor
+from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
+from torch2keras.lower.recorder import Tensor, as_tensor, ops
+from torch2keras.ops.blocks.constants import as_constant
 from torch2keras.ops.blocks.slices import END, bound, index_along, part
 
 aten = torch.ops.aten
@@ -39,7 +39,7 @@ def select(x, dim, index):
     index = bound(index, sizes_of(x)[dim])
     if isinstance(index, int) and isinstance(x, Tensor):
         return x[index_along(dim, index)]
-    return ops.take(x, sizes().tensor(index), axis=dim)
+    return ops.take(x, size_tensor(index), axis=dim)
 
 
 def parts(x: Tensor | Weight, dim: int, lengths: Sequence[Size]) -> list[Tensor]:

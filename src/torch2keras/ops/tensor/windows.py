@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from torch2keras.declarations.registry import lowering
-from torch2keras.lower.dynamic_sizes import count
+from torch2keras.lower.dynamic_sizes import count_positions
 from torch2keras.lower.recorder import layers, ops
 from torch2keras.ops.blocks.padding import tuple_of, zero_pad
 from torch2keras.ops.blocks.slices import index_along
@@ -42,8 +42,8 @@ def unfold_keras(args: Mapping[str, Any]) -> str | None:
 def unfold(x, dimension, size, step, *, at, w, shapes):
     """Slices, stacked; of long windows `keras.ops.take` of their positions."""
     if size > SLICES:
-        starts = ops.expand_dims(count(shapes[0][-2]) * step, 1)
-        return ops.take(x, starts + count(size), axis=-1)
+        starts = ops.expand_dims(count_positions(shapes[0][-2]) * step, 1)
+        return ops.take(x, starts + count_positions(size), axis=-1)
     last = size - 1
     slices = [
         x[index_along(at, slice(k or None, k - last or None, step if step > 1 else None))]
