@@ -47,6 +47,8 @@ REFUSED = [
         ValueError,
         "2 operand terms",
     ),
+    (aten.relu.default, {"equation": True}, lambda x, *, context: x, TypeError, "needs axes="),
+    (aten.relu.default, {"axes": "...", "equation": True}, lambda x: x, TypeError, "'context'"),
 ]
 
 

@@ -65,7 +65,9 @@ def wrong(monkeypatch, op, convert) -> None:
     import torch2keras.ops  # noqa: F401 - fills the registry
 
     monkeypatch.setitem(
-        registry.lowerings, op, replace(registry.lowerings[op], convert=convert, axis_names=())
+        registry.lowerings,
+        op,
+        replace(registry.lowerings[op], convert=convert, axis_names=(), asks_context=False),
     )
 
 

@@ -24,8 +24,8 @@ Converter = Callable[..., Any]
 
 Declaration = str | Callable[[Mapping[str, Any]], str | None]
 
-CONTEXT = ("letters", "shapes", "used")
-"""What a converter may ask for beside the names of the pattern."""
+CONTEXT = "context"
+"""The parameter by which a converter asks for a `Context`."""
 STOCK = "keras.ops"
 """The module of a recorder's function that stands for one of stock Keras."""
 IGNORED = ("generator", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy")
@@ -46,10 +46,14 @@ class Lowering:
     """Of an op that runs in any order: what it costs in each."""
     promote: bool = False
     """Operands are cast to their common type first, as PyTorch's type promotion does."""
+    equation: bool = False
+    """Each operand and result may be in an order of its own; the converter reads `Context.letters`."""
     axis_names: tuple[str, ...] = ()
     """Names of the pattern whose stored positions the converter asks for."""
     optional: frozenset[str] = frozenset()
     """Those that the pattern may lack, for which the converter has a default."""
+    asks_context: bool = False
+    """The converter has the parameter `context`."""
     summary: str = ""
     when: str = ""
 
@@ -131,6 +135,7 @@ def lowering(
     moved: float | None = None,
     price: Price | None = None,
     promote: bool = False,
+    equation: bool = False,
 ) -> Callable[[Converter], Converter]:
     """Register a converter for ATen ops.
 
@@ -138,24 +143,33 @@ def lowering(
     where TensorFlow's kernel has another one; `torch` and `keras` declare it for a
     kernel that wants an order. With `moved` that kernel can also run in other orders, at this price, in transposes,
     for each operand or result that is not in its own. With neither, operands and result are pinned to PyTorch's order.
+    With `equation` an op with `axes` runs on operands that are each in an order of its own: its converter writes an
+    einsum of `context.letters`.
     A declaration may be a function of the node's arguments. The converter's parameters are the
     schema's, in its order and with its defaults (the first tensor is called `x`); keyword-only ones
     are names of the pattern and receive the stored positions of those dimensions, with a default
-    where a pattern that depends on the arguments may lack them; `shapes` receives the stored shape of each result, with symbolic sizes,
-    `letters` for each operand and result a string of one letter a stored dimension (`equation.letters`), and `used`
-    for each result whether the model reads it.
+    where a pattern that depends on the arguments may lack them; `context` receives a `Context`,
+    which answers what else there is to know about the node.
 
-    Raises TypeError where the converter does not fit the schema or asks for a name that the pattern
-    lacks, ValueError where a pattern is malformed. The names of a declaration that is a function
-    are compared when a node is lowered, which raises LoweringError.
+    Raises TypeError where the converter does not fit the schema, asks for a name that the pattern
+    lacks, or the options exclude each other, ValueError where a pattern is malformed. The names of
+    a declaration that is a function are compared when a node is lowered, which raises LoweringError.
     """
+    if equation and axes is None:
+        message = "equation=True needs axes=..., the pattern of an op that runs in any order"
+        raise TypeError(message)
 
     def register(convert: Converter) -> Converter:
         for op in ops:
             names = check(op, convert)
+            asks_context = CONTEXT in names
+            if equation and not asks_context:
+                message = f"{convert.__name__} has equation=True, but no parameter {CONTEXT!r}, which holds the letters"
+                raise TypeError(message)
             check_terms(op, axes or torch)
             check_terms(op, keras)
-            check_names(op, convert, names, axes or torch)
+            axis_names = tuple(name for name in names if name != CONTEXT)
+            check_names(op, convert, axis_names, axes or torch)
             registry.lowerings[op] = Lowering(
                 op,
                 convert,
@@ -164,8 +178,10 @@ def lowering(
                 moved,
                 price,
                 promote,
-                names,
+                equation,
+                axis_names,
                 _optional(convert),
+                asks_context,
                 _summary(convert),
             )
         return convert
@@ -215,7 +231,7 @@ def _summary(convert: Converter) -> str:
 
 
 def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:
-    """The axis names that a converter asks for.
+    """The keyword-only parameters of a converter: names of axes, and `context`.
 
     Raises TypeError unless its other parameters are the schema's.
     """
@@ -291,7 +307,7 @@ def check_names(
     if callable(declaration):
         return
     declared = parse(declaration).names if declaration else frozenset()
-    unknown = [name for name in names if name not in (*CONTEXT, *declared)]
+    unknown = [name for name in names if name not in declared]
     if unknown:
         there = f"the pattern {declaration!r}" if declaration else "an op without a declaration"
         message = (

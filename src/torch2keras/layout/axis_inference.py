@@ -52,13 +52,12 @@ def axis_map(node: Node) -> AxisMap | None:
     if not dims:
         return None
     lowering = registry.lowerings[node.op]
-    equation = kernel is None and "letters" in lowering.axis_names
     known = AxisMap(
         tuple(dims),
         kernel=kernel,
         moved=lowering.moved,
         pointwise=pattern.pointwise,
-        equation=equation,
+        equation=lowering.equation,
         price=lowering.price,
     )
     sizes = label_sizes(node, known)

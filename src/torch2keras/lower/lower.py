@@ -10,6 +10,7 @@ from typing import Any
 import sympy
 import torch
 
+from torch2keras.declarations.context import Context
 from torch2keras.declarations.patterns import normal_dims, parse
 from torch2keras.declarations.registry import CONTEXT, IGNORED, Lowering, registry
 from torch2keras.declarations.unsupported import unsupported
@@ -242,15 +243,19 @@ class Lowerer:
         if lowering.promote:
             args = self._promoted(node, args)
         names = _positions(lowering, node, forms.positions)
-        if "letters" in lowering.axis_names:
-            names["letters"] = letters(self.space, node, forms)
-        if "shapes" in lowering.axis_names:
-            results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
-            names["shapes"] = tuple(shape_of(self.space, value, form) for value, form in results)
-        if "used" in lowering.axis_names:
-            names["used"] = self._used(node)
+        if lowering.asks_context:
+            names[CONTEXT] = self._context(node, forms)
         results = lowering.convert(*args, **names)
         self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
+
+    def _context(self, node: Node, forms: NodeForms) -> Context:
+        """What a converter may ask about the node."""
+        results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
+        return Context(
+            shapes=tuple(shape_of(self.space, value, form) for value, form in results),
+            used=self._used(node),
+            spell=functools.partial(letters, self.space, node, forms),
+        )
 
     def _used(self, node: Node) -> tuple[bool, ...]:
         """Which results the model reads, of this call or of another one by the same weights, which shares its layer."""
@@ -260,8 +265,8 @@ class Lowerer:
             for other in self.graph.nodes
             if other is node
             or (
-                held
-                and other.op is node.op
+                other.op is node.op
+                and held
                 and held == [v for v in other.operands if isinstance(v, Constant)]
             )
         ]
@@ -388,7 +393,7 @@ def _positions(
     A name that is absent, and that the converter has a default for, is left out. Raises
     LoweringError where another one is absent: a declaration that is a function may lack it.
     """
-    asked = [name for name in lowering.axis_names if name not in CONTEXT]
+    asked = lowering.axis_names
     found = {name: _position(terms, name) for name in asked}
     missing = [name for name in asked if found[name] == ()]
     needed = ", ".join(name for name in missing if name not in lowering.optional)

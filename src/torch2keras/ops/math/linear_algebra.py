@@ -111,21 +111,21 @@ def singular_values(A, full_matrices=False, compute_uv=True, driver=None):
 
 
 @lowering(aten._linalg_solve_ex.default)
-def solve(A, B, left=True, check_errors=False, *, shapes):
+def solve(A, B, left=True, check_errors=False, *, context):
     """`keras.ops.solve`; the factors behind it are not given."""
-    vectors = len(shapes[0]) == len(sizes_of(A)) - 1
+    vectors = len(context.shapes[0]) == len(sizes_of(A)) - 1
     if vectors:
         return ops.solve(as_tensor(A), as_tensor(B)), None, None, failure(A)
-    batch = shapes[0][:-2]
+    batch = context.shapes[0][:-2]
     info = failure(A)
     A, B = batched(A, batch), batched(B, batch)
     return (ops.solve(A, B) if left else mT(ops.solve(mT(A), mT(B)))), None, None, info
 
 
 @lowering(aten.linalg_solve_triangular.default)
-def solve_triangular(x, B, upper, left=True, unitriangular=False, *, shapes):
+def solve_triangular(x, B, upper, left=True, unitriangular=False, *, context):
     """`keras.ops.solve_triangular`."""
-    x, B = (batched(v, shapes[0][:-2]) for v in (x, B))
+    x, B = (batched(v, context.shapes[0][:-2]) for v in (x, B))
     return solved(triangle(x, upper=upper, unit=unitriangular), B, upper=upper, left=left)
 
 
@@ -137,9 +137,9 @@ def solved(factor: Tensor, other: Tensor, *, upper: bool, left: bool = True) -> 
 
 
 @lowering(aten.triangular_solve.default)
-def triangular_solve(x, A, upper=True, transpose=False, unitriangular=False, *, shapes):
+def triangular_solve(x, A, upper=True, transpose=False, unitriangular=False, *, context):
     """`keras.ops.solve_triangular`."""
-    whole, other = batched(A, shapes[1][:-2]), batched(x, shapes[0][:-2])
+    whole, other = batched(A, context.shapes[1][:-2]), batched(x, context.shapes[0][:-2])
     factor = triangle(whole, upper=upper, unit=unitriangular)
     return solved(mT(factor) if transpose else factor, other, upper=upper != transpose), whole
 
@@ -161,9 +161,9 @@ def cholesky_inverse(x, upper=False):
 
 
 @lowering(aten.cholesky_solve.default)
-def cholesky_solve(x, input2, upper=False, *, shapes):
+def cholesky_solve(x, input2, upper=False, *, context):
     """Two triangular systems."""
-    x, factor = (batched(v, shapes[0][:-2]) for v in (x, input2))
+    x, factor = (batched(v, context.shapes[0][:-2]) for v in (x, input2))
     lower = mT(triangle(factor, upper=True)) if upper else triangle(factor, upper=False)
     return solved(mT(lower), solved(lower, x, upper=False), upper=True)
 
@@ -329,9 +329,9 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
 
 
 @lowering(aten.linalg_lu_solve.default)
-def lu_solve(LU, pivots, B, left=True, adjoint=False, *, shapes):
+def lu_solve(LU, pivots, B, left=True, adjoint=False, *, context):
     """The swaps, and two triangular systems."""
-    batch = shapes[0][:-2]
+    batch = context.shapes[0][:-2]
     order = permutation(order_of(pivots, LU.shape[-1]), LU.dtype)
     lower, upper = factors(batched(LU, batch))
     other = batched(B, batch) if left else mT(batched(B, batch))

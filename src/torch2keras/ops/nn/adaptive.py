@@ -64,9 +64,9 @@ def adaptive_avg_pool(x, output_size, *, s):
     aten.adaptive_max_pool1d.default, aten.adaptive_max_pool2d.default, aten.adaptive_max_pool3d.default,
     torch=adaptive_max_torch, keras=adaptive_keras,
 )  # fmt: skip
-def adaptive_max_pool(x, output_size, *, s, used):
+def adaptive_max_pool(x, output_size, *, s, context):
     """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices; indices of equal."""
-    known = used[1] and s == tuple(range(1, x.ndim - 1))
+    known = context.used[1] and s == tuple(range(1, x.ndim - 1))
     equal = equal_windows([x.shape[axis] for axis in s], output_size) if known else None
     few = equal if equal is not None and math.prod(equal.kernel) <= MOST_TAPS else None
     indices = None if few is None else places_of_max(x, few, output_size)

@@ -35,10 +35,12 @@ longer than one transpose that they share."""
 
 
 @lowering(aten.linear.default, torch=linear_torch, keras=linear_keras, moved=MOVED)
-def linear(x, weight, bias=None, *, letters):
+def linear(x, weight, bias=None, *, context):
     """`Dense`, or `EinsumDense` where that saves a transpose."""
-    if letters and not is_dense(letters[0], letters[1], letters[-1]):
-        return over_another_axis(x, weight, bias, letters)
+    if context.letters and not is_dense(
+        context.letters[0], context.letters[1], context.letters[-1]
+    ):
+        return over_another_axis(x, weight, bias, context.letters)
     if weight.ndim == 1:
         y = ops.squeeze(dense(x, weight.reshape(-1, 1), None), -1)
         return y if bias is None else y + bias
@@ -80,28 +82,28 @@ def product_axes(args: Mapping[str, Any]) -> str:
     return f"{left}, {right} -> {batch}{'i ' if 'i' in left else ''}{'k' if 'k' in right else ''}"
 
 
-@lowering(aten.matmul.default, axes=product_axes, price=contraction)
-def matmul(x, other, *, letters):
+@lowering(aten.matmul.default, axes=product_axes, price=contraction, equation=True)
+def matmul(x, other, *, context):
     """`matmul`, `einsum` where the operands are stored in another order, `Dense` or `EinsumDense` by a parameter."""
-    return contract([x, other], letters)
+    return contract([x, other], context.letters)
 
 
-@lowering(aten.mm.default, aten.bmm.default, axes=product_axes, price=contraction)
-def mm(x, mat2, *, letters):
+@lowering(aten.mm.default, aten.bmm.default, axes=product_axes, price=contraction, equation=True)
+def mm(x, mat2, *, context):
     """As `aten.matmul.default`."""
-    return contract([x, mat2], letters)
+    return contract([x, mat2], context.letters)
 
 
-@lowering(aten.mv.default, axes=product_axes, price=contraction)
-def mv(x, vec, *, letters):
+@lowering(aten.mv.default, axes=product_axes, price=contraction, equation=True)
+def mv(x, vec, *, context):
     """As `aten.matmul.default`."""
-    return contract([x, vec], letters)
+    return contract([x, vec], context.letters)
 
 
-@lowering(aten.dot.default, axes=product_axes, price=contraction)
-def dot(x, tensor, *, letters):
+@lowering(aten.dot.default, axes=product_axes, price=contraction, equation=True)
+def dot(x, tensor, *, context):
     """As `aten.matmul.default`."""
-    return contract([x, tensor], letters)
+    return contract([x, tensor], context.letters)
 
 
 def addmm_axes(args: Mapping[str, Any]) -> str:
@@ -124,9 +126,9 @@ def addbmm_axes(args: Mapping[str, Any]) -> str:
 
 
 @lowering(aten.addbmm.default, torch=addbmm_axes, keras=addbmm_axes)
-def addbmm(x, batch1, batch2, beta=1, alpha=1, *, letters):
+def addbmm(x, batch1, batch2, beta=1, alpha=1, *, context):
     """`einsum`, which sums over the batch too, and a sum."""
-    y = contract([batch1, batch2], letters[1:])
+    y = contract([batch1, batch2], context.letters[1:])
     return (y if alpha == 1 else y * alpha) + (x if beta == 1 else ops.multiply(x, beta))
 
 
@@ -135,9 +137,14 @@ def addbmm(x, batch1, batch2, beta=1, alpha=1, *, letters):
     torch="... i, ... j, o i j, o -> ... o",
     keras="... i, ... j, i j o, o -> ... o",
 )
-def bilinear(input1, input2, weight, bias=None, *, letters):
+def bilinear(input1, input2, weight, bias=None, *, context):
     """`EinsumDense` on the outer product."""
-    left, right, kernel, result = letters[0], letters[1], letters[2], letters[-1]
+    left, right, kernel, result = (
+        context.letters[0],
+        context.letters[1],
+        context.letters[2],
+        context.letters[-1],
+    )
     outer = left + right[-1]
     return contract(
         [contract([input1, input2], (left, right, outer)), weight], (outer, kernel, result), bias
@@ -159,7 +166,11 @@ def einsum_axes(args: Mapping[str, Any]) -> str | None:
     return f"{', '.join(map(' '.join, operands))} -> {' '.join(result)}"
 
 
-@lowering(aten.einsum.default, axes=einsum_axes, price=contraction)
-def einsum(equation, tensors, path=None, *, letters):
+@lowering(aten.einsum.default, axes=einsum_axes, price=contraction, equation=True)
+def einsum(equation, tensors, path=None, *, context):
     """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
-    return by_equation(equation, tensors) if letters is None else contract(tensors, letters)
+    return (
+        by_equation(equation, tensors)
+        if context.letters is None
+        else contract(tensors, context.letters)
+    )

@@ -17,7 +17,7 @@ from torch2keras.workarounds.add_as_bias import taken_for_bias
 )
 def multi_head(
     query, key, value, q_kernel, k_kernel, v_kernel, out_kernel,
-    q_bias, k_bias, v_bias, out_bias, num_heads, dropout_p, *, used,
+    q_bias, k_bias, v_bias, out_bias, num_heads, dropout_p, *, context,
 ):  # fmt: skip
     """`MultiHeadAttention`; its parts where Keras 3.15.1 has its biases wrong, or the shape of the weights.
 
@@ -29,7 +29,7 @@ def multi_head(
     misread = q_bias is not None and taken_for_bias(
         (None, None, num_heads, size), (num_heads, size)
     )
-    if misread or (used[1] and query.shape[1] != key.shape[1]):
+    if misread or (context.used[1] and query.shape[1] != key.shape[1]):
         return in_parts(projected, out_kernel, out_bias, num_heads)
     layer = layers.MultiHeadAttention(
         num_heads=num_heads, key_dim=size, dropout=dropout_p, use_bias=bool(q_bias)
@@ -47,10 +47,10 @@ def multi_head(
         query,
         value,
         *keys,
-        **({"return_attention_scores": True} if used[1] else {}),
+        **({"return_attention_scores": True} if context.used[1] else {}),
         **weights,
     )
-    return result if used[1] else (result, None)
+    return result if context.used[1] else (result, None)
 
 
 def in_parts(

@@ -107,26 +107,28 @@ def statistics(
 
 @lowering(aten.native_batch_norm.default, axes=native_axes)
 def native_batch_norm(
-    x, weight, bias, running_mean, running_var, training, momentum, eps, *, c, used
+    x, weight, bias, running_mean, running_var, training, momentum, eps, *, c, context
 ):
     """`BatchNormalization`; in training with the statistics of the batch, otherwise without any."""
     y = batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, False, c=c)
     others = [d for d in range(x.ndim) if d != c]
-    return y, *(statistics(x, others, eps, used) if training else (None, None))
+    return y, *(statistics(x, others, eps, context.used) if training else (None, None))
 
 
 @lowering(aten._native_batch_norm_legit_no_training.default, axes=native_axes)
-def batch_norm_no_training(x, weight, bias, running_mean, running_var, momentum, eps, *, c, used):
+def batch_norm_no_training(
+    x, weight, bias, running_mean, running_var, momentum, eps, *, c, context
+):
     """`BatchNormalization`."""
     return native_batch_norm(
-        x, weight, bias, running_mean, running_var, False, momentum, eps, c=c, used=used
+        x, weight, bias, running_mean, running_var, False, momentum, eps, c=c, context=context
     )
 
 
 @lowering(aten._native_batch_norm_legit.no_stats, axes=NO_STATISTICS)
-def batch_norm_no_stats(x, weight, bias, training, momentum, eps, *, c, used):
+def batch_norm_no_stats(x, weight, bias, training, momentum, eps, *, c, context):
     """By the statistics of the batch, in training or not."""
-    return native_batch_norm(x, weight, bias, None, None, True, momentum, eps, c=c, used=used)
+    return native_batch_norm(x, weight, bias, None, None, True, momentum, eps, c=c, context=context)
 
 
 def trailing(args: Mapping[str, Any]) -> str:
@@ -161,10 +163,10 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enab
 
 
 @lowering(aten.native_layer_norm.default, axes=native_trailing)
-def native_layer_norm(x, normalized_shape, weight, bias, eps, *, n, used):
+def native_layer_norm(x, normalized_shape, weight, bias, eps, *, n, context):
     """`LayerNormalization`, and the statistics that it takes."""
     y = layer_norm(x, normalized_shape, weight, bias, eps, n=n)
-    return y, *statistics(x, n, eps, used, keepdims=True)
+    return y, *statistics(x, n, eps, context.used, keepdims=True)
 
 
 @lowering(aten.rms_norm.default, axes=trailing_scale)

@@ -16,12 +16,12 @@ aten = torch.ops.aten
 
 
 @lowering(aten.pixel_shuffle.default, axes="... (c a b) h w -> ... c (h a) (w b)")
-def pixel_shuffle(x, upscale_factor, *, shapes):
+def pixel_shuffle(x, upscale_factor, *, context):
     """Blocks of channels become blocks of pixels: a renaming of axes."""
-    return reshape_units(x, x.shape, shapes[0])
+    return reshape_units(x, x.shape, context.shapes[0])
 
 
 @lowering(aten.pixel_unshuffle.default, axes="... c (h a) (w b) -> ... (c a b) h w")
-def pixel_unshuffle(x, downscale_factor, *, shapes):
+def pixel_unshuffle(x, downscale_factor, *, context):
     """Blocks of pixels become blocks of channels: a renaming of axes."""
-    return reshape_units(x, x.shape, shapes[0])
+    return reshape_units(x, x.shape, context.shapes[0])

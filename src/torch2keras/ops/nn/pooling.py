@@ -62,12 +62,12 @@ def max_pool(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
 @lowering(aten.max_pool2d_with_indices.default, **terms(2))
 @lowering(aten.max_pool3d_with_indices.default, **terms(3))
 def max_pool_with_indices(
-    x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False, *, shapes
+    x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False, *, context
 ):
     """`MaxPooling`; the indices, where they are used, are an `argmax` over stacked slices."""
     w = windows(x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
     few = math.prod(w.kernel) <= MOST_TAPS
-    indices = places_of_max(x, w, shapes[1][1:-1]) if few else None
+    indices = places_of_max(x, w, context.shapes[1][1:-1]) if few else None
     return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode), indices
 
 

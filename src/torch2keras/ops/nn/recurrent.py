@@ -44,7 +44,7 @@ def keras_axes(args: Mapping[str, Any]) -> str:
 
 
 @lowering(recurrent.default, torch=torch_axes, keras=keras_axes)
-def recurrent_layer(x, states, kernels, recurrent_kernels, biases, kind, *, used):
+def recurrent_layer(x, states, kernels, recurrent_kernels, biases, kind, *, context):
     """`LSTM`, `GRU` or `SimpleRNN`, in both directions within `Bidirectional`."""
     cls, config, gates = LAYERS[kind]
     tensors = {"kernel": kernels, "recurrent_kernel": recurrent_kernels, "bias": biases}
@@ -53,12 +53,16 @@ def recurrent_layer(x, states, kernels, recurrent_kernels, biases, kind, *, used
         for name, of in tensors.items()
         for cell, weight in zip(CELLS[len(kernels)], of, strict=False)
     }
-    shown = {"return_sequences": used[0], "return_state": any(used[1:]), "use_bias": bool(biases)}
+    shown = {
+        "return_sequences": context.used[0],
+        "return_state": any(context.used[1:]),
+        "use_bias": bool(biases),
+    }
     layer = getattr(layers, cls)(units=recurrent_kernels[0].shape[0], **config, **shown)
     layer = layer if len(kernels) == 1 else layers.Bidirectional(layer=layer)
     y = call(layer, x, *([list(states)] if states else []), **weights)
-    y, *last = y if any(used[1:]) else (y,)
-    return (y if used[0] else None, *(last or [None] * len(used[1:])))
+    y, *last = y if any(context.used[1:]) else (y,)
+    return (y if context.used[0] else None, *(last or [None] * len(context.used[1:])))
 
 
 def ordered(weight: Any, gates: tuple[int, ...]) -> Weight:

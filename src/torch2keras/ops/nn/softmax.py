@@ -21,9 +21,9 @@ MOST_DIMS = 5
 
 
 @lowering(aten.softmax.int, axes=ALONG, price=along_last)
-def softmax(x, dim, dtype=None, *, shapes):
+def softmax(x, dim, dtype=None, *, context):
     """`Softmax`; a number without dimensions is a whole of its own."""
-    x, (shape,) = cast(x, dtype), shapes
+    x, (shape,) = cast(x, dtype), context.shapes
     if x.ndim > MOST_DIMS:
         behind = shape[dim + 1 :] and (product(shape[dim + 1 :]),)
         flat = (product(shape[:dim]), shape[dim], *behind)
@@ -34,9 +34,9 @@ def softmax(x, dim, dtype=None, *, shapes):
 
 
 @lowering(aten._softmax.default, axes=ALONG, price=along_last)
-def softmax_of_dtype(x, dim, half_to_float, *, shapes):
+def softmax_of_dtype(x, dim, half_to_float, *, context):
     """`Softmax`."""
-    return softmax(x, dim, torch.float32 if half_to_float else None, shapes=shapes)
+    return softmax(x, dim, torch.float32 if half_to_float else None, context=context)
 
 
 @lowering(aten.log_softmax.int, axes=ALONG, price=along_last)
@@ -53,8 +53,8 @@ def log_softmax_of_dtype(x, dim, half_to_float):
 
 
 @lowering(aten._safe_softmax.default, axes=ALONG, price=along_last)
-def safe_softmax(x, dim, dtype=None, *, shapes):
+def safe_softmax(x, dim, dtype=None, *, context):
     """`Softmax`, zero where all entries are -inf."""
     x = cast(x, dtype)
     dead = ops.all(ops.equal(x, float("-inf")), axis=dim, keepdims=True)
-    return ops.where(dead, 0.0, softmax(ops.where(dead, 0.0, x), dim, shapes=shapes))
+    return ops.where(dead, 0.0, softmax(ops.where(dead, 0.0, x), dim, context=context))

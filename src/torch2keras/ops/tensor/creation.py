@@ -23,21 +23,21 @@ def number_dtype(*numbers: Any) -> str:
 
 
 @lowering(aten.zeros.default, axes="-> ...")
-def zeros(size, dtype=None, *, shapes):
+def zeros(size, dtype=None, *, context):
     """`keras.ops.zeros_like` of ones of this shape; so is memory that PyTorch leaves as it is."""
-    return ops.zeros_like(ones(shapes[0], "int32" if dtype is None else dtype))
+    return ops.zeros_like(ones(context.shapes[0], "int32" if dtype is None else dtype))
 
 
 @lowering(aten.ones.default, axes="-> ...")
-def ones_(size, dtype=None, *, shapes):
+def ones_(size, dtype=None, *, context):
     """A product of ones along dimensions of the inputs."""
-    return ones(shapes[0], "int32" if dtype is None else dtype)
+    return ones(context.shapes[0], "int32" if dtype is None else dtype)
 
 
 @lowering(aten.full.default, axes="-> ...")
-def full(size, fill_value, dtype=None, *, shapes):
+def full(size, fill_value, dtype=None, *, context):
     """`keras.ops.full_like` of ones of this shape."""
-    base = ones(shapes[0], number_dtype(fill_value) if dtype is None else dtype)
+    base = ones(context.shapes[0], number_dtype(fill_value) if dtype is None else dtype)
     return (
         cast(fill_value, base.dtype) * base
         if isinstance(fill_value, Tensor)
@@ -46,21 +46,21 @@ def full(size, fill_value, dtype=None, *, shapes):
 
 
 @lowering(aten.arange.default, axes="-> n'")
-def arange(end, dtype=None, *, shapes):
+def arange(end, dtype=None, *, context):
     """A cumulated sum of ones."""
-    return count_positions(shapes[0][0])
+    return count_positions(context.shapes[0][0])
 
 
 @lowering(aten.arange.start, axes="-> n'")
-def arange_start(start, end, dtype=None, *, shapes):
+def arange_start(start, end, dtype=None, *, context):
     """A cumulated sum of ones, shifted."""
-    return _progression(start, 1, shapes[0][0])
+    return _progression(start, 1, context.shapes[0][0])
 
 
 @lowering(aten.arange.start_step, axes="-> n'")
-def arange_start_step(start, end, step=1, dtype=None, *, shapes):
+def arange_start_step(start, end, step=1, dtype=None, *, context):
     """A cumulated sum of ones, scaled and shifted."""
-    return _progression(start, step, shapes[0][0])
+    return _progression(start, step, context.shapes[0][0])
 
 
 def _progression(start: Any, step: Any, length: Any) -> Tensor:
@@ -79,15 +79,15 @@ def linspace(start, end, steps, dtype=None):
 
 
 @lowering(aten.eye.default, axes="-> r' c'")
-def eye(n, dtype=None, *, shapes):
+def eye(n, dtype=None, *, context):
     """Counted rows equal to counted columns."""
-    return _diagonal_ones(shapes[0])
+    return _diagonal_ones(context.shapes[0])
 
 
 @lowering(aten.eye.m, axes="-> r' c'")
-def eye_m(n, m, dtype=None, *, shapes):
+def eye_m(n, m, dtype=None, *, context):
     """Counted rows equal to counted columns."""
-    return _diagonal_ones(shapes[0])
+    return _diagonal_ones(context.shapes[0])
 
 
 def _diagonal_ones(shape: Any) -> Tensor:

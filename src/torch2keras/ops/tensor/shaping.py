@@ -38,9 +38,9 @@ registry.aliases |= {
 
 
 @lowering(aten.expand.default, axes="...")
-def expand(x, size, implicit=False, *, shapes):
+def expand(x, size, implicit=False, *, context):
     """`keras.ops.broadcast_to`; a product with ones of a dynamic size."""
-    return broadcast_to(x, shapes[0])
+    return broadcast_to(x, context.shapes[0])
 
 
 def repeat_axes(args: Mapping[str, Any]) -> str:
@@ -52,7 +52,7 @@ def repeat_axes(args: Mapping[str, Any]) -> str:
 
 
 @lowering(aten.repeat.default, axes=repeat_axes)
-def repeat(x, repeats, *, d=(), n=(), shapes):
+def repeat(x, repeats, *, d=(), n=(), context):
     """`keras.ops.tile`; a product with ones where a dimension is repeated a dynamic number of times."""
     have, counts = list(sizes_of(x)), dict(zip([*n, *_after(n, d)], repeats, strict=True))
     for position in sorted(n):
@@ -61,7 +61,7 @@ def repeat(x, repeats, *, d=(), n=(), shapes):
     computed = [p for p, own in enumerate(have) if own != 1 and not isinstance(counts[p], int)]
     for position in computed[::-1]:
         x, have = _repeated(x, have, position, counts[position])
-    want = [size if own == 1 else own for own, size in zip(have, shapes[0], strict=True)]
+    want = [size if own == 1 else own for own, size in zip(have, context.shapes[0], strict=True)]
     rest = tuple(counts[p] if own != 1 and p not in computed else 1 for p, own in enumerate(have))
     x = broadcast_to(x, want, have)
     return ops.tile(x, rest) if any(r != 1 for r in rest) else x

@@ -26,10 +26,15 @@ aten = torch.ops.aten
 
 
 @lowering(aten.slice.Tensor, axes="... [dim'] -> ... [dim']")
-def slice_(x, dim=0, start=None, end=None, step=1, *, shapes):
+def slice_(x, dim=0, start=None, end=None, step=1, *, context):
     """A slice; `keras.ops.take` of counted positions where a bound depends on the length."""
     return part(
-        x, dim, 0 if start is None else start, END if end is None else end, step, shapes[0][dim]
+        x,
+        dim,
+        0 if start is None else start,
+        END if end is None else end,
+        step,
+        context.shapes[0][dim],
     )
 
 
@@ -57,9 +62,9 @@ def parts(x: Tensor | Weight, dim: int, lengths: Sequence[Size]) -> list[Tensor]
 
 
 @lowering(aten.split.Tensor, aten.unsafe_split.Tensor, axes="... [dim'] -> ... [dim']")
-def split(x, split_size, dim=0, *, shapes):
+def split(x, split_size, dim=0, *, context):
     """`keras.ops.split`."""
-    return parts(x, dim, [shape[dim] for shape in shapes])
+    return parts(x, dim, [shape[dim] for shape in context.shapes])
 
 
 @lowering(
@@ -67,9 +72,9 @@ def split(x, split_size, dim=0, *, shapes):
     aten.unsafe_split_with_sizes.default,
     axes="... [dim'] -> ... [dim']",
 )
-def split_with_sizes(x, split_sizes, dim=0, *, shapes):
+def split_with_sizes(x, split_sizes, dim=0, *, context):
     """`keras.ops.split`."""
-    return parts(x, dim, [shape[dim] for shape in shapes])
+    return parts(x, dim, [shape[dim] for shape in context.shapes])
 
 
 @lowering(aten.unbind.int, axes="... [dim'] -> ...")
@@ -79,9 +84,9 @@ def unbind(x, dim=0):
 
 
 @lowering(aten.slice_scatter.default, axes="... [dim'], ... [dim'] -> ... [dim']")
-def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, shapes):
+def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, context):
     """What stands before, the new part, and what stands behind; of a part with a step, a lookup in both."""
-    size, length = shapes[0][dim], sizes_of(src)[dim]
+    size, length = context.shapes[0][dim], sizes_of(src)[dim]
     first = bound(0 if start is None else start, size)
     stop = bound(END if end is None else end, size)
     if step != 1:
@@ -118,9 +123,9 @@ def interleaved(x: Tensor, src: Tensor, dim: int, bounds: tuple[Any, Any, Any]) 
 
 
 @lowering(aten.select_scatter.default, axes="... [dim'], ... -> ... [dim']")
-def select_scatter(x, src, dim, index, *, shapes):
+def select_scatter(x, src, dim, index, *, context):
     """What stands before, the new entry, and what stands behind."""
-    size = shapes[0][dim]
+    size = context.shapes[0][dim]
     index = bound(index, size)
     if not isinstance(index, int):
         raise LoweringError(

@@ -39,10 +39,10 @@ def unfold_keras(args: Mapping[str, Any]) -> str | None:
 
 
 @lowering(aten.unfold.default, torch=unfold_torch, keras=unfold_keras)
-def unfold(x, dimension, size, step, *, at, w, shapes):
+def unfold(x, dimension, size, step, *, at, w, context):
     """Slices, stacked; of long windows `keras.ops.take` of their positions."""
     if size > SLICES:
-        starts = ops.expand_dims(count_positions(shapes[0][-2]) * step, 1)
+        starts = ops.expand_dims(count_positions(context.shapes[0][-2]) * step, 1)
         return ops.take(x, starts + count_positions(size), axis=-1)
     last = size - 1
     slices = [
