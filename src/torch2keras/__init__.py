@@ -1,4 +1,4 @@
-"""torch2keras: a PyTorch module as the Keras 3 model that a careful Keras engineer would have written, verified."""
+"""A PyTorch module as the Keras 3 model that a careful Keras engineer would have written."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ HOMES = {
 }
 """The module that each public name lives in; it is imported when the name is first asked for."""
 
-_MODULE_OF = {name: home for home, names in HOMES.items() for name in names.split()}
+_MODULE_OF: dict[str, str] = {}
+for _module, _names in HOMES.items():
+    _MODULE_OF.update(dict.fromkeys(_names.split(), _module))
 
 __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - the table above is the one list
 
@@ -68,9 +70,9 @@ def __dir__() -> list[str]:
     return [*globals(), *__all__]
 
 
-# A program that has PyTorch loaded is about to convert, so Keras comes in now, behind Triton. What this package and
-# PyTorch's exporter need beyond the two (SymPy most of all) waits until a name is asked for; so does everything in a
-# program without PyTorch: `torch2keras --help` answers at once.
+# A program that has PyTorch loaded is about to convert, so Keras comes in now, behind Triton. What
+# this package and PyTorch's exporter need beyond the two (SymPy most of all) waits until a name is
+# asked for; so does everything in a program without PyTorch: `torch2keras --help` answers at once.
 if "torch" in sys.modules or "tensorflow" in sys.modules:
     settle_triton()
 if "torch" in sys.modules:

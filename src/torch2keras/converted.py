@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import torch
+from torch.utils import _pytree as pytree
 
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
@@ -29,8 +30,9 @@ from torch2keras.verification.verify import verify_conversion
 class Converted:
     """A converted model.
 
-    `model` is the keras.Model; it takes and gives its tensors flat, in the order of `inputs` and `outputs`, each of
-    which says its layout. Calling a Converted takes arrays in PyTorch's order and answers in the module's structure.
+    `model` is the keras.Model; it takes and gives its tensors flat, in the order of `inputs` and
+    `outputs`, each of which says its layout. Calling a Converted takes arrays in PyTorch's order
+    and answers in the module's structure.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Converted:
         self.conversion = conversion
         self.verification: Verification | None = None
         self.unheld: Mapping[str, torch.Tensor] = {}
-        """Of the state_dict that was loaded last: what no Keras weight holds."""
+        """What no Keras weight holds of the state_dict that was loaded last."""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -59,17 +61,21 @@ class Converted:
         return make_report(self.conversion, self.model, self.verification)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the Keras model on arrays or tensors in PyTorch's order; NumPy arrays in the module's own structure.
+        """Run the Keras model on arrays or tensors in PyTorch's order.
 
+        The results are NumPy arrays in the structure that the module gives.
         Raises InputError for sizes that the module was not captured for.
         """
-        leaves = [x for x in torch.utils._pytree.tree_leaves((args, kwargs)) if hasattr(x, "shape")]
-        shapes = [(*x.shape, 2) if "complex" in str(x.dtype) else tuple(x.shape) for x in leaves]
-        check_call(self.conversion.graph, self.conversion.captured, shapes)
-        arrays = self.run(leaves)
-        results = iter(arrays)
-        flat = [next(results) if isinstance(v, Value) else v for v in self.conversion.graph.outputs]
-        return torch.utils._pytree.tree_unflatten(flat, self.conversion.graph.out_spec)
+        tensors = [x for x in pytree.tree_leaves((args, kwargs)) if hasattr(x, "shape")]
+        shapes = [_real_shape(x) for x in tensors]
+        graph = self.conversion.graph
+        check_call(graph, self.conversion.captured, shapes)
+        arrays = iter(self.run(tensors))
+        flat = []
+        for output in graph.outputs:
+            is_tensor = isinstance(output, Value)
+            flat.append(next(arrays) if is_tensor else output)
+        return pytree.tree_unflatten(flat, graph.out_spec)
 
     @cached_property
     def _inference(self) -> Callable[[Any], Any]:
@@ -80,21 +86,29 @@ class Converted:
         return as_graph(lambda x: model(x, training=False), (single(model.inputs),))
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
-        """The model's outputs on flat inputs, both in PyTorch's order."""
-        stored = [p.from_torch(x) for p, x in zip(self.inputs, tensors, strict=True)]
-        result = self._inference(single(stored))
-        flat = result if isinstance(result, list | tuple) else [result]
-        return [p.to_torch(to_numpy(y)) for p, y in zip(self.outputs, flat, strict=True)]
+        """Return the model's outputs on flat inputs, both in PyTorch's order."""
+        results = self._inference(single(self._store(tensors)))
+        if not isinstance(results, list | tuple):
+            results = [results]
+        pairs = zip(self.outputs, results, strict=True)
+        return [port.to_torch(to_numpy(result)) for port, result in pairs]
+
+    def _store(self, tensors: Sequence[Any]) -> list[Any]:
+        """Return inputs in PyTorch's order as the Keras model takes them."""
+        pairs = zip(self.inputs, tensors, strict=True)
+        return [port.from_torch(tensor) for port, tensor in pairs]
 
     def torch_steps(self, *inputs: torch.Tensor) -> Iterator[Step]:
-        """The ops that the captured module runs on these inputs, each of which can be run again alone."""
+        """Yield the ops that the captured module runs on these inputs; each can run again alone."""
         real = [torch.view_as_real(x) if x.is_complex() else x for x in inputs]
         return torch_steps(self.conversion.graph, real)
 
     def keras_steps(self, *inputs: Any) -> Iterator[Step]:
-        """The calls of the Keras model on inputs in PyTorch's order, each of which can be run again alone."""
-        stored = [p.from_torch(x) for p, x in zip(self.inputs, inputs, strict=True)]
-        tensors = [keras.ops.convert_to_tensor(array) for array in stored]
+        """Yield the calls that the Keras model makes on these inputs; each can run again alone.
+
+        The inputs are in PyTorch's order.
+        """
+        tensors = [keras.ops.convert_to_tensor(array) for array in self._store(inputs)]
         return keras_steps(self.conversion.lowered.graph, self.layers, tensors)
 
     def verify(self, probes: Sequence[str] | None = None) -> Verification:
@@ -106,14 +120,15 @@ class Converted:
         return self.verification
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to a `.keras` file; a file that stood there is replaced only by a complete one.
+        """Write the model to a `.keras` file.
 
+        A file that stood there is replaced only by a complete one.
         Raises OutputError where it cannot be written.
         """
         return save_model(self.model, Path(path))
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """The Keras model's weights as the module's state_dict."""
+        """Return the Keras model's weights as the module's state_dict."""
         return state_dict(self.conversion, self.layers, self.unheld)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -122,3 +137,11 @@ class Converted:
         Raises InputError where names or shapes do not fit.
         """
         self.unheld = load_state_dict(self.conversion, self.layers, state)
+
+
+def _real_shape(tensor: Any) -> tuple[int, ...]:
+    """Return a tensor's shape; complex numbers have a last dimension of two, as in the graph."""
+    shape = tuple(tensor.shape)
+    if "complex" in str(tensor.dtype):
+        return (*shape, 2)
+    return shape

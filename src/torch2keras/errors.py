@@ -21,8 +21,8 @@ LABEL_WIDTH = 8
 class Torch2KerasError(Exception):
     """Base of every error of this package.
 
-    A message is a headline and labelled rows: what happened, where, with which shapes, what to do next.
-    `rows` are (label, text) pairs; a row whose text is empty is left out.
+    A message is a headline and labelled rows: what happened, where, with which shapes, what to do
+    next. `rows` are (label, text) pairs; a row whose text is empty is left out.
     """
 
     def __init__(self, headline: str, rows: Iterable[tuple[str, str]] = ()) -> None:

@@ -1,4 +1,4 @@
-"""inspect: what a conversion will do, before it does it; no weight is copied and no Keras model is built."""
+"""What a conversion will do, before a weight is copied or a Keras model is built."""
 
 from __future__ import annotations
 
@@ -90,10 +90,13 @@ def inspect(
     kwargs: Mapping[str, Any] | None = None,
     **options: Unpack[RequestOptions],
 ) -> Inspection:
-    """Say what `convert` with these arguments would make of each op, what it refuses and where; copy no weight.
+    """Say what `convert` with these arguments would make of each op, and what it would refuse.
 
-    Raises InputError for a module or inputs that cannot be used, CaptureError where torch.export cannot take the
-    module, UnsupportedOpError for control flow. Refused ops are not raised: they stand in the result.
+    No weight is copied and no Keras model is built.
+
+    Raises InputError for a module or inputs that cannot be used, CaptureError where torch.export
+    cannot take the module, UnsupportedOpError for control flow. Refused ops are not raised: they
+    stand in the result.
     """
     with unchanged():
         survey = Survey()
@@ -155,7 +158,7 @@ def _reason(error: Torch2KerasError) -> str:
 
 
 def inspection_text(inspection: Inspection) -> str:
-    """Return the page: ports, ops, parameters, transposes, memory, notes, and the refusals at its end."""
+    """Return the page: ports, ops, parameters, transposes, memory, notes and the refusals."""
     ports = [*ports_text("inputs", inspection.inputs), *ports_text("outputs", inspection.outputs)]
     facts = [
         *labelled("parameters", counts_text(inspection.parameters)),

@@ -1,6 +1,7 @@
 """The pipeline: every stage of a conversion with its passes, in the order in which they run.
 
-    nn.Module -> ExportedProgram -> fx graph -> Graph (typed IR) -> LayoutPlan -> KerasGraph -> keras.Model
+    nn.Module -> ExportedProgram -> fx graph -> Graph (the typed IR) with its LayoutPlan
+              -> KerasGraph -> keras.Model
 
 `convert` runs all stages; `inspection.inspect` stops before a model is built.
 """
@@ -51,12 +52,13 @@ from torch2keras.workarounds.triton_import import load_exporter
 class Work:
     """One conversion under way: what is asked for, and what each pass has made so far.
 
-    A pass sets one field and reads those of the passes before it; to read one too early is an AttributeError.
+    A pass sets one field and reads those of the passes before it; to read one too early is an
+    AttributeError.
     """
 
     request: Request
     survey: Survey | None = None
-    """Notes refused ops where the conversion is only looked at; without it the first one is raised."""
+    """Notes refused ops where the module is only looked at; without it they are raised."""
     fixed_because: str = ""
     """Why every size is fixed to the example's; empty where they are dynamic as far as possible."""
 
@@ -84,7 +86,7 @@ class Work:
 
     @property
     def may_fix_sizes(self) -> bool:
-        """Whether a size of the captured module is dynamic without the caller having asked for it."""
+        """Whether a captured size is dynamic without the caller having asked for it."""
         return self.request.dynamic_shapes is None and self.captured.is_dynamic
 
 
@@ -132,7 +134,10 @@ def rewrite(graph_pass: Callable[[Graph], Graph]) -> Pass:
 
 
 def refuse_unknown_ops(work: Work) -> None:
-    """Raise UnsupportedOpError for all ops without a lowering at once; a survey notes them one by one."""
+    """Raise UnsupportedOpError for all ops without a lowering at once.
+
+    A survey notes them one by one later.
+    """
     if work.survey is None:
         require_lowerings(work.graph)
 
@@ -143,7 +148,7 @@ def name_axes(work: Work) -> None:
 
 
 def choose_layouts(work: Work) -> None:
-    """Choose the order in which each value is stored, with the fewest transposes over the whole graph."""
+    """Choose the order in which each value is stored, for the fewest transposes in all."""
     orders = wanted_orders(work.graph, work.axes, work.request.layout)
     work.plan = assign_layouts(work.graph, work.axes, orders)
 
@@ -191,7 +196,7 @@ TRANSLATION = (Stage.IMPORT, Stage.LAYOUT, Stage.LOWER)
 
 
 def run_stages(work: Work, *stages: Stage) -> Work:
-    """Run the passes of these stages in turn, tell the caller's `progress` each stage, and return the work."""
+    """Run the passes of these stages in turn, tell `progress` each stage, and return the work."""
     for stage in stages:
         work.request.progress(stage)
         for apply_pass in PIPELINE[stage]:
@@ -208,16 +213,17 @@ def convert(
     verify: bool = True,
     **options: Unpack[RequestOptions],
 ) -> Converted:
-    """Convert a PyTorch module to a Keras 3 Functional model of stock layers, channels last, and verify it.
+    """Convert a PyTorch module to a Keras 3 model of stock layers, channels last, and verify it.
 
-    `args` and `kwargs` are an example input in PyTorch's layout; `args` may be one tensor, or a mapping of keywords
-    as a tokenizer gives it. The batch (dimension 0) is dynamic where torch.export can prove it and Keras can express
-    it; other dimensions as `dynamic_shapes` says, in torch.export's own vocabulary.
-    `layout` is "keras" (ports in the order that costs nothing), "torch" (exactly the module's order), or a mapping
-    from port names to orders such as {"x": "n l c"}. With `capture="trace"` all sizes and branches are those of the
-    example, for modules that torch.export refuses; the report says so. `name` is the model's, by default the class
-    of the module. `progress` is called with the name of each stage as it begins.
-    The module comes back as it was given.
+    `args` and `kwargs` are an example input in PyTorch's layout; `args` may be one tensor, or a
+    mapping of keywords as a tokenizer gives it. The batch (dimension 0) is dynamic where
+    torch.export can prove it and Keras can express it; other dimensions as `dynamic_shapes` says,
+    in torch.export's own vocabulary. `layout` is "keras" (ports in the order that costs nothing),
+    "torch" (exactly the module's order), or a mapping from port names to orders such as {"x": "n l
+    c"}. With `capture="trace"` all sizes and branches are those of the example, for modules that
+    torch.export refuses; the report says so. `name` is the model's, by default the class of the
+    module. `progress` is called with the name of each stage as it begins. The module comes back as
+    it was given.
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
@@ -235,7 +241,10 @@ def convert(
 
 
 def convert_with_fixed_sizes(request: Request, refusal: Torch2KerasError) -> Work:
-    """Capture and translate once more with every size as in the example; raise `refusal` if that is no better."""
+    """Capture and translate once more with every size as in the example.
+
+    Raises `refusal` where that is no better.
+    """
     work = Work(request, fixed_because=refusal.headline)
     try:
         return run_stages(work, Stage.CAPTURE, *TRANSLATION, Stage.BUILD)

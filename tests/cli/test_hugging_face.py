@@ -13,7 +13,7 @@ import transformers
 
 from command import command
 from torch2keras.cli.hugging_face import example_shapes, load_hugging_face
-from torch2keras.cli.input_shapes import example_call
+from torch2keras.cli.input_shapes import build_example
 from torch2keras.errors import SourceError, UnsafeFileError
 
 CONFIG = {
@@ -56,7 +56,7 @@ def test_a_config_gives_random_weights(tmp_path: Path, architecture: str | None)
     )
     model = load_hugging_face(str(tmp_path / "config.json"))
     assert type(model).__name__ == (architecture or "BertModel")
-    _, kwargs = example_call(example_shapes(model))
+    _, kwargs = build_example(example_shapes(model))
     assert list(kwargs) == ["input_ids", "attention_mask"]
 
 

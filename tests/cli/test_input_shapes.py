@@ -8,8 +8,8 @@ from torch.export import Dim
 
 from torch2keras.cli.input_shapes import (
     InputShape,
-    dynamic_shapes,
-    example_call,
+    build_dynamic_shapes,
+    build_example,
     parse_plain_shape,
     parse_shape,
 )
@@ -70,7 +70,7 @@ def test_examples_have_the_shapes_and_dtypes_and_are_the_same_each_time():
     shapes = [
         parse_shape(t) for t in ("2,3,5", "2,7:int64", "11:bool", "3:bfloat16", "scalar:float64")
     ]
-    (first, _), (second, _) = example_call(shapes), example_call(shapes)
+    (first, _), (second, _) = build_example(shapes), build_example(shapes)
     assert [(tuple(t.shape), str(t.dtype)) for t in first] == [
         ((2, 3, 5), "torch.float32"),
         ((2, 7), "torch.int64"),
@@ -83,11 +83,11 @@ def test_examples_have_the_shapes_and_dtypes_and_are_the_same_each_time():
 
 
 def test_nothing_named_leaves_the_choice_to_the_capture():
-    assert dynamic_shapes([parse_shape("2,3,5")]) is None
+    assert build_dynamic_shapes([parse_shape("2,3,5")]) is None
 
 
 def test_a_name_makes_a_size_dynamic_and_the_batch_stays_automatic():
-    assert dynamic_shapes([parse_shape("2,3,length=5"), parse_shape("2,7")]) == (
+    assert build_dynamic_shapes([parse_shape("2,3,length=5"), parse_shape("2,7")]) == (
         {0: Dim.AUTO, 2: Dim.DYNAMIC},
         {0: Dim.AUTO},
     )
@@ -95,9 +95,9 @@ def test_a_name_makes_a_size_dynamic_and_the_batch_stays_automatic():
 
 def test_named_inputs_are_keywords():
     shapes = [parse_shape("y:2,l=3"), parse_shape("x:2,5:int64")]
-    args, kwargs = example_call(shapes)
+    args, kwargs = build_example(shapes)
     assert args == ()
     assert [tuple(t.shape) for t in kwargs.values()] == [(2, 3), (2, 5)]
-    assert dynamic_shapes(shapes) == {"y": {0: Dim.AUTO, 1: Dim.DYNAMIC}, "x": {0: Dim.AUTO}}
+    assert build_dynamic_shapes(shapes) == {"y": {0: Dim.AUTO, 1: Dim.DYNAMIC}, "x": {0: Dim.AUTO}}
     with pytest.raises(InputError, match="name them all"):
-        example_call([parse_shape("2,3"), parse_shape("x:2,3")])
+        build_example([parse_shape("2,3"), parse_shape("x:2,3")])

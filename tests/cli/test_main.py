@@ -100,7 +100,7 @@ def test_every_error_has_an_exit_code(error, monkeypatch):
     def fails(*_, **__):
         raise error("it does not work", [("next", "try [something] else")])
 
-    monkeypatch.setattr(cli, "_example", fails)
+    monkeypatch.setattr(cli, "build_call", fails)
     ran = command(*SMALL, "2,3,11", "-q")
     assert ran.code == cli.EXIT_CODES[error]
     assert ran.err == f"{error.__name__}: it does not work\n\n  next     try [something] else\n"
@@ -117,7 +117,7 @@ def test_a_bug_is_not_dressed_up(monkeypatch):
     def fails(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_example", fails)
+    monkeypatch.setattr(cli, "build_call", fails)
     with pytest.raises(ZeroDivisionError):
         command(*SMALL, "2,3,11")
 
@@ -211,7 +211,7 @@ def test_version(monkeypatch, capsys):
 
 
 def test_help_imports_no_framework():
-    code = "import sys, torch2keras.cli; print(sorted({'torch', 'keras', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    code = "import sys, torch2keras.cli.main; print(sorted({'torch', 'keras', 'tensorflow', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 

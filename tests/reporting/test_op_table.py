@@ -10,7 +10,7 @@ import pytest
 
 from torch2keras.declarations.registry import registry
 from torch2keras.errors import InputError
-from torch2keras.reporting.op_table import OpRow, op_details, op_list, op_rows
+from torch2keras.reporting.op_table import OpRow, format_op_details, format_op_list, find_ops
 
 KERAS_NAME = re.compile(r"\bkeras(?:\.\w+)+")
 
@@ -26,8 +26,8 @@ def exists(name: str) -> bool:
 def test_each_name_of_keras_exists_in_keras() -> None:
     texts = [
         *(lowering.summary for lowering in registry.lowerings.values()),
-        op_list(op_rows()),
-        op_details(op_rows()),
+        format_op_list(find_ops()),
+        format_op_details(find_ops()),
     ]
     named = {name for text in texts for name in KERAS_NAME.findall(text)}
     assert len(named) > 100
@@ -40,7 +40,7 @@ def test_a_name_that_keras_lacks_would_be_seen() -> None:
 
 
 def test_each_op_says_what_it_becomes() -> None:
-    assert not [row.op for row in op_rows() if not row.keras or "<" in row.keras]
+    assert not [row.op for row in find_ops() if not row.keras or "<" in row.keras]
 
 
 # op, what it says of Keras
@@ -55,19 +55,19 @@ SAID = [
 
 @pytest.mark.parametrize(("op", "said"), SAID)
 def test_what_an_op_becomes(op: str, said: str) -> None:
-    (row,) = op_rows(op)
+    (row,) = find_ops(op)
     assert row.keras.startswith(said)
 
 
 def test_rows_are_found_by_a_part_of_their_name_and_sorted() -> None:
-    names = [row.op for row in op_rows("conv1d")]
+    names = [row.op for row in find_ops("conv1d")]
     assert "aten.conv1d.default" in names
     assert names == sorted(names)
 
 
 def test_a_name_of_no_op_is_an_error_that_shows_near_ones() -> None:
     with pytest.raises(InputError, match="no supported op is called 'tanhh'") as error:
-        op_rows("tanhh")
+        find_ops("tanhh")
     assert "tanh" in dict(error.value.rows)["close"]
 
 
@@ -76,8 +76,8 @@ def test_a_line_for_each_op_and_a_block_with_what_is_known() -> None:
         OpRow("a.b", "keras.ops.x", "...", "", ""),
         OpRow("a.longer", "Y", "n c -> n c", "n c", "of two"),
     ]
-    assert op_list(rows) == "a.b       ...         keras.ops.x\na.longer  n c -> n c  Y"
-    assert op_details(rows) == (
+    assert format_op_list(rows) == "a.b       ...         keras.ops.x\na.longer  n c -> n c  Y"
+    assert format_op_details(rows) == (
         "a.b\n  Keras   keras.ops.x\n  axes    ...\n\n"
         "a.longer\n  Keras   Y\n  axes    n c -> n c\n  kernel  n c\n  note    of two"
     )

@@ -1,17 +1,23 @@
-"""SOURCE `hf:PATH`: a model of transformers from a folder of its own, or with random weights from a `config.json`.
+"""SOURCE `hf:PATH`: a model of transformers, from a folder or from its `config.json` alone.
 
-Nothing is downloaded, and nothing is unpickled or run that comes with the files: weights are read from safetensors.
+The `config.json` alone gives the architecture with random weights.
+
+Nothing is downloaded, and nothing is unpickled or run that comes with the files: weights are read
+from safetensors.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from torch2keras.cli.input_shapes import InputShape
+from torch2keras.cli.optional_package import import_package
 from torch2keras.errors import SourceError, UnsafeFileError
 
 CONFIG = "config.json"
@@ -20,70 +26,88 @@ CONFIG = "config.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 
-LENGTH = 16
+BATCH = 2
 
 
-SECOND = 16000
-"""Samples of audio: a second at the rate that speech models take."""
+TOKENS = 16
+"""The length of the example text."""
+
+
+SAMPLES = 16000
+"""The length of the example audio: a second at the rate that speech models take."""
+
+
+NAMES_SHOWN = 8
 
 
 def load_hugging_face(path: str) -> nn.Module:
-    """The model that the config names, with the weights that lie beside it.
+    """Return the model that the config names, with the weights that lie beside it.
 
-    Raises SourceError where the path holds no model, or weights for only a part of it; UnsafeFileError where loading
-    it would run code of its own.
+    Raises SourceError where the path holds no model, or weights for only a part of it;
+    UnsafeFileError where loading it would run code of its own.
     """
     place = Path(path).expanduser()
-    folder = place if place.is_dir() else place.parent
-    config_file = place / CONFIG if place.is_dir() else place
+    is_folder = place.is_dir()
+    config_file = place
+    if is_folder:
+        config_file = place / CONFIG
     if not config_file.is_file():
-        raise SourceError(
-            f"hf:{path} is no model: there is no {config_file}",
-            [
-                ("why", "nothing is downloaded: a model is a folder on this machine"),
-                (
-                    "next",
-                    f"name a folder with {CONFIG} and safetensors, or a {CONFIG} alone for random weights",
-                ),
-            ],
-        )
-    if place.is_dir() and not list(folder.glob("*.safetensors")):
-        raise _no_weights(folder)
-    transformers = _transformers(path)
-    config = _config(transformers, config_file)
-    cls = _class(transformers, config, config_file)
-    return _loaded(cls, config, folder) if place.is_dir() else cls(config)  # type: ignore[no-any-return]
+        raise _no_config(path, config_file)
+    if is_folder and not list(place.glob("*.safetensors")):
+        raise _no_weights(place)
+    transformers = _import_transformers(path)
+    config = _read_config(transformers, config_file)
+    model_class = _find_class(transformers, config, config_file)
+    if is_folder:
+        return _load_weights(model_class, config, place)
+    model: nn.Module = model_class(config)
+    return model
 
 
 def example_shapes(module: nn.Module) -> list[InputShape]:
-    """Inputs to convert a model of transformers with, where the user gives none; nothing for other modules.
+    """Return the example inputs of a model of transformers; an empty list for other modules.
 
-    A text of 16 tokens and its mask, an image of the configured size, a second of audio; batch and length are dynamic.
+    A text of 16 tokens and its mask, an image of the configured size, or a second of audio.
+    The batch and the length are dynamic.
     """
     name, config = getattr(module, "main_input_name", ""), getattr(module, "config", None)
     if config is None:
         return []
     if name == "input_ids":
-        both = InputShape((2, LENGTH), (None, "length"), "int64", name)
-        return [both, InputShape(both.sizes, both.names, both.dtype, "attention_mask")]
+        return [_text_shape(name), _text_shape("attention_mask")]
     if name == "pixel_values" and getattr(config, "image_size", None):
-        size = config.image_size
-        height, width = size if isinstance(size, list | tuple) else (size, size)
-        return [
-            InputShape(
-                (2, getattr(config, "num_channels", 3), height, width), (None,) * 4, "float32", name
-            )
-        ]
+        return [_image_shape(name, config)]
     if name == "input_values":
-        return [InputShape((2, SECOND), (None, "length"), "float32", name)]
+        return [InputShape((BATCH, SAMPLES), (None, "length"), "float32", name)]
     return []
 
 
-def _transformers(path: str) -> Any:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from torch2keras.cli.optional_package import package
+def _text_shape(name: str) -> InputShape:
+    return InputShape((BATCH, TOKENS), (None, "length"), "int64", name)
 
-    return package("transformers", "transformers", f"hf:{path}")
+
+def _image_shape(name: str, config: Any) -> InputShape:
+    height = width = config.image_size
+    if isinstance(config.image_size, list | tuple):
+        height, width = config.image_size
+    channels = getattr(config, "num_channels", 3)
+    return InputShape((BATCH, channels, height, width), (None,) * 4, "float32", name)
+
+
+def _import_transformers(path: str) -> Any:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    return import_package("transformers", "transformers", f"hf:{path}")
+
+
+def _no_config(path: str, config_file: Path) -> SourceError:
+    step = f"name a folder with {CONFIG} and safetensors, or a {CONFIG} alone for random weights"
+    return SourceError(
+        f"hf:{path} is no model: there is no {config_file}",
+        [
+            ("why", "nothing is downloaded: a model is a folder on this machine"),
+            ("next", step),
+        ],
+    )
 
 
 def _no_weights(folder: Path) -> SourceError | UnsafeFileError:
@@ -91,72 +115,77 @@ def _no_weights(folder: Path) -> SourceError | UnsafeFileError:
     if not pickled:
         step = f"put model.safetensors beside it, or name {folder / CONFIG} for random weights"
         return SourceError(f"{folder} holds no weights", [("next", step)])
+    step = "save them as safetensors where you trust them: model.save_pretrained(FOLDER)"
     return UnsafeFileError(
         f"the weights of {folder} are pickled: {', '.join(pickled)}",
-        [
-            ("why", "reading a pickle can run any code"),
-            (
-                "next",
-                "save them as safetensors where you trust them: model.save_pretrained(FOLDER)",
-            ),
-        ],
+        [("why", "reading a pickle can run any code"), ("next", step)],
     )
 
 
-def _config(transformers: Any, file: Path) -> Any:
-    """The config. Raises UnsafeFileError where it asks for code that is not transformers' own."""
-    import json
+def _read_config(transformers: Any, file: Path) -> Any:
+    """Return the config of transformers.
 
+    Raises UnsafeFileError where it asks for code that is not transformers' own, SourceError where
+    it is malformed.
+    """
     try:
         written = json.loads(file.read_text(encoding="utf-8"))
         if "auto_map" in written:
-            raise UnsafeFileError(
-                f"{file} asks for code of its own: {', '.join(map(str, written['auto_map'].values()))}",
-                [
-                    (
-                        "next",
-                        "load the model yourself where you trust it, and call torch2keras.convert",
-                    )
-                ],
-            )
+            raise _own_code(file, written["auto_map"].values())
         return transformers.AutoConfig.from_pretrained(
             str(file), local_files_only=True, trust_remote_code=False
         )
     except (ValueError, KeyError, OSError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise SourceError(
-            f"transformers cannot read {file}",
-            [
-                ("python", f"{type(error).__name__}: {error}".partition("\n")[0]),
-                ("next", "mend it there"),
-            ],
+            f"transformers cannot read {file}", [("python", why), ("next", "mend it there")]
         ) from error
 
 
-def _class(transformers: Any, config: Any, file: Path) -> Any:
-    """The class that the config names as the model's architecture, else the bare model of its type."""
-    named = (getattr(config, "architectures", None) or [None])[0]
-    if named is None:
-        try:
-            return transformers.AutoModel._model_mapping[type(config)]  # noqa: SLF001 - no public way to the class
-        except KeyError as error:
-            raise SourceError(
-                f"{file} names no architecture, and transformers has no model of the type {config.model_type!r}",
-                [("next", 'write "architectures": ["BertModel"], for example')],
-            ) from error
-    if not hasattr(transformers, named):
+def _own_code(file: Path, classes: Sequence[Any]) -> UnsafeFileError:
+    step = "load the model yourself where you trust it, and call torch2keras.convert"
+    names = ", ".join(map(str, classes))
+    return UnsafeFileError(f"{file} asks for code of its own: {names}", [("next", step)])
+
+
+def _find_class(transformers: Any, config: Any, file: Path) -> Any:
+    """Return the class of the architecture that the config names.
+
+    Where it names none, it is the bare model of the config's type.
+    Raises SourceError where this transformers has neither.
+    """
+    architectures = getattr(config, "architectures", None)
+    if not architectures:
+        return _bare_class(transformers, config, file)
+    name = architectures[0]
+    if not hasattr(transformers, name):
+        step = "install the version of transformers that the model was made with"
         raise SourceError(
-            f"transformers {transformers.__version__} has no {named}",
-            [
-                ("file", str(file)),
-                ("next", "install the version of transformers that the model was made with"),
-            ],
+            f"transformers {transformers.__version__} has no {name}",
+            [("file", str(file)), ("next", step)],
         )
-    return getattr(transformers, named)
+    return getattr(transformers, name)
 
 
-def _loaded(cls: Any, config: Any, folder: Path) -> Any:
-    """The model with its weights. Raises SourceError where some are missing: they would be random."""
-    model, found = cls.from_pretrained(
+def _bare_class(transformers: Any, config: Any, file: Path) -> Any:
+    classes = transformers.AutoModel._model_mapping  # noqa: SLF001 - no public way to the class
+    try:
+        return classes[type(config)]
+    except KeyError as error:
+        what = f"transformers has no model of the type {config.model_type!r}"
+        raise SourceError(
+            f"{file} names no architecture, and {what}",
+            [("next", 'write "architectures": ["BertModel"], for example')],
+        ) from error
+
+
+def _load_weights(model_class: Any, config: Any, folder: Path) -> nn.Module:
+    """Return the model with its weights.
+
+    Raises SourceError where some are missing: they would be random.
+    """
+    model: nn.Module
+    model, found = model_class.from_pretrained(
         str(folder),
         config=config,
         local_files_only=True,
@@ -165,15 +194,12 @@ def _loaded(cls: Any, config: Any, folder: Path) -> Any:
     )
     missing = sorted(found["missing_keys"])
     if missing:
+        shown = ", ".join(missing[:NAMES_SHOWN])
+        if len(missing) > NAMES_SHOWN:
+            shown += f" and {len(missing) - NAMES_SHOWN} more"
+        step = 'name the architecture that was trained as "architectures" in the config'
         raise SourceError(
-            f"the weights of {folder} are not all that {cls.__name__} has",
-            [
-                (
-                    "missing",
-                    ", ".join(missing[:8])
-                    + (f" and {len(missing) - 8} more" if len(missing) > 8 else ""),
-                ),
-                ("next", 'name the architecture that was trained as "architectures" in the config'),
-            ],
+            f"the weights of {folder} are not all that {model_class.__name__} has",
+            [("missing", shown), ("next", step)],
         )
     return model

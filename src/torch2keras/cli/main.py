@@ -1,18 +1,15 @@
 """The command line.
 
-Exit codes: 0 done, 1 a bug of this package, 2 usage (a wrong SOURCE or input too), 3 refused as unsafe,
-4 unsupported, 5 verification failed, 6 the result cannot be written, 130 interrupted.
+Exit codes: 0 done, 1 a bug of this package, 2 usage (a wrong SOURCE or input too), 3 refused as
+unsafe, 4 unsupported, 5 verification failed, 6 the result cannot be written, 130 interrupted.
 PyTorch and Keras are imported by the commands that need them: `--help` answers at once.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,12 +17,13 @@ from typing import Annotated, Any
 import typer
 
 from torch2keras import errors
-from torch2keras.cli.input_shapes import (
-    InputShape,
-    dynamic_shapes,
-    example_call,
-    parse_plain_shape,
-    parse_shape,
+from torch2keras.cli.input_shapes import parse_plain_shape
+from torch2keras.cli.optional_package import import_keras
+from torch2keras.cli.source_options import (
+    AsJson,
+    SourceOptions,
+    build_call,
+    take_source_options,
 )
 from torch2keras.cli.terminal import (
     error_document,
@@ -33,8 +31,7 @@ from torch2keras.cli.terminal import (
     print_interrupted,
     print_json,
     print_text,
-    stages,
-    stderr_on_failure,
+    show_stages,
 )
 from torch2keras.keras_model.saving import require_writable
 
@@ -48,10 +45,6 @@ EXIT_CODES: dict[type[errors.Torch2KerasError], int] = {
     errors.VerificationError: 5,
     errors.OutputError: 6,
 }
-
-
-WAYS: dict[bool, Any] = {False: "export", True: "trace"}
-"""What `--trace` means to `convert`."""
 
 
 INTERRUPTED = 130
@@ -69,53 +62,8 @@ app = typer.Typer(
 )
 
 
-class Layout(StrEnum):
-    """The order of the model's inputs and outputs."""
-
-    KERAS = "keras"
-    TORCH = "torch"
-
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="package.module:factory, torchvision:NAME, timm:NAME or hf:FOLDER.", show_default=False
-    ),
-]
-
-
-LayoutOption = Annotated[
-    Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")
-]
-
-
-Trace = Annotated[
-    bool,
-    typer.Option(
-        "--trace",
-        help="Fix every size and branch to the example's, where torch.export refuses SOURCE.",
-    ),
-]
-
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, errors too.")]
-
-
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input", "-i", metavar="[PARAMETER:]SHAPE[:DTYPE]",
-        help="An example input in PyTorch's order, once an input: 2,1,1024 or mask:2,77:int64. "
-        "A name makes a size dynamic: 2,1,length=1024. The batch is dynamic by itself.",
-    ),
-]  # fmt: skip
-
-
 def main() -> None:
-    """The console entry."""
+    """Run the command line of this process, and exit with its code."""
     arguments = sys.argv[1:]
     command = typer.main.get_command(app)
     # Typer gives UsageError no public name of its own, but it is what BadParameter is.
@@ -125,9 +73,8 @@ def main() -> None:
     try:
         sys.exit(command.main(args=arguments, prog_name="torch2keras", standalone_mode=False) or 0)
     except usage_error as error:
-        print_json(
-            error_document("UsageError", error.format_message(), {"next": "torch2keras --help"})
-        )
+        rows = {"next": "torch2keras --help"}
+        print_json(error_document("UsageError", error.format_message(), rows))
         sys.exit(USAGE)
 
 
@@ -149,116 +96,58 @@ def common(
 
 
 @app.command("convert")
+@take_source_options
 def convert_command(
-    source: Source,
+    options: SourceOptions,
+    *,
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", metavar="OUT.keras", help="The file to write.", show_default=False
         ),
     ],
-    inputs: Inputs = None,
-    layout: LayoutOption = Layout.KERAS,
-    name: Annotated[
-        str | None, typer.Option(help="The model's name; by default the class of the module.")
-    ] = None,
-    *,
-    trace: Trace = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
     ] = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
 ) -> None:
     """Convert SOURCE to a Keras model, verify it, save it, and print what became of what.
 
-    SOURCE is package.module:factory (called without arguments), torchvision:NAME, timm:NAME, or hf:PATH, a folder of
-    a transformers model or its config.json. For these a text, an image or a second of audio is the example by default.
+    SOURCE is package.module:factory (called without arguments), torchvision:NAME, timm:NAME, or
+    hf:PATH, a folder of a transformers model or its config.json. For these a text, an image or a
+    second of audio is the example by default.
     """
-    with _reported(as_json=as_json), stages(shown=not quiet) as tell:
-        shapes = [parse_shape(text) for text in inputs or ()]
+    with exit_on_error(as_json=options.as_json), show_stages(shown=not options.quiet) as progress:
+        shapes = options.parse_inputs()
         require_writable(output)
-        call = _example(source, shapes, tell)
+        call = build_call(options, shapes, progress)
         from torch2keras import convert
 
-        options: dict[str, Any] = {"layout": layout.value, "capture": WAYS[trace], "progress": tell}
-        converted = convert(**call, **options, name=name, verify=not no_verify)
-        tell("save")
+        converted = convert(**call, verify=not no_verify)
+        progress("save")
         saved = converted.save(output)
-    if as_json:
+    if options.as_json:
         print_json({"saved": str(saved), "report": converted.report.as_dict()})
-    elif not quiet:
+    elif not options.quiet:
         print_text(f"{converted.report}\n\nsaved {saved}")
 
 
-def _example(source: str, shapes: Sequence[InputShape], tell: Any) -> dict[str, Any]:
-    """What convert and inspect take of a SOURCE: the module, an example call of it and its dynamic sizes."""
-    known = source.partition(":")[0] == "hf"
-    if not shapes and not known:
-        raise _no_example(source)
-    tell("load")
-    module = _load(source)
-    if not shapes:
-        from torch2keras.cli.hugging_face import example_shapes
-
-        shapes = example_shapes(module)
-    if not shapes:
-        raise _no_example(source)
-    args, kwargs = example_call(shapes)
-    return {
-        "module": module,
-        "args": args,
-        "kwargs": kwargs,
-        "dynamic_shapes": dynamic_shapes(shapes),
-    }
-
-
-def _load(source: str) -> Any:
-    """The module of a SOURCE, and Keras beside it."""
-    from torch2keras.cli.sources import load_source
-
-    module = load_source(source)
-    _load_keras()
-    return module
-
-
-def _no_example(source: str) -> errors.InputError:
-    return errors.InputError(
-        f"no example input for {source}",
-        [
-            ("why", "sizes are read off an example; it is drawn from N(0, 1), integers are 0 or 1"),
-            (
-                "next",
-                "give its shape in PyTorch's order, once an input: -i 2,3,224,224 or -i 2,77:int64",
-            ),
-        ],
-    )
-
-
 @app.command("inspect")
-def inspect_command(
-    source: Source,
-    inputs: Inputs = None,
-    layout: LayoutOption = Layout.KERAS,
-    *,
-    trace: Trace = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what convert would make of each op of SOURCE, and what it refuses, before any weight is copied.
+@take_source_options
+def inspect_command(options: SourceOptions) -> None:
+    """Show what convert would make of each op of SOURCE, and what it refuses; copy no weight.
 
     Exits with 4 where an op is refused.
     """
-    with _reported(as_json=as_json), stages(shown=not quiet) as tell:
-        call = _example(source, [parse_shape(text) for text in inputs or ()], tell)
+    with exit_on_error(as_json=options.as_json), show_stages(shown=not options.quiet) as progress:
+        call = build_call(options, options.parse_inputs(), progress)
         from torch2keras import inspect
 
-        found = inspect(**call, layout=layout.value, capture=WAYS[trace], progress=tell)
-    if as_json:
-        print_json(found.as_dict())
+        inspection = inspect(**call)
+    if options.as_json:
+        print_json(inspection.as_dict())
     else:
-        print_text(str(found))
-    if not found.ok:
+        print_text(str(inspection))
+    if not inspection.ok:
         raise typer.Exit(EXIT_CODES[errors.UnsupportedOpError])
 
 
@@ -280,13 +169,15 @@ def explain_command(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show the Keras code for one PyTorch layer, with a reason for each argument and the measured difference.
+    """Show the Keras code for one PyTorch layer, why so, and the measured difference.
 
     The layer's text is parsed, never evaluated.
     """
-    with _reported(as_json=as_json):
-        sizes = parse_plain_shape(shape) if shape else None
-        _load_keras()
+    with exit_on_error(as_json=as_json):
+        sizes = None
+        if shape:
+            sizes = parse_plain_shape(shape)
+        import_keras()
         from torch2keras.explanation.explain import explain_text
 
         explanation = explain_text(layer, sizes)
@@ -305,38 +196,21 @@ def ops_command(
     as_json: AsJson = False,
 ) -> None:
     """List the supported ops: what each becomes, and which of its axes are the same."""
-    with _reported(as_json=as_json):
-        _load_keras()
-        from torch2keras.reporting.op_table import op_details, op_list, op_rows
+    with exit_on_error(as_json=as_json):
+        import_keras()
+        from torch2keras.reporting.op_table import find_ops, format_op_details, format_op_list
 
-        rows = op_rows(name)
+        rows = find_ops(name)
     if as_json:
         print_json({"ops": [row.as_dict() for row in rows]})
+    elif name:
+        print_text(format_op_details(rows))
     else:
-        print_text(op_details(rows) if name else op_list(rows))
-
-
-def _load_keras() -> None:
-    """Import Keras. Raises InputError where its backend is not installed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        with stderr_on_failure():
-            import keras  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise errors.InputError(
-            f"Keras cannot start: there is no module {error.name!r}",
-            [
-                (
-                    "next",
-                    "pip install 'torch2keras[tensorflow]', or set KERAS_BACKEND to a backend that is installed",
-                )
-            ],
-        ) from error
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        print_text(format_op_list(rows))
 
 
 @contextmanager
-def _reported(*, as_json: bool) -> Iterator[None]:
+def exit_on_error(*, as_json: bool) -> Iterator[None]:
     """Turn an error of this package, or Ctrl-C, into its message and exit code."""
     try:
         yield

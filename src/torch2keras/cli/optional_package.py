@@ -1,16 +1,19 @@
-"""Packages that are needed only by some commands."""
+"""Packages that only some commands need, imported when they are."""
 
 from __future__ import annotations
 
 import importlib
+import logging
+import os
 from typing import Any
 
-from torch2keras.errors import SourceError
+from torch2keras.cli.terminal import show_stderr_on_failure
+from torch2keras.errors import InputError, SourceError
 from torch2keras.workarounds.triton_import import load_exporter
 
 
-def package(module: str, distribution: str, source: str) -> Any:
-    """A module of another package. Raises SourceError where it is not installed."""
+def import_package(module: str, distribution: str, source: str) -> Any:
+    """Return a module of another package. Raises SourceError where the package is not installed."""
     load_exporter()
     try:
         return importlib.import_module(module)
@@ -21,3 +24,20 @@ def package(module: str, distribution: str, source: str) -> Any:
             f"{source} needs the package {distribution}, which is not installed",
             [("next", f"pip install {distribution}")],
         ) from error
+
+
+def import_keras() -> None:
+    """Import Keras quietly. Raises InputError where its backend is not installed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with show_stderr_on_failure():
+            import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        step = (
+            "pip install 'torch2keras[tensorflow]', "
+            "or set KERAS_BACKEND to a backend that is installed"
+        )
+        raise InputError(
+            f"Keras cannot start: there is no module {error.name!r}", [("next", step)]
+        ) from error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -1,4 +1,7 @@
-"""What the command line prints: results on stdout, stages and errors on stderr; with --json one document on stdout."""
+"""What the command line prints: results on stdout, stages and errors on stderr.
+
+With --json one document is printed on stdout, for errors too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,28 +17,28 @@ from rich.console import Console
 from rich.text import Text
 
 from torch2keras.errors import Torch2KerasError
-from torch2keras.runtime.progress import Stage
+from torch2keras.runtime.progress import Progress, Stage, silent
 
 INTERRUPTED = "interrupted; nothing was written"
 
 
 def print_text(text: str) -> None:
-    """A result, as it is."""
+    """Print a result as it is."""
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """A result as the one JSON document."""
+    """Print a result as the one JSON document."""
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def error_document(kind: str, message: str, rows: Mapping[str, str]) -> dict[str, Any]:
-    """An error as JSON."""
+    """Return an error as it is printed with --json."""
     return {"error": {"type": kind, "message": message, "rows": dict(rows)}}
 
 
 def print_error(error: Torch2KerasError, *, as_json: bool) -> None:
-    """An error of this package: its message on stderr, or as the one JSON document on stdout."""
+    """Print an error of this package on stderr, or as the one JSON document on stdout."""
     kind = type(error).__name__
     if as_json:
         print_json(error_document(kind, error.headline, dict(error.rows)))
@@ -50,7 +53,7 @@ def print_error(error: Torch2KerasError, *, as_json: bool) -> None:
 
 
 def print_interrupted(*, as_json: bool) -> None:
-    """Ctrl-C."""
+    """Print that Ctrl-C ended the command."""
     if as_json:
         print_json(error_document("KeyboardInterrupt", INTERRUPTED, {}))
     else:
@@ -58,10 +61,11 @@ def print_interrupted(*, as_json: bool) -> None:
 
 
 @contextmanager
-def stderr_on_failure() -> Iterator[None]:
+def show_stderr_on_failure() -> Iterator[None]:
     """Hold stderr back, and show it only where the body raises.
 
-    TensorFlow's C++ reports at import that there is no GPU, before any of its settings for that is read.
+    TensorFlow's C++ reports at import that there is no GPU, before any of its settings for that is
+    read.
     """
     sys.stderr.flush()
     own = os.dup(2)
@@ -79,33 +83,36 @@ def stderr_on_failure() -> Iterator[None]:
 
 
 @contextmanager
-def stages(*, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A function to be told each stage as it begins: a bar where stderr is a terminal, else a line a stage."""
+def show_stages(*, shown: bool) -> Iterator[Progress]:
+    """Give a function to be told each stage as it begins.
+
+    It draws a bar where stderr is a terminal, and prints a line for each stage elsewhere.
+    """
     console = Console(stderr=True, highlight=False)
     if not shown:
-        yield lambda _: None
+        yield silent
     elif not console.is_terminal:
         yield lambda stage: console.print(f"{stage} ...")
     else:
-        with _bar(console) as tell:
-            yield tell
+        with _show_bar(console) as progress:
+            yield progress
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Callable[[str], None]]:
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _show_bar(console: Console) -> Iterator[Progress]:
+    from rich import progress as bars
 
     columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<8}"),
-        BarColumn(),
-        TimeElapsedColumn(),
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description:<8}"),
+        bars.BarColumn(),
+        bars.TimeElapsedColumn(),
     )
     order = ("load", *Stage, "save")
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(order))
+    with bars.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=len(order))
 
-        def tell(stage: str) -> None:
-            progress.update(task, description=stage, completed=order.index(stage))
+        def advance(stage: str) -> None:
+            bar.update(task, description=stage, completed=order.index(stage))
 
-        yield tell
+        yield advance

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from torch2keras.errors import OutputError
+
+if TYPE_CHECKING:  # the command line asks whether it may write before Keras is there
+    import keras
 
 
 def save_model(model: keras.Model, path: Path) -> Path:

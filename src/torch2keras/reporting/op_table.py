@@ -35,7 +35,7 @@ class OpRow:
         return dataclasses.asdict(self)
 
 
-def op_rows(name: str = "") -> tuple[OpRow, ...]:
+def find_ops(name: str = "") -> tuple[OpRow, ...]:
     """All ops whose name contains `name`, sorted. Raises InputError where there is none."""
     rows = [
         OpRow(str(op), "nothing", "", "", f"{note}, no data moves")
@@ -54,7 +54,7 @@ def op_rows(name: str = "") -> tuple[OpRow, ...]:
     return found
 
 
-def op_list(rows: Sequence[OpRow]) -> str:
+def format_op_list(rows: Sequence[OpRow]) -> str:
     """One line an op, so that grep finds all of it."""
     widths = [max(len(row.op) for row in rows), max(len(row.axes) for row in rows)]
     return "\n".join(
@@ -62,7 +62,7 @@ def op_list(rows: Sequence[OpRow]) -> str:
     )
 
 
-def op_details(rows: Sequence[OpRow]) -> str:
+def format_op_details(rows: Sequence[OpRow]) -> str:
     """A block an op, with all that is known of it."""
     return "\n\n".join("\n".join(_block(row)) for row in rows)
 

@@ -1,0 +1,100 @@
+"""What `convert` and `inspect` both ask, and the call that comes of it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+import typer
+from torch.export import Dim
+
+from command import NETS
+from torch2keras.cli.input_shapes import parse_shape
+from torch2keras.cli.main import app
+from torch2keras.cli.source_options import (
+    Layout,
+    SourceOptions,
+    build_call,
+    take_source_options,
+)
+from torch2keras.errors import InputError
+
+SHARED = {"source", "inputs", "layout", "name", "trace", "quiet", "as_json"}
+
+
+@pytest.fixture(autouse=True)
+def nets(tmp_path, monkeypatch):
+    (tmp_path / "t2k_option_nets.py").write_text(NETS)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_both_commands_have_every_shared_option():
+    commands = typer.main.get_command(app).commands
+    for name, own in (("convert", {"output", "no_verify"}), ("inspect", set())):
+        found = {parameter.name for parameter in commands[name].params}
+        assert found - {"help"} == SHARED | own
+
+
+def test_a_command_gets_the_shared_options_in_one_piece():
+    @take_source_options
+    def command(options: SourceOptions, *, extra: int) -> None:
+        taken.append((options, extra))
+
+    taken: list[tuple[SourceOptions, int]] = []
+    assert set(inspect.signature(command).parameters) == SHARED | {"extra"}
+    command(
+        source="a:b",
+        inputs=None,
+        layout=Layout.TORCH,
+        name=None,
+        trace=True,
+        quiet=False,
+        as_json=True,
+        extra=7,
+    )
+    assert taken == [(SourceOptions("a:b", layout=Layout.TORCH, trace=True, as_json=True), 7)]
+
+
+def test_inputs_are_parsed_in_their_order():
+    options = SourceOptions("a:b", ["2,3", "mask:5:int64"])
+    assert options.parse_inputs() == [parse_shape("2,3"), parse_shape("mask:5:int64")]
+    assert SourceOptions("a:b").parse_inputs() == []
+
+
+def test_the_call_has_the_module_its_example_and_the_options():
+    told: list[str] = []
+    options = SourceOptions("t2k_option_nets:Small", ["2,3,length=11"], Layout.TORCH, "tiny")
+    call = build_call(options, options.parse_inputs(), told.append)
+    assert type(call["module"]).__name__ == "Small"
+    assert [tuple(x.shape) for x in call["args"]] == [(2, 3, 11)]
+    assert call["dynamic_shapes"] == ({0: Dim.AUTO, 2: Dim.DYNAMIC},)
+    rest = ("kwargs", "layout", "capture", "name")
+    assert [call[key] for key in rest] == [{}, "torch", "export", "tiny"]
+    assert told == ["load"]
+    traced = SourceOptions("t2k_option_nets:Small", ["2,3,11"], trace=True)
+    assert build_call(traced, traced.parse_inputs(), told.append)["capture"] == "trace"
+
+
+def test_without_an_example_nothing_is_loaded():
+    told: list[str] = []
+    with pytest.raises(InputError, match="no example input for t2k_option_nets:Small"):
+        build_call(SourceOptions("t2k_option_nets:Small"), [], told.append)
+    assert told == []
+
+
+def test_a_transformer_has_an_example_of_its_own(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(
+        vocab_size=11,
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=13,
+        architectures=["BertModel"],
+    )
+    config.save_pretrained(tmp_path)
+    options = SourceOptions(f"hf:{tmp_path / 'config.json'}")
+    call = build_call(options, [], lambda stage: None)
+    assert sorted(call["kwargs"]) == ["attention_mask", "input_ids"]
+    assert call["kwargs"]["input_ids"].dtype == torch.int64

@@ -1,0 +1,87 @@
+"""What goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+
+import pytest
+from rich.console import Console
+
+from torch2keras.cli import terminal
+from torch2keras.errors import InputError
+
+ERROR = InputError("no [example] input", [("next", "give one")])
+
+
+def test_text_ends_with_one_line_break(capsys):
+    terminal.print_text("a page\n\n")
+    assert capsys.readouterr().out == "a page\n"
+
+
+def test_json_is_one_document_without_nan(capsys):
+    terminal.print_json({"a": [1, None]})
+    assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        terminal.print_json({"a": float("nan")})
+
+
+def test_an_error_is_text_on_stderr_and_a_document_on_stdout(capsys):
+    terminal.print_error(ERROR, as_json=False)
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == (
+        "",
+        "InputError: no [example] input\n\n  next     give one\n",
+    )
+    terminal.print_error(ERROR, as_json=True)
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert json.loads(shown.out) == {
+        "error": {
+            "type": "InputError",
+            "message": "no [example] input",
+            "rows": {"next": "give one"},
+        }
+    }
+
+
+def test_an_interruption_is_told_both_ways(capsys):
+    terminal.print_interrupted(as_json=False)
+    assert capsys.readouterr().err == "interrupted; nothing was written\n"
+    terminal.print_interrupted(as_json=True)
+    assert json.loads(capsys.readouterr().out)["error"]["type"] == "KeyboardInterrupt"
+
+
+def test_stderr_is_dropped_unless_the_body_raises(capfd):
+    with terminal.show_stderr_on_failure():
+        os.write(2, b"noise")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(RuntimeError), terminal.show_stderr_on_failure():
+        os.write(2, b"why it fails")
+        raise RuntimeError
+    assert capfd.readouterr().err == "why it fails"
+    os.write(2, b"again itself")
+    assert capfd.readouterr().err == "again itself"
+
+
+def test_stages_are_lines_where_stderr_is_no_terminal(capsys):
+    with terminal.show_stages(shown=True) as progress:
+        progress("load")
+        progress("capture")
+    assert capsys.readouterr().err == "load ...\ncapture ...\n"
+    with terminal.show_stages(shown=False) as progress:
+        progress("load")
+    assert capsys.readouterr().err == ""
+
+
+def test_stages_are_a_bar_on_a_terminal(capsys, monkeypatch):
+    def console(**options):
+        return Console(file=sys.stderr, force_terminal=True, width=60, highlight=False)
+
+    monkeypatch.setattr(terminal, "Console", console)
+    with terminal.show_stages(shown=True) as progress:
+        for stage in ("load", "capture", "save"):
+            progress(stage)
+    assert "save" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)

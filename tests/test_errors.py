@@ -1,0 +1,51 @@
+"""How a message of an error is laid out."""
+
+from __future__ import annotations
+
+import pytest
+
+from torch2keras import errors
+
+
+def test_a_headline_alone_is_the_message():
+    error = errors.InputError("the module has no inputs")
+    assert str(error) == error.message == "the module has no inputs"
+    assert error.rows == ()
+
+
+def test_rows_stand_below_the_headline_and_their_lines_in_one_column():
+    rows = [("module", "head (Linear)"), ("problems", "a: missing\nb: unknown")]
+    error = errors.InputError("the state_dict does not fit", rows)
+    assert str(error) == (
+        "the state_dict does not fit\n"
+        "\n"
+        "  module   head (Linear)\n"
+        "  problems a: missing\n"
+        "           b: unknown"
+    )
+
+
+def test_empty_rows_are_left_out():
+    error = errors.CaptureError("it fails", [("why", ""), ("next", "try again")])
+    assert error.rows == (("next", "try again"),)
+    assert str(errors.CaptureError("it fails", [("why", "")])) == "it fails"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "InputError",
+        "CaptureError",
+        "UnsupportedOpError",
+        "LoweringError",
+        "VerificationError",
+        "SourceError",
+        "OutputError",
+        "UnsafeFileError",
+    ],
+)
+def test_each_error_is_caught_by_the_common_base(name):
+    error_class = getattr(errors, name)
+    with pytest.raises(errors.Torch2KerasError, match="it fails"):
+        raise error_class("it fails", [("next", "try again")])
+    assert name in (errors.__doc__ or "")
