@@ -22,7 +22,6 @@ from torch2keras.keras_model.build import single
 from torch2keras.keras_model.recurrent_graphs import as_graph
 from torch2keras.keras_model.saving import save_model
 from torch2keras.reporting.report import Report, make_report
-from torch2keras.runtime.arrays import to_numpy
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
 
@@ -91,7 +90,7 @@ class Converted:
         if not isinstance(results, list | tuple):
             results = [results]
         pairs = zip(self.outputs, results, strict=True)
-        return [port.to_torch(to_numpy(result)) for port, result in pairs]
+        return [port.to_torch(result) for port, result in pairs]
 
     def _store(self, tensors: Sequence[Any]) -> list[Any]:
         """Return inputs in PyTorch's order as the Keras model takes them."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import torch2keras as t2k
-from torch2keras.capture.module_call import WITHOUT_CACHE, module_call
+from torch2keras.capture.module_call import WITHOUT_CACHE, to_module_call
 
 
 @dataclass
@@ -50,7 +50,7 @@ IDS = torch.tensor([[1, 2, 3], [4, 5, 6]])
 
 
 def test_one_tensor_is_the_only_argument() -> None:
-    assert module_call(nn.ReLU(), IDS, None).args == (IDS,)
+    assert to_module_call(nn.ReLU(), IDS, None).args == (IDS,)
     converted = t2k.convert(nn.Conv1d(3, 5, 3), torch.randn(2, 3, 11))
     assert converted.outputs[0].torch_shape[1:] == (5, 9)
 
@@ -72,5 +72,5 @@ def test_nobody_asks_for_a_cache(config: Any) -> None:
 
 
 def test_a_cache_that_is_not_made() -> None:
-    assert module_call(Decoder(Config(use_cache=False)), {"ids": IDS}, None).notes == ()
-    assert module_call(nn.ReLU(), (IDS,), None).notes == ()
+    assert to_module_call(Decoder(Config(use_cache=False)), {"ids": IDS}, None).notes == ()
+    assert to_module_call(nn.ReLU(), (IDS,), None).notes == ()

@@ -35,7 +35,7 @@ def split(module: nn.Module) -> dict[str, Tensor] | None:
     """The parts of the one folded weight, trained to 0, 1, 2 and so on, by the parameters' names."""
     graph = t2k.convert(module, torch.randn(2, 3)).conversion.lowered.graph
     (weight,) = [w for _, _, w in graph.weights() if w.constant.recipe is not None]
-    values = torch.arange(weight.tensor().numel(), dtype=torch.float32).reshape(weight.shape)
+    values = torch.arange(weight.values().numel(), dtype=torch.float32).reshape(weight.shape)
     parts = split_weight(weight, values, graph)
     return None if parts is None else {source.paths[0]: part for source, part in parts}
 

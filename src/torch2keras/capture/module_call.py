@@ -37,7 +37,7 @@ class ModuleCall:
     notes: tuple[str, ...] = ()
 
 
-def module_call(module: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> ModuleCall:
+def to_module_call(module: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> ModuleCall:
     """The call that `convert(module, args, kwargs)` means.
 
     `args` may be one tensor, or a mapping of keywords as tokenizers give it. A transformers model that would give the

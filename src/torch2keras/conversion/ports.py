@@ -12,7 +12,7 @@ from torch2keras.graph.symbolic import static
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.port_orders import letters
 from torch2keras.layout.storage import Form
-from torch2keras.runtime.arrays import as_numpy, as_parts
+from torch2keras.runtime.arrays import as_real, to_numpy
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Port:
 
     def from_torch(self, array: Any) -> np.ndarray:
         """Return an array or tensor in PyTorch's order as the Keras model takes it."""
-        stored = as_parts(as_numpy(array)).transpose(self.permutation)
+        stored = as_real(to_numpy(array)).transpose(self.permutation)
         return np.asarray(stored, order="C")
 
     def to_torch(self, array: Any) -> np.ndarray:
         """Return what the Keras model gives in PyTorch's order."""
         inverse = [self.permutation.index(dim) for dim in range(len(self.permutation))]
-        ours = np.asarray(as_numpy(array).transpose(inverse), order="C")
+        ours = np.asarray(to_numpy(array).transpose(inverse), order="C")
         if not self.is_complex:
             return ours
         return ours.view(np.result_type(ours.dtype, np.complex64))[..., 0]

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypedDict, TypeVar
 
 from torch import nn
 
-from torch2keras.capture.module_call import module_call
+from torch2keras.capture.module_call import to_module_call
 from torch2keras.errors import InputError
-from torch2keras.runtime.progress import Progress, silent
+from torch2keras.runtime.progress import Progress, ignore_stage
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ def build_request(
     layout: str | Mapping[str, str] = "keras",
     capture: Literal["export", "trace"] = "export",
     name: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = ignore_stage,
 ) -> Request:
     """Return what these arguments of `convert` or `inspect` ask for.
 
@@ -72,7 +72,7 @@ def build_request(
                 ("next", "leave one of them out"),
             ],
         )
-    call = module_call(module, args, kwargs)
+    call = to_module_call(module, args, kwargs)
     return Request(
         module,
         call.args,

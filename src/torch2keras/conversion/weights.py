@@ -16,7 +16,7 @@ from torch2keras.graph.interpreter import recompute
 from torch2keras.graph.ir import Constant
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.layers import variable
-from torch2keras.runtime.arrays import as_numpy, to_numpy
+from torch2keras.runtime.arrays import to_numpy
 
 Layers = Mapping[str, keras.Layer]
 """The model's layers by name."""
@@ -94,7 +94,7 @@ def load_state_dict(conversion: Conversion, layers: Layers, state: Mapping[str, 
     _require_same_constants(conversion, tensors)
     held = set[str]()
     for call, attribute, weight in conversion.lowered.graph.weights():
-        values = as_numpy(_compute_values(weight, tensors))
+        values = to_numpy(_compute_values(weight, tensors))
         variable(layers[call.name], attribute).assign(values)
         held.update(weight.constant.paths)
     return {name: tensor.detach().clone() for name, tensor in tensors.items() if name not in held}

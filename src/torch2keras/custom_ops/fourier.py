@@ -54,4 +54,4 @@ for schema, function, shapes in (
     torch.library.register_fake(f"torch2keras::{function.__name__}", shapes, lib=LIBRARY)
 
 
-pairs = torch.ops.torch2keras
+fourier_ops = torch.ops.torch2keras

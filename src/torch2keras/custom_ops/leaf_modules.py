@@ -24,7 +24,7 @@ from torch.func import functional_call
 from torch2keras.custom_ops.library import library
 from torch2keras.errors import InputError
 
-MODULE = "module"
+MODULE_PARAMETER = "module"
 """The converter's parameter that is given the module itself."""
 
 
@@ -42,7 +42,7 @@ class Leaf:
 LEAVES: dict[type[nn.Module], Leaf] = {}
 
 
-called_modules: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
+modules_by_id: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
 """The modules that ops in graphs name."""
 
 
@@ -50,7 +50,7 @@ def define_op(cls: str, operands: list[str], outputs: int) -> torch._ops.OpOverl
     """A new op of these operands."""
     name = next(n for n in _numbered(f"leaf_{cls}") if not hasattr(torch.ops.torch2keras, n))
     results = ", ".join(["Tensor"] * outputs)
-    schema = f"{name}({''.join(f'Tensor? {o}, ' for o in operands)}str {MODULE}) -> ({results})"
+    schema = f"{name}({''.join(f'Tensor? {o}, ' for o in operands)}str {MODULE_PARAMETER}) -> ({results})"
     library.define(schema, tags=torch.Tag.pt2_compliant_tag)  # type: ignore[no-untyped-call]
     library.impl(name, _compute, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
     torch.library.register_fake(f"torch2keras::{name}", _shapes, lib=library)
@@ -65,7 +65,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _compute(*operands: Any) -> Any:
     """The module's own forward, on these inputs and weights."""
-    module = called_modules[operands[-1]]
+    module = modules_by_id[operands[-1]]
     own = LEAVES[type(module)]
     inputs = dict(zip(own.inputs, operands, strict=False))
     weights = dict(zip(own.weights, operands[len(inputs) : -1], strict=True))
@@ -75,7 +75,7 @@ def _compute(*operands: Any) -> Any:
 
 def _shapes(*operands: Any) -> Any:
     """The fake kernel."""
-    module = called_modules[operands[-1]]
+    module = modules_by_id[operands[-1]]
     own = LEAVES[type(module)]
     if own.fake is not None:
         return own.fake(module, *operands[: len(own.inputs)])
@@ -149,7 +149,7 @@ def whole_leaves(module: nn.Module) -> Iterator[None]:
     found = [part for part in module.modules() if type(part) in LEAVES]
     try:
         for part in found:
-            called_modules[str(id(part))] = part
+            modules_by_id[str(id(part))] = part
             part.forward = functools.partial(_as_op, part)
         yield
     finally:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from torch2keras.custom_ops.library import library
 
-STATES: Mapping[str, int] = {"lstm": 2, "gru": 1, "rnn_tanh": 1, "rnn_relu": 1}
+STATE_COUNTS: Mapping[str, int] = {"lstm": 2, "gru": 1, "rnn_tanh": 1, "rnn_relu": 1}
 """How many states each kind of layer has; the kinds are called as PyTorch's functions."""
 
 
@@ -45,7 +45,7 @@ def shapes(
     """The fake kernel: results of the right shapes, at any length."""
     n, t, _ = input.shape
     units, directions = recurrent_kernels[0].shape[1], len(kernels)
-    last = [input.new_empty(n, units) for _ in range(directions * STATES[kind])]
+    last = [input.new_empty(n, units) for _ in range(directions * STATE_COUNTS[kind])]
     return [input.new_empty(n, t, directions * units), *last]
 
 
@@ -58,7 +58,7 @@ def compute(
     kind: str,
 ) -> list[Tensor]:
     """The layer by PyTorch's own function."""
-    count, directions = STATES[kind], len(kernels)
+    count, directions = STATE_COUNTS[kind], len(kernels)
     zeros = input.new_zeros(directions, input.shape[0], recurrent_kernels[0].shape[1])
     start = [torch.stack(list(states[k::count])) if states else zeros for k in range(count)]
     both = [list(b) if kind == "gru" else [b, torch.zeros_like(b)] for b in biases] or [
@@ -111,7 +111,7 @@ def bias(kind: str, of_input: Tensor, of_state: Tensor) -> Tensor:
     return torch.stack([of_input, of_state]) if kind == "gru" else of_input + of_state
 
 
-PACKED = (
+PACKED_ADVICE = (
     "packed sequences have no Keras form; call the layer on the padded tensor, "
     "and take the steps that you need from its result"
 )
@@ -135,12 +135,12 @@ class Whole(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         if func == torch._pack_padded_sequence:  # noqa: SLF001 - what pack_padded_sequence calls
-            raise PackedError(PACKED)
+            raise PackedError(PACKED_ADVICE)
         kind = next((kind for function, kind in KINDS if func == function), None)
         if kind is None or not _plain(args):
             return func(*args, **(kwargs or {}))
         x, hx, params, _, layers, p, train, bidirectional, batch_first = args
-        states = hx if STATES[kind] > 1 else (hx,)
+        states = hx if STATE_COUNTS[kind] > 1 else (hx,)
         x = x if batch_first else x.transpose(0, 1)
         directions = 2 if bidirectional else 1
         y, *last = stacked(
@@ -150,7 +150,7 @@ class Whole(TorchFunctionMode):
 
 
 KINDS: tuple[tuple[Callable[..., Any], str], ...] = tuple(
-    (getattr(torch, kind), kind) for kind in STATES
+    (getattr(torch, kind), kind) for kind in STATE_COUNTS
 )
 
 

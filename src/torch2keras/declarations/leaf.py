@@ -9,7 +9,13 @@ from typing import Any
 
 from torch import nn
 
-from torch2keras.custom_ops.leaf_modules import LEAVES, MODULE, Leaf, called_modules, define_op
+from torch2keras.custom_ops.leaf_modules import (
+    LEAVES,
+    MODULE_PARAMETER,
+    Leaf,
+    define_op,
+    modules_by_id,
+)
 from torch2keras.declarations.registry import Converter, Declaration, lowering
 
 
@@ -41,7 +47,7 @@ def leaf(
 
         @functools.wraps(convert)
         def of_module(*args: Any, **names: Any) -> Any:
-            return convert(*args[:-1], called_modules[args[-1]], **names)
+            return convert(*args[:-1], modules_by_id[args[-1]], **names)
 
         lowering(made.op, axes=axes, torch=torch, keras=keras)(of_module)
         return convert
@@ -58,10 +64,10 @@ def _operands(cls: type[nn.Module], convert: Converter) -> tuple[tuple[str, ...]
     ]
     forward = list(inspect.signature(cls.forward).parameters)[1:]
     inputs = tuple(name for name in own if name in forward)
-    if not inputs or own[: len(inputs)] != list(inputs) or own[-1] != MODULE:
+    if not inputs or own[: len(inputs)] != list(inputs) or own[-1] != MODULE_PARAMETER:
         message = (
             f"{convert.__name__} takes {own}, but a leaf's converter takes parameters of {cls.__name__}.forward "
-            f"({', '.join(forward)}), then the names of weights, then {MODULE!r}"
+            f"({', '.join(forward)}), then the names of weights, then {MODULE_PARAMETER!r}"
         )
         raise TypeError(message)
     return inputs, tuple(own[len(inputs) : -1])

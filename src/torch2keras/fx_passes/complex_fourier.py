@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch._ops import OpOverload
 
-from torch2keras.custom_ops.fourier import pairs
+from torch2keras.custom_ops.fourier import fourier_ops
 from torch2keras.fx_passes.complex_pair import Pair, Rule, pair
 
 aten = torch.ops.aten
@@ -24,7 +24,7 @@ def r2c(x: torch.Tensor, dim: Sequence[int], normalization: int, onesided: bool)
     if not onesided:
         return c2c(pair(x), dim, normalization, True)
     *others, last = dim
-    z = c2c(Pair(*pairs.rfft(x, last)), others, NONE, True)
+    z = c2c(Pair(*fourier_ops.rfft(x, last)), others, NONE, True)
     return _scaled(z, _factor(normalization, [x.shape[d] for d in dim]))
 
 
@@ -32,7 +32,7 @@ def c2c(z: Any, dim: Sequence[int], normalization: int, forward: bool) -> Pair:
     """One dimension after the other; backward is forward with the parts exchanged, before and after."""
     re, im = pair(z) if forward else reversed(pair(z))
     for d in dim:
-        re, im = pairs.fft(re, im, d)
+        re, im = fourier_ops.fft(re, im, d)
     z = Pair(re, im) if forward else Pair(im, re)
     return _scaled(z, _factor(normalization, [re.shape[d] for d in dim]))
 
@@ -42,7 +42,7 @@ def c2r(z: Any, dim: Sequence[int], normalization: int, last_dim_size: Any) -> t
     *others, last = dim
     z = c2c(z, others, NONE, False)
     sizes = [*(z.re.shape[d] for d in others), last_dim_size]
-    x: torch.Tensor = pairs.irfft(z.re, z.im, last, last_dim_size)
+    x: torch.Tensor = fourier_ops.irfft(z.re, z.im, last, last_dim_size)
     if others or normalization != BY_COUNT:  # irfft itself divides by the last of the sizes
         x = x * (_factor(normalization, sizes) * last_dim_size)
     return x

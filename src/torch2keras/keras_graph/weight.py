@@ -21,6 +21,7 @@ from torch2keras.graph.element_moves import (
 )
 from torch2keras.graph.ir import Constant, keras_dtype
 from torch2keras.keras_graph.operand import Operand, insert_ones
+from torch2keras.runtime.arrays import to_numpy
 
 Shape = tuple[int | None, ...]
 
@@ -86,12 +87,8 @@ class Weight(Operand):
 
     def array(self, dtype: str) -> np.ndarray:
         """The values, rounded once to a NumPy dtype; bfloat16 comes as float32."""
-        tensor = self.values().detach().cpu()
-        if tensor.dtype in (torch.bfloat16, torch.float16):
-            tensor = tensor.float()
-        return np.asarray(tensor.numpy(), order="C").astype(
-            "float32" if dtype == "bfloat16" else dtype
-        )
+        kept = "float32" if dtype == "bfloat16" else dtype
+        return np.asarray(to_numpy(self.values()), order="C").astype(kept)
 
     @property
     def key(self) -> tuple[Any, ...]:

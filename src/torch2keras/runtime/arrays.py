@@ -6,31 +6,32 @@ from typing import Any
 
 import keras
 import numpy as np
+import torch
 
 
-def to_numpy(tensor: Any) -> np.ndarray:
-    """A backend tensor as NumPy; bfloat16 as float32."""
-    if keras.backend.standardize_dtype(tensor.dtype) == "bfloat16":
-        tensor = keras.ops.cast(tensor, "float32")
-    return np.asarray(keras.ops.convert_to_numpy(tensor))
+def to_numpy(array: Any) -> np.ndarray:
+    """Return an array, a PyTorch tensor, a Keras variable or a tensor of Keras's backend as a NumPy array.
+
+    bfloat16, which NumPy lacks, becomes float32, which holds it exactly; every other dtype stays. The result may share
+    its memory with `array`.
+    """
+    if isinstance(array, torch.Tensor):
+        tensor = array.detach().cpu().resolve_conj().resolve_neg()
+        if tensor.dtype is torch.bfloat16:
+            tensor = tensor.float()
+        return np.asarray(tensor.numpy())
+    if not isinstance(array, np.ndarray):
+        array = np.asarray(keras.ops.convert_to_numpy(array))
+    if array.dtype.name == "bfloat16":  # of the package ml_dtypes
+        array = array.astype("float32")
+    return array
 
 
-def as_parts(array: np.ndarray) -> np.ndarray:
-    """Complex numbers as real ones, with a last dimension of real and imaginary part."""
-    return np.stack([array.real, array.imag], -1) if np.iscomplexobj(array) else array
+def as_real(array: np.ndarray) -> np.ndarray:
+    """Return complex numbers as pairs of a real and an imaginary part, in a last dimension of 2; others as they are.
 
-
-def as_numpy(array: Any) -> np.ndarray:
-    """A NumPy array, PyTorch tensor or backend tensor as NumPy; bfloat16 as float32."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        array = array.resolve_conj().resolve_neg() if hasattr(array, "resolve_conj") else array
-    if "bfloat16" in str(array.dtype):
-        array = (
-            array.float()
-            if hasattr(array, "float")
-            else array.astype("float32")
-            if hasattr(array, "astype")
-            else array
-        )
-    return np.asarray(array)
+    It is `torch.view_as_real` for arrays, but takes real arrays too.
+    """
+    if not np.iscomplexobj(array):
+        return array
+    return np.stack([array.real, array.imag], -1)

@@ -19,5 +19,5 @@ class Stage(StrEnum):
     VERIFY = "verify"
 
 
-def silent(stage: str) -> None:
-    """Tell nobody."""
+def ignore_stage(stage: str) -> None:
+    """Do nothing when a stage begins: the `Progress` of a caller that gives none."""

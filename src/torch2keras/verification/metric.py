@@ -24,7 +24,7 @@ from typing import Literal
 
 import numpy as np
 
-from torch2keras.runtime.arrays import as_parts
+from torch2keras.runtime.arrays import as_real
 
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 """The distance from 1 to the next number, by the name of the type in which the model runs."""
@@ -80,7 +80,7 @@ def meaning(
     """
     k64, y64 = np.asarray(k64), np.asarray(y64)
     refused = _incomparable("S", k64, y64)
-    k64, y64, y_t = as_parts(k64), as_parts(y64), None if y_t is None else as_parts(np.asarray(y_t))
+    k64, y64, y_t = as_real(k64), as_real(y64), None if y_t is None else as_real(np.asarray(y_t))
     refused = refused or _exact("S", k64, y64, y64) or _misplaced("S", k64, y64)
     if refused is not None:
         return refused
@@ -106,7 +106,7 @@ def numerics(
     refused = _incomparable("N", y_k, y_t) or _incomparable(
         "N", y64, y_t, "the float64 reference has "
     )
-    y_k, y_t, y64 = as_parts(y_k), as_parts(y_t), as_parts(y64)
+    y_k, y_t, y64 = as_real(y_k), as_real(y_t), as_real(y64)
     refused = (
         refused or _exact("N", y_k, y_t, y64) or _misplaced("N", _overflown_as(y_t, y_k, y64), y_t)
     )

@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.capture.example_inputs import nominal_dtype
+from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import leave_undisturbed
 from torch2keras.verification.float64_torch import Journal, Shadowing, float64_arithmetic
 
@@ -84,5 +85,4 @@ def _arrays(outputs: Any) -> list[np.ndarray]:
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
     """A copy of `tensor` as an array, of the same values."""
-    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-    return np.array((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
+    return np.array(to_numpy(tensor))

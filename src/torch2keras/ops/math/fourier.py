@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch2keras.custom_ops.fourier import pairs
+from torch2keras.custom_ops.fourier import fourier_ops
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
@@ -55,7 +55,9 @@ def mirrored(half: tuple[Tensor, Tensor], n: Size) -> tuple[Tensor, Tensor]:
 
 
 @lowering(
-    pairs.fft.default, torch=transform_axes(2, 2, last=False), keras=transform_axes(2, 2, last=True)
+    fourier_ops.fft.default,
+    torch=transform_axes(2, 2, last=False),
+    keras=transform_axes(2, 2, last=True),
 )
 def fft(re, im, dim):
     """`keras.ops.fft`; of a dynamic length `keras.ops.rfft` of both parts."""
@@ -66,7 +68,7 @@ def fft(re, im, dim):
 
 
 @lowering(
-    pairs.rfft.default,
+    fourier_ops.rfft.default,
     torch=transform_axes(1, 2, last=False),
     keras=transform_axes(1, 2, last=True),
 )
@@ -76,7 +78,7 @@ def rfft(x, dim):
 
 
 @lowering(
-    pairs.irfft.default,
+    fourier_ops.irfft.default,
     torch=transform_axes(2, 1, last=False),
     keras=transform_axes(2, 1, last=True),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from torch2keras.custom_ops.recurrent import PACKED, STATES, recurrent
+from torch2keras.custom_ops.recurrent import PACKED_ADVICE, STATE_COUNTS, recurrent
 from torch2keras.declarations.registry import lowering, registry
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.weight import Weight
@@ -30,7 +30,7 @@ CELLS = {1: ("cell",), 2: ("forward_layer.cell", "backward_layer.cell")}
 
 def results(args: Mapping[str, Any]) -> str:
     """The sequence and the last states."""
-    return ", ".join(["n t' d'", *["n h'"] * (STATES[args["kind"]] * len(args["kernels"]))])
+    return ", ".join(["n t' d'", *["n h'"] * (STATE_COUNTS[args["kind"]] * len(args["kernels"]))])
 
 
 def torch_axes(args: Mapping[str, Any]) -> str:
@@ -89,9 +89,9 @@ registry.refused |= {
     aten.gru.input: AS_MODULE.format("GRU"),
     **dict.fromkeys((aten.rnn_tanh.input, aten.rnn_relu.input), AS_MODULE.format("RNN")),
     **dict.fromkeys(
-        (aten.lstm.data, aten.gru.data, aten.rnn_tanh.data, aten.rnn_relu.data), PACKED
+        (aten.lstm.data, aten.gru.data, aten.rnn_tanh.data, aten.rnn_relu.data), PACKED_ADVICE
     ),
     **dict.fromkeys(
-        (aten._pack_padded_sequence.default, aten._pad_packed_sequence.default), PACKED
+        (aten._pack_padded_sequence.default, aten._pad_packed_sequence.default), PACKED_ADVICE
     ),
 }
