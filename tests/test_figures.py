@@ -1,4 +1,4 @@
-"""The figures are counted as the head of tools/figures.py says, on trees whose numbers are known."""
+"""The figures are counted as tools/figures.py says, on trees whose numbers are known."""
 
 from __future__ import annotations
 

@@ -111,9 +111,9 @@ CASES = {
             "graph/other.py": "from torch2keras.graph.ir import Value\n",
         },
         {
-            "graph/ir.py:2": "torch2keras.graph.ir -> torch2keras.graph.size -> torch2keras.graph.te",
-            "graph/size.py:1": "torch2keras.graph.size -> torch2keras.graph.term -> torch2keras.gra",
-            "graph/term.py:2": "torch2keras.graph.term -> torch2keras.graph.ir -> torch2keras.graph",
+            "graph/ir.py:2": "torch2keras.graph.ir -> torch2keras.graph.size -> torch2keras.graph.",
+            "graph/size.py:1": "torch2keras.graph.size -> torch2keras.graph.term -> torch2keras.",
+            "graph/term.py:2": "torch2keras.graph.term -> torch2keras.graph.ir -> torch2keras.",
         },
     ),
     "a circle of one": (

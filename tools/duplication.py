@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pylint.checkers.symilar import Symilar
 
-from source_files import MEASURED, Source, Violation, last_line
+from source_files import MEASURED, Function, Source, Violation, last_line
 
 DUPLICATED_PERCENT = 3.0
 CLONE_LINES = 4  # symilar's own default; shorter runs of equal lines are chance
@@ -58,13 +58,11 @@ def check_duplication(sources: list[Source]) -> Iterator[Violation]:
 
 def find_copies(sources: list[Source]) -> set[tuple[Span, Span]]:
     """Find the runs of lines that occur twice in `sources`, as pairs (original, copy)."""
-    # Whole files show what one file shares with others, single definitions what a file repeats
-    # within itself.
-    files = [(source.path, source.text) for source in sources]
-    parts: list[tuple[Path, str]] = []
+    # Whole files show what one file shares with others, single definitions what it repeats itself.
+    pairs = clones((source.path, "".join(compared_lines(source))) for source in sources)
     for source in sources:
-        parts.extend(definitions(source))
-    return clones(files) | clones(parts)
+        pairs |= clones(definitions(source))
+    return pairs
 
 
 def repeated_lines(pairs: Iterable[tuple[Span, Span]]) -> set[tuple[Path, int]]:
@@ -78,12 +76,12 @@ def repeated_lines(pairs: Iterable[tuple[Span, Span]]) -> set[tuple[Path, int]]:
 def clones(streams: Iterable[tuple[Path, str]]) -> set[tuple[Span, Span]]:
     """Find equal runs of `CLONE_LINES` lines and more in two of `streams`, as (original, copy).
 
-    A stream is (path, text). Imports, signatures, docstrings and comments are left out of the
-    comparison. Every pair is asked for, since the report that symilar prints leaves out the third
-    copy of a run and all that follow.
+    A stream is (path, text). Docstrings and comments are left out of the comparison. Every pair is
+    asked for, since the report that symilar prints leaves out the third copy of a run and all that
+    follow.
     """
-    # Left out are comments, docstrings, imports and signatures.
-    finder = Symilar(CLONE_LINES, True, True, True, True)  # noqa: FBT003 - it has no keywords
+    # To leave out imports and signatures as well, symilar infers types: minutes, not seconds.
+    finder = Symilar(CLONE_LINES, True, True, False, False)  # noqa: FBT003 - comments, docstrings
     for path, text in streams:
         finder.append_stream(path.as_posix(), io.StringIO(text))
     found = set()
@@ -94,25 +92,34 @@ def clones(streams: Iterable[tuple[Path, str]]) -> set[tuple[Span, Span]]:
     return found
 
 
+def compared_lines(source: Source) -> list[str]:
+    """Return the lines of a file with blank ones in place of imports and signatures."""
+    lines = source.text.splitlines(keepends=True)
+    for node in ast.walk(source.tree):
+        left_out = range(0)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            left_out = range(node.lineno, last_line(node) + 1)
+        elif isinstance(node, Function):
+            left_out = range(node.lineno, node.body[0].lineno)
+        for number in left_out:
+            lines[number - 1] = "\n"
+    return lines
+
+
 def definitions(source: Source) -> Iterator[tuple[Path, str]]:
     """Yield each function, method and other statement as a stream, at its own line numbers."""
-    lines = source.text.splitlines(keepends=True)
-    for number, (node, nested) in enumerate(outermost(source.tree)):
+    lines = compared_lines(source)
+    for node in outermost(source.tree):
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
         text = "".join(lines[first - 1 : last_line(node)])
-        head = "\n" * (first - 1)
-        if nested and lines[first - 1][0].isspace():
-            # A method keeps its indentation below a class whose name occurs once, so that this line
-            # equals no other.
-            head = "\n" * (first - 2) + f"class _{number}:\n"
-        yield source.path, head + text
+        yield source.path, "\n" * (first - 1) + text
 
 
-def outermost(tree: ast.Module | ast.ClassDef) -> Iterator[tuple[ast.stmt, bool]]:
-    """Yield the statements of a module and of its classes, each with whether it is in a class."""
+def outermost(tree: ast.Module | ast.ClassDef) -> Iterator[ast.stmt]:
+    """Yield the statements of a module and those of its classes."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             yield from outermost(node)
         else:
-            yield node, isinstance(tree, ast.ClassDef)
+            yield node

@@ -123,7 +123,7 @@ def find_imports(sources: Sequence[Source]) -> list[Import]:
 
 
 def imported_names(source: Source) -> Iterator[tuple[str, int]]:
-    """Yield each dotted name that a file imports, by a statement or `import_module`, and its line."""
+    """Yield each dotted name that a file imports, by statement or `import_module`, and where."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

@@ -52,7 +52,7 @@ laid led lent lost made meant met paid proven risen said seen sent shaken shown 
 sought spelt spent spoken spun stolen struck stuck sung sunk swept taken taught thought thrown
 told torn understood woken won worn woven written
 """
-"""Participles that end neither in -ed nor in -ing; `left`, `bound` and `cut` are other words too."""
+"""Participles in neither -ed nor -ing; `left`, `bound` and `cut` are other words too."""
 
 IRREGULAR = frozenset(IRREGULAR_WORDS.split())
 
