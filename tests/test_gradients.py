@@ -17,8 +17,8 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 import torch2keras as t2k
 from torch2keras.converted import Converted
-from torch2keras.keras_model.execute import run
-from torch2keras.keras_model.layers import Layers, variable
+from torch2keras.keras_model.execute import run_graph
+from torch2keras.keras_model.layers import Layers, find_variable
 
 
 class Attention(nn.Module):
@@ -205,14 +205,14 @@ def keras_gradients(
     layers = Layers(graph, "float64")
     (port,), (out,) = converted.inputs, converted.outputs
     inputs = tf.constant(port.from_torch(x.double() if x.is_floating_point() else x))
-    run(graph, [inputs], layers.loaded, "float64")
+    run_graph(graph, [inputs], layers.layer_with_weights, "float64")
     weights = [
-        (variable(layers.made[call.name], attribute), weight)
+        (find_variable(layers.made[call.name], attribute), weight)
         for call, attribute, weight in graph.weights()
     ]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        values = run(graph, [inputs], layers.loaded, "float64")
+        values = run_graph(graph, [inputs], layers.layer_with_weights, "float64")
         total = tf.reduce_sum(values[graph.outputs[0]] * out.from_torch(cotangent))
     *gradients, of_input = tape.gradient(total, [*[v.value for v, _ in weights], inputs])
     found: dict[str, np.ndarray] = {}

@@ -17,8 +17,8 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.weights import load_state_dict, state_dict
 from torch2keras.graph.ir import Value
-from torch2keras.keras_graph.graph import loops
-from torch2keras.keras_model.build import single
+from torch2keras.keras_graph.graph import find_recurrent_layers
+from torch2keras.keras_model.build import unwrap_single
 from torch2keras.keras_model.recurrent_graphs import as_graph
 from torch2keras.keras_model.saving import save_model
 from torch2keras.reporting.report import Report, make_report
@@ -80,13 +80,13 @@ class Converted:
     def _inference(self) -> Callable[[Any], Any]:
         """The model; as one graph where it has layers that run step by step."""
         model = self.model
-        if not loops(self.conversion.lowered.graph.calls):
+        if not find_recurrent_layers(self.conversion.lowered.graph.calls):
             return lambda x: model(x, training=False)
-        return as_graph(lambda x: model(x, training=False), (single(model.inputs),))
+        return as_graph(lambda x: model(x, training=False), (unwrap_single(model.inputs),))
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
         """Return the model's outputs on flat inputs, both in PyTorch's order."""
-        results = self._inference(single(self._store(tensors)))
+        results = self._inference(unwrap_single(self._store(tensors)))
         if not isinstance(results, list | tuple):
             results = [results]
         pairs = zip(self.outputs, results, strict=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from torch2keras.graph.ir import Constant, Origin, TensorType
 from torch2keras.keras_graph.graph import Call
-from torch2keras.keras_graph.layer_names import name_calls, sanitize, unique
+from torch2keras.keras_graph.layer_names import make_unique, name_calls, sanitize
 from torch2keras.keras_graph.weight import Weight
 
 CLEAN = [
@@ -31,7 +31,7 @@ def test_sanitized_names_stay(name) -> None:
 
 
 def test_unique() -> None:
-    assert [unique("a", used) for used in (set(), {"a"}, {"a", "a_1"})] == ["a", "a_1", "a_2"]
+    assert [make_unique("a", used) for used in (set(), {"a"}, {"a", "a_1"})] == ["a", "a_1", "a_2"]
 
 
 def weight(name: str, *shape: int) -> Weight:

@@ -12,7 +12,7 @@ import torch2keras as t2k
 from op_case import Function
 from torch2keras.graph.ir import Constant, Origin, TensorType
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph, Ref
-from torch2keras.keras_graph.nesting import Segment, depth, nested
+from torch2keras.keras_graph.nesting import Segment, depth, nest_calls
 from torch2keras.keras_graph.weight import Weight
 
 WEIGHT = Weight.of(
@@ -61,11 +61,11 @@ CUT = [
 
 @pytest.mark.parametrize(("paths", "limit", "models"), CUT)
 def test_cut(paths, limit, models) -> None:
-    assert tree(nested(chain(*paths), limit)) == models
+    assert tree(nest_calls(chain(*paths), limit)) == models
 
 
 def test_a_shared_layer_stays_outside() -> None:
-    items = nested(chain("a", "a", "a", "b", "b", "b", shared=(1, 4)), 4)
+    items = nest_calls(chain("a", "a", "a", "b", "b", "b", shared=(1, 4)), 4)
     inside = [call.name for item in items if isinstance(item, Segment) for call in item.calls()]
     assert "one" not in inside
     assert sum(isinstance(item, Call) and item.name == "one" for item in items) == 2
@@ -73,7 +73,7 @@ def test_a_shared_layer_stays_outside() -> None:
 
 def test_every_call_is_kept_in_order() -> None:
     graph = chain(*[f"{i // 100}.{i // 10}" for i in range(1000)], shared=(5, 505))
-    items = nested(graph, 7)
+    items = nest_calls(graph, 7)
     calls = [c for item in items for c in (item.calls() if isinstance(item, Segment) else (item,))]
     assert calls == list(graph.calls)
     assert depth(graph.calls) == 1000
@@ -86,7 +86,7 @@ def deepest(items) -> int:
 
 @pytest.mark.parametrize("shared", [(), (10, 900)])
 def test_no_model_is_deeper_than_the_limit(shared) -> None:
-    assert deepest(nested(chain(*["a"] * 1000, shared=shared), 50)) <= 50
+    assert deepest(nest_calls(chain(*["a"] * 1000, shared=shared), 50)) <= 50
 
 
 class Deep(nn.Module):

@@ -11,7 +11,7 @@ from torch2keras.keras_graph.graph import Input, KerasGraph
 from torch2keras.keras_graph.layer_names import name_calls
 from torch2keras.keras_graph.operand import insert_ones
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.lower.recorder import Recorder, recording
 
@@ -55,7 +55,7 @@ def test_a_constant_and_a_value_move_alike(name: str) -> None:
         value = move(recorder.tensors[0])
     assert value.shape == tuple(expected.shape)
     graph = KerasGraph("net", inputs, name_calls(recorder.calls, {"x"}), (value.index,))
-    computed = run(graph, [X.numpy()], Layers(graph).loaded)[value.index]
+    computed = run_graph(graph, [X.numpy()], Layers(graph).layer_with_weights)[value.index]
     assert np.array_equal(np.asarray(computed), expected.numpy())
 
 

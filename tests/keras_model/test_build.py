@@ -15,7 +15,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Origin
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph, Ref
 from torch2keras.keras_model.build import build
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.float64 import double_precision
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
@@ -33,7 +33,7 @@ def test_the_model_and_the_calls_one_by_one_give_the_same() -> None:
     graph = lowered(graph_of(module, (2, 3, 11))).graph
     model, layers = build(graph)
     x = np.random.default_rng(0).normal(size=(4, 11, 3)).astype("float32")
-    alone = run(graph, [x], Layers(graph).loaded)[graph.outputs[0]]
+    alone = run_graph(graph, [x], Layers(graph).layer_with_weights)[graph.outputs[0]]
     assert np.array_equal(to_numpy(model(x)), to_numpy(alone))
     assert list(layers) == [call.name for call in graph.calls if call.is_layer]
     assert model.name == "net"
@@ -44,7 +44,12 @@ def test_float64_is_exact() -> None:
     graph = lowered(graph_of(module, (2, 3, 11))).graph
     x = torch.randn(4, 3, 11, dtype=torch.float64)
     with double_precision():
-        values = run(graph, [x.transpose(1, 2).numpy()], Layers(graph, "float64").loaded, "float64")
+        values = run_graph(
+            graph,
+            [x.transpose(1, 2).numpy()],
+            Layers(graph, "float64").layer_with_weights,
+            "float64",
+        )
     result = to_numpy(values[graph.outputs[0]])
     assert result.dtype == "float64"
     np.testing.assert_allclose(result, module.double()(x).detach().numpy(), rtol=1e-12, atol=1e-13)
@@ -74,7 +79,9 @@ def test_alike_layers_take_their_weights_in_turn() -> None:
             x = torch.randn(
                 4, 3, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
             )
-            values = run(graph, [x.transpose(1, 2).numpy()], layers.loaded, "float64", keep=False)
+            values = run_graph(
+                graph, [x.transpose(1, 2).numpy()], layers.layer_with_weights, "float64", keep=False
+            )
             assert set(values) == set(graph.outputs)
             result = to_numpy(values[graph.outputs[0]])
             exact = deepcopy(module).double()(x).detach().numpy()
@@ -140,7 +147,9 @@ def test_gelu_is_exact_in_float64(approximate: str) -> None:
     with double_precision():
         inputs = [keras.ops.convert_to_tensor(x)]
         found = to_numpy(
-            run(graph, inputs, Layers(graph, "float64").loaded, "float64")[graph.outputs[0]]
+            run_graph(graph, inputs, Layers(graph, "float64").layer_with_weights, "float64")[
+                graph.outputs[0]
+            ]
         )
     np.testing.assert_allclose(found, module(torch.from_numpy(x)).numpy(), rtol=1e-14, atol=1e-15)
 

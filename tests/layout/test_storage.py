@@ -13,7 +13,7 @@ from torch2keras.graph.ir import Constant, TensorType, Value
 from torch2keras.keras_graph.graph import Input, KerasGraph
 from torch2keras.keras_graph.layer_names import name_calls
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.storage import natural, order_of, pieces, shape_of
@@ -101,7 +101,7 @@ def test_rearrange(seed: int) -> None:
     same = order_of(space, value, source) == order_of(space, value, target)
     assert targets.count("ops.transpose") == (not same)
     graph = KerasGraph("g", inputs, name_calls(recorder.calls, {"x"}), (result.index,))
-    values = run(graph, [given], Layers(graph).loaded)
+    values = run_graph(graph, [given], Layers(graph).layer_with_weights)
     assert np.array_equal(np.asarray(values[result.index]), stored(data, sizes, target))
 
 

@@ -8,7 +8,7 @@ from torch2keras.graph.ir import Constant, TensorType
 from torch2keras.keras_graph.graph import Input, KerasGraph, Literal, Ref
 from torch2keras.keras_graph.layer_names import name_calls
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.lower.recorder import LITERAL_BYTES, Recorder, call, cast, layers, ops, recording
 
@@ -86,7 +86,7 @@ def test_small_constants_are_written_out_and_the_others_are_weights(constant, wr
     assert (literal, len(dense)) == (written, not written)
     assert all(c.trainable == constant.trainable for c in dense)
     graph = KerasGraph("g", (Input("x", (None, 3), "float32"),), name_calls(calls, ()), (y.index,))
-    values = run(graph, [np.ones((2, 3), "float32")], Layers(graph).loaded)
+    values = run_graph(graph, [np.ones((2, 3), "float32")], Layers(graph).layer_with_weights)
     assert np.array_equal(np.asarray(values[y.index]), constant.array("float32") + 6)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from torch2keras.declarations.registry import registry
 from torch2keras.errors import InputError
-from torch2keras.reporting.op_table import OpRow, format_op_details, format_op_list, find_ops
+from torch2keras.reporting.op_table import OpRow, find_ops, format_op_details, format_op_list
 
 KERAS_NAME = re.compile(r"\bkeras(?:\.\w+)+")
 

@@ -12,10 +12,10 @@ import torch
 import torch2keras as t2k
 from op_case import Function
 from torch2keras.keras_graph.graph import Input, KerasGraph
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.lower.recorder import Recorder, ops, recording
-from torch2keras.workarounds.add_as_bias import taken_for_bias
+from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 # the operands, whether Keras may add the second along another dimension
 SHAPES = [
@@ -43,7 +43,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("first", "second", "risky"), SHAPES)
 def test_what_is_taken_for_a_bias(first, second, risky) -> None:
-    assert taken_for_bias(first, second) == risky
+    assert is_misread_as_bias(first, second) == risky
 
 
 def broadcast_pairs() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -75,7 +75,7 @@ def test_sums_are_numpys(dynamic) -> None:
         data = [
             np.random.default_rng(i).normal(size=s).astype("float32") for i, s in enumerate(shapes)
         ]
-        ours = np.asarray(run(graph, data, Layers(graph).loaded)[result.index])
+        ours = np.asarray(run_graph(graph, data, Layers(graph).layer_with_weights)[result.index])
         assert np.array_equal(ours, data[0] + data[1]), (shapes, [c.target for c in recorder.calls])
 
 

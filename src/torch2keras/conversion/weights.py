@@ -15,7 +15,7 @@ from torch2keras.graph.element_moves import element_numbers, rearranged
 from torch2keras.graph.interpreter import recompute
 from torch2keras.graph.ir import Constant
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.layers import variable
+from torch2keras.keras_model.layers import find_variable
 from torch2keras.runtime.arrays import to_numpy
 
 Layers = Mapping[str, keras.Layer]
@@ -37,7 +37,7 @@ def state_dict(conversion: Conversion, layers: Layers, unheld: State) -> dict[st
     known = {**conversion.module.state_dict(), **unheld}
     result = {name: tensor.detach().clone() for name, tensor in known.items()}
     for call, attribute, weight in conversion.lowered.graph.weights():
-        held = variable(layers[call.name], attribute)
+        held = find_variable(layers[call.name], attribute)
         values = torch.from_numpy(to_numpy(held.value).copy())
         if weight.constant.recipe is None:
             for path in weight.constant.paths:
@@ -95,7 +95,7 @@ def load_state_dict(conversion: Conversion, layers: Layers, state: Mapping[str, 
     held = set[str]()
     for call, attribute, weight in conversion.lowered.graph.weights():
         values = to_numpy(_compute_values(weight, tensors))
-        variable(layers[call.name], attribute).assign(values)
+        find_variable(layers[call.name], attribute).assign(values)
         held.update(weight.constant.paths)
     return {name: tensor.detach().clone() for name, tensor in tensors.items() if name not in held}
 

@@ -141,6 +141,6 @@ def map_refs(argument: Any, change: Callable[[Any], Any]) -> Any:
 LAYERS = ("layers.LSTM", "layers.GRU", "layers.SimpleRNN", "layers.Bidirectional")
 
 
-def loops(calls: Iterable[Call]) -> tuple[str, ...]:
+def find_recurrent_layers(calls: Iterable[Call]) -> tuple[str, ...]:
     """The names of the layers that run step by step."""
     return tuple(dict.fromkeys(call.name for call in calls if call.target in LAYERS))

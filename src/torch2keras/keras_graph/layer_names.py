@@ -34,7 +34,7 @@ def name_calls(calls: Sequence[Call], taken: Collection[str]) -> tuple[Call, ...
             continue
         key = _key(call)
         if key is None or key not in names:
-            name = unique(_base(call, busy), used)
+            name = make_unique(_base(call, busy), used)
             used.add(name)
             if key is not None:
                 names[key] = name
@@ -69,7 +69,7 @@ def _base(call: Call, busy: Collection[str]) -> str:
     return path if call.weights or call.origin.path not in busy else f"{path}_{kind}"
 
 
-def unique(base: str, used: Collection[str]) -> str:
+def make_unique(base: str, used: Collection[str]) -> str:
     """The name, numbered where it is taken."""
     name, number = base, 1
     while name in used:

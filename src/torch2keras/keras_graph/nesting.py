@@ -14,7 +14,7 @@ from itertools import groupby
 from torch2keras.keras_graph.graph import Call, KerasGraph
 
 DEPTH_LIMIT = 400
-"""Calls on one path of one (nested) model: well below Python's default recursion limit of 1000 frames."""
+"""Calls on one path of one (nest_calls) model: well below Python's default recursion limit of 1000 frames."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Segment:
                 yield item
 
 
-def nested(graph: KerasGraph, limit: int = DEPTH_LIMIT) -> tuple[Call | Segment, ...]:
+def nest_calls(graph: KerasGraph, limit: int = DEPTH_LIMIT) -> tuple[Call | Segment, ...]:
     """The graph's calls, cut into segments where a path is longer than `limit`."""
     return _cut(graph.calls, "", limit)
 

@@ -10,8 +10,8 @@ import keras
 
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.graph import Call, KerasGraph
-from torch2keras.keras_graph.layer_names import sanitize, unique
-from torch2keras.keras_graph.nesting import Segment, nested
+from torch2keras.keras_graph.layer_names import make_unique, sanitize
+from torch2keras.keras_graph.nesting import Segment, nest_calls
 from torch2keras.keras_model.execute import run_call
 from torch2keras.keras_model.layers import Layers
 
@@ -28,11 +28,11 @@ def build(
         keras.Input(batch_shape=i.shape, dtype=make.swap.get(i.dtype, i.dtype), name=i.name)
         for i in graph.inputs
     ]
-    items = nested(graph)
+    items = nest_calls(graph)
     values: dict[int, Any] = dict(enumerate(inputs))
     execute(items, values, Scope(make, set(graph.outputs), set(make.names())))
     outputs = [values[i] for i in graph.outputs]
-    model = keras.Model(single(inputs), single(outputs), name=graph.name)
+    model = keras.Model(unwrap_single(inputs), unwrap_single(outputs), name=graph.name)
     if any(i.shape and i.shape[0] is not None for i in graph.inputs):
         # Keras checks all sizes of an input but the first, where it is fixed too.
         model.input_spec = [
@@ -43,7 +43,7 @@ def build(
     return model, make.made
 
 
-def single(items: Sequence[Any]) -> Any:
+def unwrap_single(items: Sequence[Any]) -> Any:
     """One item alone is not wrapped."""
     return items[0] if len(items) == 1 else list(items)
 
@@ -99,8 +99,8 @@ def _execute_segment(
     inner = {i: keras.Input(batch_shape=values[i].shape, dtype=values[i].dtype) for i in taken}
     inputs = list(inner.values())
     execute(segment.items, inner, Scope(scope.layers, set(given), scope.names))
-    name = unique(sanitize(segment.path), scope.names)
+    name = make_unique(sanitize(segment.path), scope.names)
     scope.names.add(name)
-    model = keras.Model(single(inputs), single([inner[i] for i in given]), name=name)
-    results = model(single([values[i] for i in taken]))
+    model = keras.Model(unwrap_single(inputs), unwrap_single([inner[i] for i in given]), name=name)
+    results = model(unwrap_single([values[i] for i in taken]))
     values |= dict(zip(given, results if len(given) > 1 else [results], strict=True))

@@ -10,10 +10,10 @@ import keras
 
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.graph import Call, KerasGraph, Literal, Ref, map_refs
-from torch2keras.keras_model.float64 import OPS_IN_FULL, exchanged
+from torch2keras.keras_model.float64 import FLOAT64_OPS, dtype_substitutes
 
 
-def run(
+def run_graph(
     graph: KerasGraph,
     inputs: Sequence[Any],
     layer_of: Callable[[Call], Callable[..., Any]],
@@ -22,7 +22,7 @@ def run(
     keep: bool = True,
 ) -> Mapping[int, Any]:
     """Execute the calls on real tensors; all values by number, or, unless to `keep`, its outputs."""
-    swap = exchanged(graph.float_dtype, dtype)
+    swap = dtype_substitutes(graph.float_dtype, dtype)
     values: dict[int, Any] = dict(enumerate(inputs))
     last_read = graph.last_reads()
     for n, call in enumerate(graph.calls):
@@ -72,6 +72,6 @@ def _op(target: str, args: list[Any], kwargs: Mapping[str, Any], swap: Mapping[s
         return operator.getitem(*args)
     if target == "ops.cast":
         args = [args[0], swap.get(args[1], args[1])]
-    if target in OPS_IN_FULL and "float64" in swap.values():
-        return OPS_IN_FULL[target](*args, **kwargs)
+    if target in FLOAT64_OPS and "float64" in swap.values():
+        return FLOAT64_OPS[target](*args, **kwargs)
     return getattr(keras.ops, target.removeprefix("ops."))(*args, **kwargs)

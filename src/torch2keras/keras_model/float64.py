@@ -36,7 +36,7 @@ def double_precision() -> Iterator[None]:
         yield
 
 
-def exchanged(own: str, dtype: str | None) -> dict[str, str]:
+def dtype_substitutes(own: str, dtype: str | None) -> dict[str, str]:
     """Which float types become which, where a graph of type `own` runs in `dtype`.
 
     In float64 all of them do: the reference too computes everything in float64, whatever the module casts to.
@@ -46,13 +46,13 @@ def exchanged(own: str, dtype: str | None) -> dict[str, str]:
     return {own: dtype or own}
 
 
-OPS_IN_FULL: Mapping[str, Callable[..., Any]] = {
+FLOAT64_OPS: Mapping[str, Callable[..., Any]] = {
     "ops.gelu": lambda x, approximate=True: gelu(keras.ops, x, "tanh" if approximate else "none"),
 }
-"""What stands for an op in float64, as `in_full` for a layer."""
+"""What stands for an op in float64, as `float64_function` for a layer."""
 
 
-def pooling3d(
+def pool_3d(
     pool: Callable[..., Any], x: Any, size: Sequence[int], strides: Sequence[int], padding: str
 ) -> Any:
     """Pooling of (n, d, h, w, c) by one of (h, w) and one of d: TensorFlow has no kernel for the three in float64."""
@@ -86,7 +86,7 @@ def split_groups(layer: keras.Layer) -> None:
     layer.convolution_op = run
 
 
-def in_full(call: Call) -> Callable[[Any], Any] | None:
+def float64_function(call: Call) -> Callable[[Any], Any] | None:
     """What stands for a layer in float64, where TensorFlow's own kernel has constants in float32, or there is none."""
     if call.target == "layers.LeakyReLU":
         return lambda x: leaky_relu(keras.ops, x, call.config["negative_slope"])
@@ -94,7 +94,7 @@ def in_full(call: Call) -> Callable[[Any], Any] | None:
         return lambda x: gelu(keras.ops, x)
     if call.target in ("layers.MaxPooling3D", "layers.AveragePooling3D"):
         pool = keras.ops.max_pool if "Max" in call.target else keras.ops.average_pool
-        return lambda x: pooling3d(
+        return lambda x: pool_3d(
             pool, x, call.config["pool_size"], call.config["strides"], call.config["padding"]
         )
     return None

@@ -8,11 +8,16 @@ from typing import Any
 
 import keras
 
-from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, loops
+from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.float64 import exchanged, in_full, split_groups, widen_scale
-from torch2keras.keras_model.recurrent_graphs import step_by_step
-from torch2keras.keras_model.zero_initializers import Blank
+from torch2keras.keras_model.float64 import (
+    dtype_substitutes,
+    float64_function,
+    split_groups,
+    widen_scale,
+)
+from torch2keras.keras_model.recurrent_graphs import compile_recurrence
+from torch2keras.keras_model.zero_initializers import ZeroInitializers
 
 
 def make_layer(layer: LayerSpec, dtype: str, **name: str) -> keras.Layer:
@@ -34,10 +39,14 @@ class Layers:
     def __init__(
         self, graph: KerasGraph, dtype: str | None = None, *, in_turn: bool = False
     ) -> None:
-        self.graph, self.swap, self.in_turn = graph, exchanged(graph.float_dtype, dtype), in_turn
+        self.graph, self.swap, self.in_turn = (
+            graph,
+            dtype_substitutes(graph.float_dtype, dtype),
+            in_turn,
+        )
         self.made: dict[str, keras.Layer] = {}
         self.running: dict[str, Callable[..., Any]] = {}
-        self.blank = Blank()
+        self.blank = ZeroInitializers()
         self.filled: dict[str, str] = {}
 
     def __call__(self, call: Call, key: str | None = None) -> keras.Layer:
@@ -53,7 +62,9 @@ class Layers:
                 widen_scale(layer)
                 split_groups(layer)
             self.made[key] = layer
-            self.running[key] = step_by_step(layer) if loops([call]) else layer
+            self.running[key] = (
+                compile_recurrence(layer) if find_recurrent_layers([call]) else layer
+            )
         return self.made[key]
 
     def names(self) -> Iterator[str]:
@@ -61,9 +72,9 @@ class Layers:
         yield from (call.name for call in self.graph.calls if call.is_layer)
         yield from (i.name for i in self.graph.inputs)
 
-    def loaded(self, call: Call) -> Callable[..., Any]:
+    def layer_with_weights(self, call: Call) -> Callable[..., Any]:
         """The layer of a call, which takes its weights before it is first called, on real tensors too."""
-        full = in_full(call) if self.swap.get(call.dtype) == "float64" else None
+        full = float64_function(call) if self.swap.get(call.dtype) == "float64" else None
         if full is not None:
             return full
 
@@ -75,7 +86,7 @@ class Layers:
                 if not layer.built:
                     layer.build(*shapes)
                 for attribute, weight in call.weights.items():
-                    assign(variable(layer, attribute), weight)
+                    assign(find_variable(layer, attribute), weight)
                 self.filled[key] = call.name
             return self.running[key](*args, **kwargs)
 
@@ -84,7 +95,7 @@ class Layers:
     def load(self) -> None:
         """Copy the weights into all layers that are built."""
         for call, attribute, weight in self.graph.weights():
-            assign(variable(self.made[call.name], attribute), weight)
+            assign(find_variable(self.made[call.name], attribute), weight)
         self.blank.restore()
 
 
@@ -94,7 +105,7 @@ def _kind(call: Call, shapes: Sequence[tuple[int, ...]]) -> str:
     return repr((call.target, call.config, call.dtype, weights, [len(s) for s in shapes]))
 
 
-def variable(layer: keras.Layer, attribute: str) -> keras.Variable:
+def find_variable(layer: keras.Layer, attribute: str) -> keras.Variable:
     """A weight of a layer, or "cell.kernel" of a layer within it."""
     return operator.attrgetter(attribute)(layer)
 

@@ -27,7 +27,7 @@ def as_graph(function: Callable[..., Any], like: Any) -> Callable[..., Any]:
     return made
 
 
-def step_by_step(layer: keras.Layer) -> Callable[..., Any]:
+def compile_recurrence(layer: keras.Layer) -> Callable[..., Any]:
     """A recurrent layer as a graph for any batch and length, made when first called."""
     graphs: dict[int, Callable[..., Any]] = {}
 

@@ -11,7 +11,7 @@ _INNER = ("cell", "forward_layer", "backward_layer")
 """Where recurrent layers and Bidirectional hold the layers that hold the weights."""
 
 
-class Blank:
+class ZeroInitializers:
     """The initializers that layers had, to give them back: they are part of a layer's configuration."""
 
     def __init__(self) -> None:

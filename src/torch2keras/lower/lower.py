@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
-import torch
 
 from torch2keras.declarations.context import Context
 from torch2keras.declarations.patterns import normal_dims, parse
 from torch2keras.declarations.registry import CONTEXT, IGNORED, Lowering, registry
 from torch2keras.declarations.unsupported import unsupported
 from torch2keras.errors import LoweringError, Torch2KerasError
-from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype, leaves
+from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype
 from torch2keras.graph.symbolic import static
 from torch2keras.keras_graph.causal_padding import fuse_padding
 from torch2keras.keras_graph.detach_parameters import find_tied_tensors
@@ -39,7 +38,7 @@ from torch2keras.layout.storage import (
 from torch2keras.lower.dynamic_sizes import SizeTensors, measuring
 from torch2keras.lower.rearrange import arrange_weight, rearrange, reshape
 from torch2keras.lower.recorder import Recorder, Tensor, cast, recording
-from torch2keras.lower.type_promotion import UNTYPED, promoted, result_dtype
+from torch2keras.lower.type_promotion import promote_arguments
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ class Lowerer:
             if argument.name not in IGNORED
         ]
         if lowering.promote:
-            args = self._promoted(node, args)
+            args = promote_arguments(node, args)
         names = _positions(lowering, node, forms.positions)
         if lowering.asks_context:
             names[CONTEXT] = self._context(node, forms)
@@ -315,23 +314,6 @@ class Lowerer:
         rank = max(v.type.rank for v in (*node.operands, *node.outputs))
         places = [p for d in normal_dims(value, rank) for p in found[f"[{d}"]]
         return places[0] if isinstance(value, int) else tuple(places)
-
-    def _promoted(self, node: Node, args: list[Any]) -> list[Any]:
-        """Tensor operands cast to one dtype, by PyTorch's rules of promotion."""
-        schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
-        typed = [
-            a.name not in UNTYPED and ("Tensor" in str(a.type) or "number" in str(a.type))
-            for a in schema
-        ]
-        out = node.outputs[0].type.dtype
-        operands = [
-            leaf
-            for a, counts in zip(schema, typed, strict=True)
-            if counts
-            for leaf in leaves(node.args[a.name])
-        ]
-        dtype = result_dtype(operands) if out is torch.bool else out
-        return [promoted(a, dtype) if counts else a for a, counts in zip(args, typed, strict=True)]
 
     def _store(self, node: Node, results: Sequence[Any], forms: NodeForms) -> None:
         for value, result, form in zip(

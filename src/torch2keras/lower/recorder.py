@@ -28,7 +28,7 @@ from torch2keras.keras_graph.graph import Call, Input, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
 from torch2keras.keras_model.layers import make_layer
-from torch2keras.workarounds.add_as_bias import taken_for_bias
+from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 LITERAL_BYTES = 1024
 """Constants up to this size stand in the graph; larger ones are non-trainable weights, never JSON."""
@@ -180,8 +180,8 @@ class Recorder:
         literal = _has_tensor([args, list(kwargs.values())])
         args = tuple(self._argument(a, literal=literal) for a in args)
         kwargs = {k: self._argument(v, literal=literal) for k, v in kwargs.items()}
-        if name == "ops.add" and taken_for_bias(*map(_shape, args)):
-            if taken_for_bias(*map(_shape, args[::-1])):
+        if name == "ops.add" and is_misread_as_bias(*map(_shape, args)):
+            if is_misread_as_bias(*map(_shape, args[::-1])):
                 return self.op(
                     "ops.subtract", keras.ops.subtract, (args[0], ops.negative(args[1])), {}
                 )

@@ -9,33 +9,66 @@ from typing import Any
 import sympy
 import torch
 
-from torch2keras.graph.ir import Value
-from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, cast
+from torch2keras.declarations.registry import IGNORED
+from torch2keras.graph.ir import Node, Value, leaves
+from torch2keras.keras_graph.operand import Operand
+from torch2keras.lower.recorder import cast
 
 UNTYPED = ("condition", "mask", "alpha")
 """Arguments that have no part in the type of the result."""
 
 
-def promoted(argument: Any, dtype: torch.dtype) -> Any:
-    """An operand, or a list of them, in a dtype; numbers as they are."""
+def promote_arguments(node: Node, arguments: Sequence[Any]) -> list[Any]:
+    """Return a converter's arguments with the tensors among them cast to the type that PyTorch computes in.
+
+    `arguments` belong to the node's schema, in its order, without the ignored ones. The type is the result's, or,
+    where that is bool as of a comparison, the operands' common one.
+    """
+    schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
+    typed = [a for a in schema if _has_type(a)]
+    dtype = node.outputs[0].type.dtype
+    if dtype is torch.bool:
+        dtype = result_dtype([leaf for a in typed for leaf in leaves(node.args[a.name])])
+    promoted = []
+    for declared, argument in zip(schema, arguments, strict=True):
+        promoted.append(_cast_operands(argument, dtype) if declared in typed else argument)
+    return promoted
+
+
+def _has_type(argument: torch._C.Argument) -> bool:
+    """Whether an argument of a schema takes part in the promotion."""
+    kind = str(argument.type)
+    return argument.name not in UNTYPED and ("Tensor" in kind or "number" in kind)
+
+
+def _cast_operands(argument: Any, dtype: torch.dtype) -> Any:
+    """Return an operand, or a list of them, in a dtype; numbers stay as they are."""
     if isinstance(argument, list | tuple):
-        return type(argument)(promoted(a, dtype) for a in argument)
-    return cast(argument, dtype) if isinstance(argument, Tensor | Weight) else argument
+        return type(argument)(_cast_operands(a, dtype) for a in argument)
+    return cast(argument, dtype) if isinstance(argument, Operand) else argument
 
 
 def result_dtype(arguments: Sequence[Any]) -> torch.dtype:
-    """PyTorch's `result_type` of tensors (zero-dimensional ones count less), Python numbers and sizes."""
-    probes: list[Any] = [
-        torch.empty((1,) if a.type.rank else (), dtype=a.type.dtype, device="meta")
-        for a in arguments
-        if isinstance(a, Value)
-    ]
-    numbers = [a for a in arguments if isinstance(a, int | float)] + [
-        1 for a in arguments if isinstance(a, sympy.Expr)
-    ]
+    """Return the dtype of `torch.result_type` for many arguments: values, Python numbers and symbolic sizes.
+
+    Values without dimensions count less than others, and numbers less still, as in PyTorch
+    (https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
+    """
+    values: list[Any] = []
+    numbers: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, Value):
+            values.append(_probe(argument.type.dtype, () if argument.type.rank == 0 else (1,)))
+        elif isinstance(argument, sympy.Expr):
+            numbers.append(1)
+        elif isinstance(argument, int | float):
+            numbers.append(argument)
     found: torch.Tensor = functools.reduce(
-        lambda a, b: torch.empty((1,), dtype=torch.result_type(a, b), device="meta"),
-        [*probes, *numbers],
+        lambda a, b: _probe(torch.result_type(a, b), (1,)), [*values, *numbers]
     )
     return found.dtype
+
+
+def _probe(dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a tensor that has a type and no data."""
+    return torch.empty(shape, dtype=dtype, device="meta")

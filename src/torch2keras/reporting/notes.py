@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from torch2keras.conversion.record import Conversion
-from torch2keras.keras_graph.graph import Call, KerasGraph, loops
+from torch2keras.keras_graph.graph import Call, KerasGraph, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.reporting.facts import Parameters
 from torch2keras.verification.results import Verification
@@ -72,7 +72,7 @@ def _recurrence_notes(graph: KerasGraph, sums: Sequence[str]) -> Iterator[str]:
             f"{_some(sums)}: the sum of bias_ih and bias_hh, which moves half as far as PyTorch's two at the same "
             "learning rate. Once trained, state_dict gives it as bias_ih, and zeros as bias_hh."
         )
-    if looping := loops(graph.calls):
+    if looping := find_recurrent_layers(graph.calls):
         yield (
             f"{_some(looping)}: step by step. On a CPU, TensorFlow is 2 to 8 times as fast with jit_compile=True: "
             "model.predict and fit do so by themselves, tf.function and a SavedModel only when told."

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from torch2keras.conversion.record import Conversion
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
 
@@ -34,7 +34,7 @@ def values64(
         keras.ops.convert_to_tensor(a.astype("float64") if "float" in i.dtype else a)
         for a, i in zip(arrays, graph.inputs, strict=True)
     ]
-    return run(graph, inputs, double.loaded, "float64", keep=keep)
+    return run_graph(graph, inputs, double.layer_with_weights, "float64", keep=keep)
 
 
 def widened(tensor: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ Sizes = Sequence[int | None]
 """The sizes of an operand's dimensions; None where dynamic."""
 
 
-def taken_for_bias(first: Sizes, second: Sizes) -> bool:
+def is_misread_as_bias(first: Sizes, second: Sizes) -> bool:
     """Whether `add(first, second)` may go wrong for some sizes. A dynamic size is equal to the one that faces it."""
     long = [d for d, size in enumerate(second) if size != 1]
     sure = [d for d in long if second[d] is not None]

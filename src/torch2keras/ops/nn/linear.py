@@ -14,7 +14,7 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, ops
 from torch2keras.ops.blocks.broadcasting import reshape_along
 from torch2keras.ops.blocks.products import Operand, by_equation, contract, dense
-from torch2keras.workarounds.add_as_bias import taken_for_bias
+from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 aten = torch.ops.aten
 
@@ -62,7 +62,7 @@ def over_another_axis(
     place = result.index(letters[2])
     sizes = dict(zip("".join(letters[:2]), (*x.shape, *weight.shape), strict=True))
     shape = (*bias.shape, *(1,) * (len(result) - 1 - place))
-    if isinstance(bias, Weight) and not taken_for_bias(
+    if isinstance(bias, Weight) and not is_misread_as_bias(
         tuple(sizes[letter] for letter in result), shape
     ):
         return contract([x, weight], equation, bias.reshape(*shape))

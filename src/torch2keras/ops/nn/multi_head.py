@@ -7,7 +7,7 @@ from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Recorded, Tensor, call, layers, ops
 from torch2keras.ops.blocks.products import dense
-from torch2keras.workarounds.add_as_bias import taken_for_bias
+from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 
 @lowering(
@@ -26,7 +26,7 @@ def multi_head(
     """
     projected = [(query, q_kernel, q_bias), (key, k_kernel, k_bias), (value, v_kernel, v_bias)]
     size = q_kernel.shape[1] // num_heads
-    misread = q_bias is not None and taken_for_bias(
+    misread = q_bias is not None and is_misread_as_bias(
         (None, None, num_heads, size), (num_heads, size)
     )
     if misread or (context.used[1] and query.shape[1] != key.shape[1]):
