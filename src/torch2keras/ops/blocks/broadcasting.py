@@ -1,15 +1,18 @@
-"""A vector along one dimension of a tensor."""
+"""Vectors and smaller tensors beside larger ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, ops
+from torch2keras.keras_graph.operand import Operand
+
+AnyOperand = TypeVar("AnyOperand", bound=Operand)
 
 
-def reshape_along(weight: Weight | Tensor, axes: Sequence[int], ndim: int) -> Weight | Tensor:
-    """A weight of the stored dimensions `axes`, with ones for the other dimensions, so that it broadcasts."""
-    sizes = dict(zip(sorted(axes), weight.shape, strict=True))
-    shape = [sizes.get(axis) or 1 for axis in range(ndim)]
-    return weight.reshape(*shape) if isinstance(weight, Weight) else ops.reshape(weight, shape)
+def reshape_along(x: AnyOperand, axes: Sequence[int], ndim: int) -> AnyOperand:
+    """Return `x` with `ndim` dimensions: its own are `axes`, the others have the size one.
+
+    Its own dimensions stay in their order, whatever the order of `axes`.
+    """
+    return x.expand_dims(*(axis for axis in range(ndim) if axis not in axes))

@@ -1,4 +1,4 @@
-"""Questions to an operand, a recorded tensor or a weight: its dtype, its rank, its dimensions."""
+"""Operands beside numbers, and the types and dimensions in which Keras takes them."""
 
 from __future__ import annotations
 
@@ -6,30 +6,65 @@ from typing import Any
 
 import torch
 
-from torch2keras.keras_graph.weight import Weight
-from torch2keras.lower.recorder import Tensor, cast
+from torch2keras.keras_graph.operand import Operand
+from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
 
 
-def dtype_of(*operands: Any) -> str:
-    """The dtype that the operands have been promoted to; numbers have none."""
-    return next(str(x.dtype) for x in operands if isinstance(x, Tensor | Weight))
+def find_tensor(*operands: Any) -> Operand:
+    """Return the first operand that is a tensor and no number.
+
+    All tensors have been promoted to its dtype.
+    """
+    return next(x for x in operands if isinstance(x, Operand))
 
 
-def floating(*operands: Any) -> bool:
-    """Whether this is arithmetic of floats."""
-    return "float" in dtype_of(*operands)
+def fill_number(number: Any, like: Operand) -> Any:
+    """Return a tensor as it is, and a number as a tensor of the shape and dtype of `like`."""
+    if isinstance(number, Operand):
+        return number
+    return ops.full_like(like, number)
 
 
-def axis(x: Any, dim: Any) -> Any:
-    """The dimensions as Keras takes them; PyTorch lets a scalar be reduced over its dimension 0."""
-    return None if x.ndim == 0 or dim == () else dim
+def fill_float(x: Any, like: Any) -> Tensor:
+    """Return a tensor as a recorded one, or a number as a float at every position of `like`."""
+    if isinstance(x, Operand):
+        return as_tensor(x)
+    return float(x) * ops.ones_like(like)
 
 
-def added(x: Any, dtype: torch.dtype | None) -> Any:
-    """An operand of a sum or product: in `dtype`, and integers and bools in int64."""
-    return cast(x, dtype or (None if "float" in x.dtype else torch.int64))
+def reduction_axis(x: Operand, dim: Any) -> Any:
+    """Return the dimensions that PyTorch reduces as Keras takes them: none stand for all.
+
+    PyTorch lets a scalar be reduced over a dimension that it does not have, 0.
+    """
+    if x.ndim == 0 or dim == ():
+        return None
+    return dim
 
 
-def ranked(x: Any) -> Any:
-    """An operand that is compared by size: bools as 0 and 1."""
-    return cast(x, "int32" if x.dtype == "bool" else None)
+def to_sum_dtype(x: Operand, dtype: torch.dtype | None) -> Any:
+    """Return an operand of a sum in `dtype`; where that is None, integers and bools in int64."""
+    if dtype is None and not x.is_float:
+        return cast(x, torch.int64)
+    return cast(x, dtype)
+
+
+def to_comparable(x: Operand) -> Any:
+    """Return an operand that is compared by size: bools as 0 and 1, anything else as it is."""
+    if x.is_bool:
+        return cast(x, "int32")
+    return x
+
+
+def to_number(x: Any) -> Any:
+    """Return a bool of Python as the number 0 or 1, and anything else as it is."""
+    if isinstance(x, bool):
+        return int(x)
+    return x
+
+
+def to_int32(x: Any) -> Any:
+    """Return a tensor in int32, and a number as an int."""
+    if isinstance(x, Operand):
+        return cast(x, "int32")
+    return int(x)

@@ -11,17 +11,21 @@ from torch2keras.lower.recorder import Tensor, ops
 INF, NAN = math.inf, math.nan
 
 
-def below(
+def join_at(
     x: Tensor, limit: float, near: Callable[[Tensor], Any], far: Callable[[Tensor], Any]
 ) -> Tensor:
-    """`near` up to a limit, and `far` beyond it."""
+    """Return `near(x)` up to a limit and `far(x)` beyond it.
+
+    Each gets arguments of its own side only, so that neither gives NaN, nor a gradient of NaN, on
+    the other.
+    """
     return ops.where(
         ops.less_equal(x, limit), near(ops.minimum(x, limit)), far(ops.maximum(x, limit))
     )
 
 
-def of_positive(x: Tensor, at_zero: float, function: Callable[[Tensor], Any]) -> Tensor:
-    """A function of positive numbers; `at_zero`, and NaN below."""
-    there = ops.greater(x, 0)
+def extend_from_positive(x: Tensor, at_zero: float, function: Callable[[Tensor], Any]) -> Tensor:
+    """Return `function` of positive numbers; `at_zero` where x is zero, and NaN below it."""
     value = function(ops.where(ops.less_equal(x, 0), 1.0, x))
-    return ops.where(there, value, ops.where(ops.equal(x, 0), at_zero, NAN))
+    otherwise = ops.where(ops.equal(x, 0), at_zero, NAN)
+    return ops.where(ops.greater(x, 0), value, otherwise)

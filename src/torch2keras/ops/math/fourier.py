@@ -1,8 +1,8 @@
-"""Fourier transforms of pairs of real tensors."""
+"""Fourier transforms of pairs of real tensors: real and imaginary parts of complex numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch2keras.custom_ops.fourier import fourier_ops
@@ -13,39 +13,53 @@ from torch2keras.lower.dynamic_sizes import count_positions, size_tensor, sizes_
 from torch2keras.lower.recorder import Tensor, cast, ops
 
 
-def transform_axes(operands: int, results: int, *, last: bool) -> Any:
-    """A declaration: each operand and result has the dimension `dim`, as Keras wants it last."""
+def transform_axes(
+    operands: int, results: int, *, last: bool
+) -> Callable[[Mapping[str, Any]], str]:
+    """Return a declaration in which each operand and result has the dimension `dim`.
 
-    def declared(args: Mapping[str, Any]) -> str:
+    It stands where PyTorch has it, or `last`, where Keras wants it.
+    """
+
+    def declare(args: Mapping[str, Any]) -> str:
+        """Return the pattern of a node: d0, d1 and so on, and the transformed one."""
         rank = next(iter(args.values())).type.rank
-        dim = args["dim"] % rank
-        names = ["at'" if d == dim else f"d{d}" for d in range(rank)]
+        names = [f"d{dim}" for dim in range(rank)]
+        names[args["dim"]] = "at'"
         if last:
-            names = [*(name for name in names if name != "at'"), "at'"]
+            names.remove("at'")
+            names.append("at'")
         term = " ".join(names)
         return f"{', '.join([term] * operands)} -> {', '.join([term] * results)}"
 
-    return declared
+    return declare
 
 
-def checked(x: Tensor) -> Tensor:
-    """Raises LoweringError for the types of which Keras knows no transform."""
+def require_transformable(x: Tensor) -> None:
+    """Raise LoweringError for the types of which Keras knows no transform."""
     if x.dtype not in ("float32", "float64"):
         raise LoweringError(
             f"no Fourier transform of {x.dtype} in Keras",
             [("next", "transform in float32, as in x.float()")],
         )
-    return x
 
 
-def fft_of_any_length(re: Tensor, im: Tensor, n: Size) -> tuple[Tensor, Tensor]:
-    """`keras.ops.rfft` of each part, mirrored: `keras.ops.fft` wants to know the length."""
-    (a, b), (c, d) = (mirrored(ops.rfft(part), n) for part in (re, im))
+def transform_any_length(re: Tensor, im: Tensor, n: Size) -> tuple[Tensor, Tensor]:
+    """Return the transform over the last dimension, which may have a dynamic length.
+
+    `keras.ops.fft` wants to know the length, `keras.ops.rfft` does not. That of the real part is
+    half of a + b i, that of the imaginary part half of c + d i; both are mirrored.
+    """
+    a, b = mirror_half(ops.rfft(re), n)
+    c, d = mirror_half(ops.rfft(im), n)
     return a - d, b + c
 
 
-def mirrored(half: tuple[Tensor, Tensor], n: Size) -> tuple[Tensor, Tensor]:
-    """All n entries of the transform of real numbers, from the first half: entry n - k is the conjugate of entry k."""
+def mirror_half(half: tuple[Tensor, Tensor], n: Size) -> tuple[Tensor, Tensor]:
+    """Return all n entries of the transform of real numbers, from the first half of them.
+
+    Entry n - k is the conjugate of entry k.
+    """
     re, im = half
     k = count_positions(n)
     back = size_tensor(n) - k
@@ -60,11 +74,12 @@ def mirrored(half: tuple[Tensor, Tensor], n: Size) -> tuple[Tensor, Tensor]:
     keras=transform_axes(2, 2, last=True),
 )
 def fft(re, im, dim):
-    """`keras.ops.fft`; of a dynamic length `keras.ops.rfft` of both parts."""
+    """A transform by `keras.ops.fft`; of a dynamic length by `keras.ops.rfft` of both parts."""
+    require_transformable(re)
     n = sizes_of(re)[-1]
-    return (
-        ops.fft((checked(re), im)) if isinstance(n, int) else fft_of_any_length(checked(re), im, n)
-    )
+    if isinstance(n, int):
+        return ops.fft((re, im))
+    return transform_any_length(re, im, n)
 
 
 @lowering(
@@ -73,8 +88,9 @@ def fft(re, im, dim):
     keras=transform_axes(1, 2, last=True),
 )
 def rfft(x, dim):
-    """`keras.ops.rfft`."""
-    return ops.rfft(checked(x))
+    """A transform of real numbers, by `keras.ops.rfft`."""
+    require_transformable(x)
+    return ops.rfft(x)
 
 
 @lowering(
@@ -83,8 +99,14 @@ def rfft(x, dim):
     keras=transform_axes(2, 1, last=True),
 )
 def irfft(re, im, dim, n):
-    """`keras.ops.irfft`; to a dynamic length by `keras.ops.rfft` of both parts of the whole spectrum."""
+    """The real numbers of a transform, by `keras.ops.irfft`.
+
+    To a dynamic length they are the imaginary part of the transform of the whole spectrum with its
+    parts exchanged, divided by that length.
+    """
+    require_transformable(re)
     if isinstance(n, int):
-        return ops.irfft((checked(re), im), fft_length=n)
-    re, im = mirrored((checked(re), im), n)
-    return fft_of_any_length(im, re, n)[1] / cast(size_tensor(n), re.dtype)
+        return ops.irfft((re, im), fft_length=n)
+    re, im = mirror_half((re, im), n)
+    _, exchanged = transform_any_length(im, re, n)
+    return exchanged / cast(size_tensor(n), re.dtype)

@@ -9,86 +9,131 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
-from torch2keras.ops.blocks.search import insertion
+from torch2keras.ops.blocks.search import search_sorted
 
 aten = torch.ops.aten
 
 
-def counted(places: Tensor, there: Tensor, bins: int, weight: Tensor | None, dtype: str) -> Tensor:
-    """The sum of the weights (or ones) at each bin."""
+def count_places(
+    places: Tensor, is_inside: Tensor, bins: int, weight: Tensor | None, dtype: str
+) -> Tensor:
+    """Return for each bin the sum of the weights (or ones) of the entries whose place it is.
+
+    `places`, `is_inside` and `weight` have the shape (n,); an entry that is not inside counts
+    nowhere.
+    """
     marks = ops.one_hot(ops.minimum(places, bins - 1), bins, dtype=dtype)
-    share = cast(there, dtype) if weight is None else cast(there, dtype) * weight
-    return ops.sum(marks * ops.expand_dims(share, -1), axis=0)
+    shares = cast(is_inside, dtype)
+    if weight is not None:
+        shares = shares * weight
+    return ops.sum(marks * ops.expand_dims(shares, -1), axis=0)
 
 
-def limits(x: Tensor, least: Any, most: Any, *, apart: float) -> tuple[Any, Any]:
-    """The two ends: the extremes of the data where both are 0 or not given; equal ones are moved apart by `apart`."""
-    if (least, most) in ((0, 0), (None, None)):
-        least, most = ops.min(x), ops.max(x)
-        equal = cast(ops.equal(least, most), x.dtype) * apart
-        return least - equal, most + equal
-    return (least - apart, most + apart) if least == most else (least, most)
+def find_limits(x: Tensor, lower: Any, upper: Any, *, apart: float) -> tuple[Any, Any]:
+    """Return the two ends: the extremes of the data where both are 0 or not given.
+
+    Equal ones are moved apart by `apart` each.
+    """
+    if (lower, upper) in ((0, 0), (None, None)):
+        smallest, largest = ops.min(x), ops.max(x)
+        margin = cast(ops.equal(smallest, largest), x.dtype) * apart
+        return smallest - margin, largest + margin
+    if lower == upper:
+        return lower - apart, upper + apart
+    return lower, upper
 
 
 @lowering(aten.histc.default)
 def histc(x, bins=100, min=0, max=0):
-    """A sum of `keras.ops.one_hot`."""
+    """The number of entries in each of equal bins, a sum of `keras.ops.one_hot`."""
     x = ops.reshape(x, (-1,))
-    low, high = limits(x, min, max, apart=1.0)
+    low, high = find_limits(x, min, max, apart=1.0)
     places = cast(ops.floor((x - low) * bins / (high - low)), "int32")
-    there = ops.logical_and(ops.greater_equal(x, low), ops.less_equal(x, high))
-    return counted(ops.maximum(places, 0), there, bins, None, x.dtype)
+    is_inside = ops.logical_and(ops.greater_equal(x, low), ops.less_equal(x, high))
+    return count_places(ops.maximum(places, 0), is_inside, bins, None, x.dtype)
 
 
-def located(x: Tensor, edges: Any) -> tuple[Tensor, Tensor]:
-    """The bin of each entry, and whether it has one; the last bin holds its right edge too."""
-    there = ops.logical_and(ops.greater_equal(x, edges[0]), ops.less_equal(x, edges[-1]))
-    places = ops.maximum(insertion(edges, x, right=True) - 1, 0)
-    return ops.minimum(places, edges.shape[-1] - 2), there
+def find_bins(x: Tensor, edges: Any) -> tuple[Tensor, Tensor]:
+    """Return the bin of each entry, and whether it has one.
+
+    The last bin holds its right edge too.
+    """
+    is_inside = ops.logical_and(ops.greater_equal(x, edges[0]), ops.less_equal(x, edges[-1]))
+    places = ops.maximum(search_sorted(edges, x, right=True) - 1, 0)
+    return ops.minimum(places, edges.shape[-1] - 2), is_inside
 
 
-def histogram(x: Tensor, edges: Any, weight: Any, density: bool) -> Tensor:
-    """By the last edge that is not above an entry."""
-    bins = edges.shape[-1] - 1
+def flatten_weight(weight: Any) -> Tensor | None:
+    """Return the weights of the entries in one row, or None where they count alike."""
+    if weight is None:
+        return None
+    return ops.reshape(as_tensor(weight), (-1,))
+
+
+def compute_histogram(x: Tensor, edges: Tensor, weight: Any, *, density: bool) -> Tensor:
+    """Return the weights that fall between neighbouring edges, as a density if asked for."""
     x = ops.reshape(x, (-1,))
-    weight = None if weight is None else ops.reshape(as_tensor(weight), (-1,))
-    places, there = located(x, edges)
-    found = counted(places, there, bins, weight, x.dtype)
-    return found / (ops.sum(found) * (edges[1:] - edges[:-1])) if density else found
+    places, is_inside = find_bins(x, edges)
+    bins = edges.shape[-1] - 1
+    found = count_places(places, is_inside, bins, flatten_weight(weight), x.dtype)
+    if density:
+        return found / (ops.sum(found) * (edges[1:] - edges[:-1]))
+    return found
 
 
 @lowering(aten.histogram.bins_tensor)
 def histogram_of_edges(x, bins, weight=None, density=False):
-    """A sum of `keras.ops.one_hot`."""
+    """The number of entries between edges, a sum of `keras.ops.one_hot`."""
     edges = as_tensor(bins)
-    return histogram(x, edges, weight, density), edges
+    return compute_histogram(x, edges, weight, density=density), edges
 
 
 @lowering(aten.histogram.bin_ct)
 def histogram_of_bins(x, bins=100, range=None, weight=None, density=False):
-    """A sum of `keras.ops.one_hot`; the edges are counted from both ends, as in `torch.linspace`."""
-    low, high = limits(x, *(range or (None, None)), apart=0.5)
+    """The number of entries in each of equal bins, a sum of `keras.ops.one_hot`.
+
+    The edges are counted from both ends, as in `torch.linspace`.
+    """
+    lower, upper = range or (None, None)
+    low, high = find_limits(x, lower, upper, apart=0.5)
     step = (high - low) / bins
-    numbers = ops.arange(bins + 1, dtype=x.dtype)
-    at = ops.zeros_like(ops.reshape(x, (-1,))[0]) + numbers
-    edges = ops.where(ops.less(at, (bins + 1) // 2), low + at * step, high - (bins - at) * step)
-    return histogram(x, edges, weight, density), edges
+    numbers = ops.zeros_like(ops.reshape(x, (-1,))[0]) + ops.arange(bins + 1, dtype=x.dtype)
+    from_low, from_high = low + numbers * step, high - (bins - numbers) * step
+    edges = ops.where(ops.less(numbers, (bins + 1) // 2), from_low, from_high)
+    return compute_histogram(x, edges, weight, density=density), edges
 
 
 @lowering(aten._histogramdd_from_bin_tensors.default)
 def histogram_of_points(x, bins, weight=None, density=False):
-    """A sum of `keras.ops.one_hot` over the combinations of bins, the last dimension's fastest."""
-    x, edges = ops.reshape(x, (-1, len(bins))), [as_tensor(b) for b in bins]
-    number: Any = None
-    there: Any = None
-    volume: Any = None
-    for d, edge in enumerate(edges):
-        place, inside = located(x[:, d], edge)
-        width = ops.reshape(edge[1:] - edge[:-1], (-1,) + (1,) * (len(edges) - 1 - d))
-        number = place if number is None else number * (edge.shape[0] - 1) + place
-        there = inside if there is None else ops.logical_and(there, inside)
-        volume = width if volume is None else volume * width
+    """The number of points in each combination of bins, a sum of `keras.ops.one_hot`."""
+    edges = [as_tensor(b) for b in bins]
     sizes = tuple(edge.shape[0] - 1 for edge in edges)
-    weight = None if weight is None else ops.reshape(as_tensor(weight), (-1,))
-    found = ops.reshape(counted(number, there, math.prod(sizes), weight, x.dtype), sizes)
-    return found / (ops.sum(found) * volume) if density else found
+    points = ops.reshape(x, (-1, len(edges)))
+    number, is_inside = find_cells(points, edges)
+    weights = flatten_weight(weight)
+    found = count_places(number, is_inside, math.prod(sizes), weights, x.dtype)
+    found = ops.reshape(found, sizes)
+    if density:
+        return found / (ops.sum(found) * compute_volumes(edges))
+    return found
+
+
+def find_cells(points: Tensor, edges: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the cell of each point (n, d), and whether it has one.
+
+    Cells are numbered with the bins of the last dimension running fastest.
+    """
+    number, is_inside = find_bins(points[:, 0], edges[0])
+    for dim, edge in enumerate(edges[1:], 1):
+        place, is_inside_here = find_bins(points[:, dim], edge)
+        number = number * (edge.shape[0] - 1) + place
+        is_inside = ops.logical_and(is_inside, is_inside_here)
+    return number, is_inside
+
+
+def compute_volumes(edges: list[Tensor]) -> Tensor:
+    """Return the volume of each cell, with a dimension of bins for each row of edges."""
+    volume = edges[0][1:] - edges[0][:-1]
+    for edge in edges[1:]:
+        volume = ops.expand_dims(volume, -1) * (edge[1:] - edge[:-1])
+    return volume

@@ -1,17 +1,19 @@
-"""Orthogonal polynomials: by recurrences, those of Chebyshev in a tensor of degrees by a closed form."""
+"""Orthogonal polynomials by recurrences; those of Chebyshev also in sines and cosines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from torch2keras.declarations.registry import pointwise
 from torch2keras.errors import LoweringError
-from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
+from torch2keras.ops.blocks.operands import fill_float
 
 aten = torch.ops.aten
 
@@ -21,166 +23,266 @@ MOST = 64
 
 
 MOST_OF_TENSOR = 128
-"""The largest degree in a tensor. Beyond it is NaN, as PyTorch has for Hermite in float32 (ATen/native/Math.h)."""
+"""The largest degree in a tensor. Beyond it is NaN, as PyTorch has for Hermite in float32
+(ATen/native/Math.h)."""
 
 
-Step = Callable[[int, Tensor, Tensor, Any], Tensor]
+Step = Callable[[int, Any, Any, Any], Any]
 
 
-def recurrence(
-    first: Callable[[Tensor], Tensor], step: Step, *, shifted: bool = False
-) -> Callable[[Any, Any], Tensor]:
-    """The polynomial of a degree that is a number, from those of the degrees 0 and 1.
+@dataclass(frozen=True)
+class Recurrence:
+    """Polynomials of which that of the degree 0 is one, and each follows from the two before it."""
 
-    `step(k, x, q, p)` is the one of degree k from those of the degrees k - 1 and k - 2. Raises LoweringError beyond
-    `MOST`.
-    """
+    first: Callable[[Any], Any]
+    """The polynomial of the degree 1, as a function of x."""
+    step: Step
+    """The polynomial of the degree k from k, x, and those of the degrees k - 1 and k - 2."""
 
-    def of(x: Any, n: Any) -> Tensor:
+    def expand(self, most: int, x: Any) -> list[Tensor]:
+        """Return the polynomials of the degrees 0, 1 and so on up to `most`, at least 1."""
+        values = [ops.ones_like(x), self.first(x)]
+        for k in range(2, most + 1):
+            values.append(self.step(k, x, values[-1], values[-2]))
+        return values
+
+    def evaluate(self, x: Any, n: float) -> Tensor:
+        """Return the polynomial of a degree that is a number, zero below 0.
+
+        Raises LoweringError beyond the degree `MOST`.
+        """
         if n > MOST:
             raise LoweringError(
                 f"a polynomial of the degree {n}", [("next", f"give a degree up to {MOST}")]
             )
-        x = 2.0 * x - 1.0 if shifted else x
+        if n <= -1:
+            return ops.zeros_like(x)
         if n < 1:
-            return ops.ones_like(x) if n > -1 else ops.zeros_like(x)
-        return up_to(int(n), x, first, step)[-1]
-
-    return of
+            return ops.ones_like(x)
+        return self.expand(int(n), x)[-1]
 
 
-def up_to(most: int, x: Tensor, first: Callable[[Tensor], Tensor], step: Step) -> list[Tensor]:
-    """The polynomials of the degrees 0, 1 and so on up to `most`, at least 1."""
-    values = [ops.ones_like(x), first(x)]
-    for k in range(2, most + 1):
-        values.append(step(k, x, values[-1], values[-2]))
-    return values
+def select_degree(family: Recurrence, x: Any, n: Any) -> Tensor:
+    """Return the polynomial of a degree that may be a tensor, whose elements have each its own.
 
-
-def chosen(first: Callable[[Tensor], Tensor], step: Step) -> Callable[[Any, Any], Tensor]:
-    """A polynomial whose degree may be a tensor: those of all degrees, of which each element takes its own.
-
-    Degrees are rounded towards zero; negative ones give 0, as do NaN and infinity, whose integer is negative in
-    PyTorch. Raises LoweringError for degrees beyond `MOST_OF_TENSOR` that are known; computed ones give NaN.
+    Degrees are rounded towards zero; negative ones give 0, as do NaN and infinity, whose integer is
+    negative in PyTorch. Raises LoweringError for degrees beyond `MOST_OF_TENSOR` that are known;
+    computed ones give NaN.
     """
-
-    def of(x: Any, n: Any) -> Tensor:
-        """By the recurrence; of a tensor of degrees up to the largest, and each takes its own."""
-        if not isinstance(n, Tensor | Weight):
-            return recurrence(first, step)(x, n)
-        most = largest(n)
-        n = ops.trunc(as_tensor(n))
-        x = (as_tensor(x) if isinstance(x, Tensor | Weight) else float(x)) + ops.zeros_like(n)
-        there = ops.logical_and(ops.greater_equal(n, 0.0), ops.less_equal(n, float(most)))
-        at = cast(ops.where(there, n, 0.0), "int32") + ops.zeros_like(x, dtype="int32")
-        every = ops.stack(up_to(most, x, first, step), axis=-1)
-        value = ops.take_along_axis(every, ops.expand_dims(at, -1), axis=-1)[..., 0]
-        beyond = ops.logical_and(ops.greater(n, float(most)), ops.isfinite(n))
-        return ops.where(there, value, ops.where(beyond, math.nan, 0.0))
-
-    return of
+    if not isinstance(n, Operand):
+        return family.evaluate(x, n)
+    most = find_largest_degree(n)
+    n = ops.trunc(as_tensor(n))
+    x = fill_float(x, like=n) + ops.zeros_like(n)
+    has_value = ops.logical_and(ops.greater_equal(n, 0.0), ops.less_equal(n, float(most)))
+    degree = cast(ops.where(has_value, n, 0.0), "int32") + ops.zeros_like(x, dtype="int32")
+    values = ops.stack(family.expand(most, x), axis=-1)
+    value = ops.take_along_axis(values, ops.expand_dims(degree, -1), axis=-1)[..., 0]
+    is_beyond = ops.logical_and(ops.greater(n, float(most)), ops.isfinite(n))
+    return ops.where(has_value, value, ops.where(is_beyond, math.nan, 0.0))
 
 
-def largest(n: Tensor | Weight) -> int:
-    """The degree up to which to go, at least 1. Raises LoweringError where it is known and beyond `MOST_OF_TENSOR`."""
-    if isinstance(n, Tensor):
+def find_largest_degree(n: Operand) -> int:
+    """Return the degree up to which to go, at least 1.
+
+    Raises LoweringError where it is known and beyond `MOST_OF_TENSOR`.
+    """
+    known = n.values()
+    if known is None:
         return MOST_OF_TENSOR
-    known = max(
-        (int(degree) for degree in n.values().flatten().tolist() if math.isfinite(degree)),
-        default=1,
-    )
-    if known > MOST_OF_TENSOR:
+    degrees = known[known.isfinite()].tolist()
+    largest = max(map(int, degrees), default=1)
+    if largest > MOST_OF_TENSOR:
         most = f"give degrees up to {MOST_OF_TENSOR}"
-        raise LoweringError(f"a polynomial of the degree {known}", [("next", most)])
-    return max(known, 1)
+        raise LoweringError(f"a polynomial of the degree {largest}", [("next", most)])
+    return max(largest, 1)
 
 
-def twice(_k: int, x: Tensor, q: Tensor, p: Any) -> Tensor:
-    """Of all four kinds of Chebyshev."""
+HERMITE_H = Recurrence(lambda x: 2.0 * x, lambda k, x, q, p: 2.0 * x * q - 2.0 * (k - 1) * p)
+HERMITE_HE = Recurrence(lambda x: x, lambda k, x, q, p: x * q - (k - 1.0) * p)
+LAGUERRE_L = Recurrence(
+    lambda x: 1.0 - x, lambda k, x, q, p: ((2.0 * k - 1.0 - x) * q - (k - 1.0) * p) / k
+)
+LEGENDRE_P = Recurrence(
+    lambda x: x, lambda k, x, q, p: ((2.0 * k - 1.0) * x * q - (k - 1.0) * p) / k
+)
+# The recurrences stand in https://dlmf.nist.gov/18.9; He is Hermite's for the weight exp(-x^2 / 2).
+
+
+def hermite_h(x: Any, n: Any) -> Tensor:
+    """The polynomial H of Hermite, by its recurrence."""
+    return select_degree(HERMITE_H, x, n)
+
+
+def hermite_he(x: Any, n: Any) -> Tensor:
+    """The polynomial He of Hermite, by its recurrence."""
+    return select_degree(HERMITE_HE, x, n)
+
+
+def laguerre_l(x: Any, n: Any) -> Tensor:
+    """The polynomial of Laguerre, by its recurrence."""
+    return select_degree(LAGUERRE_L, x, n)
+
+
+def legendre_p(x: Any, n: Any) -> Tensor:
+    """The polynomial of Legendre, by its recurrence."""
+    return select_degree(LEGENDRE_P, x, n)
+
+
+def step_chebyshev(_k: int, x: Any, q: Any, p: Any) -> Any:
+    """Return the next polynomial of any of the four kinds of Chebyshev."""
     return 2.0 * x * q - p
 
 
-FIRST: dict[str, Callable[[Tensor], Tensor]] = {
-    "t": lambda x: x,
-    "u": lambda x: 2.0 * x,
-    "v": lambda x: 2.0 * x - 1.0,
-    "w": lambda x: 2.0 * x + 1.0,
+CHEBYSHEV: Mapping[str, Recurrence] = {
+    "t": Recurrence(lambda x: x, step_chebyshev),
+    "u": Recurrence(lambda x: 2.0 * x, step_chebyshev),
+    "v": Recurrence(lambda x: 2.0 * x - 1.0, step_chebyshev),
+    "w": Recurrence(lambda x: 2.0 * x + 1.0, step_chebyshev),
 }
+"""The four kinds, which begin differently."""
 
 
-def ratio(kind: str, n: Tensor, angle: Tensor, sine: Any, cosine: Any) -> Tensor:
-    """The four kinds by sine and cosine, or by the hyperbolic ones."""
+MIRROR = {"t": "t", "u": "u", "v": "w", "w": "v"}
+"""Kind -> the one that is its mirror image: P(-x) = (-1)^n M(x)."""
+
+
+def evaluate_waves(kind: str, n: Tensor, angle: Tensor, sine: Any, cosine: Any) -> Tensor:
+    """Return a polynomial at cos(angle), or with the hyperbolic functions at cosh(angle).
+
+    The formulas are https://dlmf.nist.gov/18.5.i; the third and fourth kind are called V and W
+    there.
+    """
     if kind == "t":
         return cosine(n * angle)
     if kind == "u":
         return sine((n + 1.0) * angle) / sine(angle)
-    wave = cosine if kind == "v" else sine
-    return wave((n + 0.5) * angle) / wave(0.5 * angle)
+    if kind == "v":
+        return cosine((n + 0.5) * angle) / cosine(0.5 * angle)
+    return sine((n + 0.5) * angle) / sine(0.5 * angle)
 
 
-def beyond(kind: str, n: Tensor, x: Tensor) -> Tensor:
-    """For |x| > 1; below -1 the third kind is the fourth. In float64, since an exponent of 80 takes two digits away."""
-    dtype, n, x = x.dtype, cast(n, "float64"), cast(x, "float64")
-    other = {"v": "w", "w": "v"}.get(kind, kind)
-    angle = ops.arccosh(ops.abs(x))
-    even = ops.equal(ops.mod(n, 2.0), 0.0)
-    right, left = (ratio(k, n, angle, ops.sinh, ops.cosh) for k in (kind, other))
-    return cast(ops.where(ops.greater(x, 0), right, ops.where(even, left, -left)), dtype)
+def is_even(n: Tensor) -> Tensor:
+    """Return whether a whole number is even."""
+    return ops.equal(ops.mod(n, 2.0), 0.0)
 
 
-def edge(kind: str, n: Tensor, x: Tensor) -> Tensor:
-    """For |x| = 1."""
-    one = {"u": n + 1.0, "w": 2.0 * n + 1.0}.get(kind, ops.ones_like(n))
-    minus = {"u": n + 1.0, "v": 2.0 * n + 1.0}.get(kind, ops.ones_like(n))
-    return ops.where(
-        ops.greater(x, 0), one, ops.where(ops.equal(ops.mod(n, 2.0), 0.0), minus, -minus)
-    )
+def evaluate_outside(kind: str, n: Tensor, x: Tensor) -> Tensor:
+    """Return a polynomial for |x| > 1.
+
+    It is computed in float64, since an exponent of 80 takes two digits away.
+    """
+    degree = cast(n, "float64")
+    position = cast(x, "float64")
+    angle = ops.arccosh(ops.abs(position))
+    right = evaluate_waves(kind, degree, angle, ops.sinh, ops.cosh)
+    left = evaluate_waves(MIRROR[kind], degree, angle, ops.sinh, ops.cosh)
+    left = ops.where(is_even(degree), left, -left)
+    return cast(ops.where(ops.greater(position, 0), right, left), x.dtype)
 
 
-def closed(kind: str, *, shifted: bool) -> Callable[[Any, Any], Tensor]:
-    """A polynomial of Chebyshev whose degree is a tensor. Two degrees above infinity PyTorch has NaN."""
-
-    def of(x: Any, n: Any) -> Tensor:
-        """By the recurrence up to a degree that is a small number, else by sine and cosine or their hyperbolic kin."""
-        if isinstance(n, int | float) and n <= MOST:
-            return recurrence(FIRST[kind], twice, shifted=shifted)(x, n)
-        n = as_tensor(n) if isinstance(n, Tensor | Weight) else float(n) * ops.ones_like(x)
-        x = as_tensor(x) if isinstance(x, Tensor | Weight) else float(x) * ops.ones_like(n)
-        x, n = (2.0 * x - 1.0 if shifted else x), ops.trunc(n)
-        inner, outer = ops.less(ops.abs(x), 1.0), ops.greater(ops.abs(x), 1.0)
-        near = ratio(kind, n, ops.arccos(ops.where(inner, x, 0.5)), ops.sin, ops.cos)
-        away = ops.where(outer, x, 2.0)
-        far = ops.where(ops.isinf(beyond(kind, n - 2.0, away)), math.nan, beyond(kind, n, away))
-        value = ops.where(inner, near, ops.where(outer, far, edge(kind, n, x)))
-        value = ops.where(ops.equal(n, 0.0), 1.0, ops.where(ops.isnan(x), x, value))
-        return ops.where(ops.less(n, 0.0), 0.0, value)
-
-    return of
+def evaluate_at_one(kind: str, n: Tensor) -> Tensor:
+    """Return a polynomial at 1."""
+    if kind == "u":
+        return n + 1.0
+    if kind == "w":
+        return 2.0 * n + 1.0
+    return ops.ones_like(n)
 
 
-POLYNOMIALS: dict[str, Callable[[Any, Any], Tensor]] = {
-    "hermite_polynomial_h": chosen(
-        lambda x: 2.0 * x, lambda k, x, q, p: 2.0 * x * q - 2.0 * (k - 1) * p
-    ),
-    "hermite_polynomial_he": chosen(lambda x: x, lambda k, x, q, p: x * q - (k - 1.0) * p),
-    "laguerre_polynomial_l": chosen(
-        lambda x: 1.0 - x, lambda k, x, q, p: ((2.0 * k - 1.0 - x) * q - (k - 1.0) * p) / k
-    ),
-    "legendre_polynomial_p": chosen(
-        lambda x: x, lambda k, x, q, p: ((2.0 * k - 1.0) * x * q - (k - 1.0) * p) / k
-    ),
-    **{
-        f"{before}chebyshev_polynomial_{kind}": closed(kind, shifted=bool(before))
-        for before in ("", "shifted_")
-        for kind in FIRST
-    },
+def evaluate_at_edge(kind: str, n: Tensor, x: Tensor) -> Tensor:
+    """Return a polynomial for |x| = 1."""
+    left = evaluate_at_one(MIRROR[kind], n)
+    left = ops.where(is_even(n), left, -left)
+    return ops.where(ops.greater(x, 0), evaluate_at_one(kind, n), left)
+
+
+def chebyshev(kind: str, x: Any, n: Any, *, shifted: bool = False) -> Tensor:
+    """Return a polynomial of Chebyshev, of 2 x - 1 if `shifted`.
+
+    Up to a degree that is a small number it is written out, else in sines and cosines. PyTorch has
+    NaN from two degrees above the first that is infinite.
+    """
+    is_small = isinstance(n, int | float) and n <= MOST
+    if not is_small:
+        n = fill_float(n, like=x)
+        x = fill_float(x, like=n)
+    if shifted:
+        x = 2.0 * x - 1.0
+    if is_small:
+        return CHEBYSHEV[kind].evaluate(x, n)
+    return evaluate_any_degree(kind, x, ops.trunc(n))
+
+
+def evaluate_any_degree(kind: str, x: Tensor, n: Tensor) -> Tensor:
+    """Return a polynomial of Chebyshev of a whole degree, zero where that is negative."""
+    is_inside, is_outside = ops.less(ops.abs(x), 1.0), ops.greater(ops.abs(x), 1.0)
+    angle = ops.arccos(ops.where(is_inside, x, 0.5))
+    inside = evaluate_waves(kind, n, angle, ops.sin, ops.cos)
+    far = ops.where(is_outside, x, 2.0)
+    two_below = evaluate_outside(kind, n - 2.0, far)
+    outside = ops.where(ops.isinf(two_below), math.nan, evaluate_outside(kind, n, far))
+    beyond = ops.where(is_outside, outside, evaluate_at_edge(kind, n, x))
+    value = ops.where(is_inside, inside, beyond)
+    value = ops.where(ops.equal(n, 0.0), 1.0, ops.where(ops.isnan(x), x, value))
+    return ops.where(ops.less(n, 0.0), 0.0, value)
+
+
+def chebyshev_t(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the first kind."""
+    return chebyshev("t", x, n)
+
+
+def chebyshev_u(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the second kind."""
+    return chebyshev("u", x, n)
+
+
+def chebyshev_v(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the third kind."""
+    return chebyshev("v", x, n)
+
+
+def chebyshev_w(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the fourth kind."""
+    return chebyshev("w", x, n)
+
+
+def shifted_chebyshev_t(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the first kind, of 2 x - 1."""
+    return chebyshev("t", x, n, shifted=True)
+
+
+def shifted_chebyshev_u(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the second kind, of 2 x - 1."""
+    return chebyshev("u", x, n, shifted=True)
+
+
+def shifted_chebyshev_v(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the third kind, of 2 x - 1."""
+    return chebyshev("v", x, n, shifted=True)
+
+
+def shifted_chebyshev_w(x: Any, n: Any) -> Tensor:
+    """The polynomial of Chebyshev of the fourth kind, of 2 x - 1."""
+    return chebyshev("w", x, n, shifted=True)
+
+
+POLYNOMIALS = {
+    aten.special_hermite_polynomial_h: hermite_h,
+    aten.special_hermite_polynomial_he: hermite_he,
+    aten.special_laguerre_polynomial_l: laguerre_l,
+    aten.special_legendre_polynomial_p: legendre_p,
+    aten.special_chebyshev_polynomial_t: chebyshev_t,
+    aten.special_chebyshev_polynomial_u: chebyshev_u,
+    aten.special_chebyshev_polynomial_v: chebyshev_v,
+    aten.special_chebyshev_polynomial_w: chebyshev_w,
+    aten.special_shifted_chebyshev_polynomial_t: shifted_chebyshev_t,
+    aten.special_shifted_chebyshev_polynomial_u: shifted_chebyshev_u,
+    aten.special_shifted_chebyshev_polynomial_v: shifted_chebyshev_v,
+    aten.special_shifted_chebyshev_polynomial_w: shifted_chebyshev_w,
 }
 
 
-pointwise(
-    {
-        getattr(getattr(aten, f"special_{name}"), overload): convert
-        for name, convert in POLYNOMIALS.items()
-        for overload in ("default", "n_scalar", "x_scalar")
-    }
-)
+for op, polynomial in POLYNOMIALS.items():
+    pointwise({op.default: polynomial, op.n_scalar: polynomial, op.x_scalar: polynomial})
