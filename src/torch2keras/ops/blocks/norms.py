@@ -16,10 +16,7 @@ def root(x: Any, order: float = 2) -> Tensor:
     """
     there = ops.not_equal(x, 0)
     inside = ops.where(there, x, 1.0)
-    if order == 2:
-        value = ops.sqrt(inside)
-    else:
-        value = ops.power(inside, 1.0 / order)
+    value = ops.sqrt(inside) if order == 2 else ops.power(inside, 1.0 / order)
     return ops.where(there, value, 0.0)
 
 

@@ -23,10 +23,7 @@ def search_sorted(sorted_sequence: Any, values: Any, *, right: bool) -> Tensor:
         raise LoweringError(
             "a search in a dynamic dimension", [("next", "give this dimension a fixed size")]
         )
-    if right:
-        stands_behind = ops.greater
-    else:
-        stands_behind = ops.greater_equal
+    stands_behind = ops.greater if right else ops.greater_equal
     start = ops.zeros_like(values, dtype="int32")
     end = start + size
     for _ in range(size.bit_length()):
