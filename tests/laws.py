@@ -13,11 +13,11 @@ import torch
 
 from torch2keras.declarations.patterns import Dim, Label
 from torch2keras.declarations.registry import registry
-from torch2keras.graph.interpreter import evaluate, input_symbols
+from torch2keras.graph.interpreter import evaluate_node, measure_symbols
 from torch2keras.graph.ir import Constant, Graph, Node, Value
 from torch2keras.ir_passes.fold_constants import RANDOM_TAGS
 from torch2keras.layout.axes import AxisMap, term_values
-from torch2keras.layout.axis_inference import axis_map
+from torch2keras.layout.axis_inference import build_axis_map
 from torch2keras.verification.float64_keras import widened
 
 Tensors = Mapping[Value, torch.Tensor]
@@ -27,15 +27,17 @@ def broken_laws(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[str]:
     """Each declaration that does not hold for some node of the graph on these inputs."""
     inputs = [widened(given) for given in inputs]
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
-    symbols, read = input_symbols(graph, inputs), {*graph.uses(), *graph.output_values()}
+    symbols, read = measure_symbols(graph, inputs), {*graph.uses(), *graph.output_values()}
     for node in graph.nodes:
         known |= {v: widened(v.data) for v in node.operands if isinstance(v, Constant)}
         try:
-            results = evaluate(node, known.__getitem__, symbols)
+            results = evaluate_node(node, known.__getitem__, symbols)
         except NotImplementedError:  # max_pool1d of integers: only inside of a module
             return
         known |= dict(zip(node.outputs, results, strict=True))
-        declared = axis_map(node) if node.op in registry.lowerings and not random(node) else None
+        declared = (
+            build_axis_map(node) if node.op in registry.lowerings and not random(node) else None
+        )
         if declared is not None:
             yield from (
                 f"{node.op}: {law}" for law in broken_labels(node, declared, known, symbols, read)
@@ -59,7 +61,7 @@ def broken_pointwise(
     (shape,) = shapes
     order = torch.randperm(shape.numel(), generator=torch.Generator().manual_seed(1))
     mixed = {v: known[v].flatten()[order].reshape(shape) for v in term_values(node)}
-    results = evaluate(node, mixed.__getitem__, symbols)
+    results = evaluate_node(node, mixed.__getitem__, symbols)
     for value, result in zip(node.outputs, results, strict=True):
         if not torch.allclose(result, mixed[value], rtol=1e-9, atol=1e-9, equal_nan=True):
             yield f"positions do not stand alone, in {value}"
@@ -84,7 +86,7 @@ def broken_labels(
                 break  # one value in two places, of which only one has the label
             moved[value] = tensor
         else:
-            results = evaluate(node, moved.__getitem__, symbols)
+            results = evaluate_node(node, moved.__getitem__, symbols)
             for (value, dims), result in zip(terms[len(node.operands) :], results, strict=True):
                 wanted = permuted(known[value], dims, sizes, label, order)
                 if value in read and not torch.allclose(

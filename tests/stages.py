@@ -18,7 +18,7 @@ from torch2keras.graph.ir import Graph, Node, Value
 from torch2keras.layout.assign import LayoutPlan, assign_layouts
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
-from torch2keras.layout.port_orders import wanted_orders
+from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, lower
 from torch2keras.workarounds.triton_import import load_exporter
 
@@ -39,7 +39,7 @@ def axes_of(graph: Graph) -> AxisSpace:
 
 def plan_of(graph: Graph, layout: str | Mapping[str, str] = "keras") -> LayoutPlan:
     space = infer_axes(graph)
-    return assign_layouts(graph, space, wanted_orders(graph, space, layout))
+    return assign_layouts(graph, space, read_layout(graph, space, layout))
 
 
 def lowered(graph: Graph, layout: str | Mapping[str, str] = "keras") -> Lowered:

@@ -33,15 +33,15 @@ from torch2keras.fx_passes.decompose import decompose
 from torch2keras.fx_passes.split_complex import split_complex
 from torch2keras.graph.importer import import_graph
 from torch2keras.graph.ir import Graph, keras_dtype
-from torch2keras.ir_passes.decompose_attention import attention_parts
+from torch2keras.ir_passes.decompose_attention import decompose_attention
 from torch2keras.ir_passes.drop_dead_code import drop_dead_code
-from torch2keras.ir_passes.drop_zero_states import zero_states
+from torch2keras.ir_passes.drop_zero_states import drop_zero_states
 from torch2keras.ir_passes.fold_constants import fold_constants
 from torch2keras.keras_model.build import build
 from torch2keras.layout.assign import LayoutPlan, assign_layouts
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
-from torch2keras.layout.port_orders import wanted_orders
+from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
 from torch2keras.runtime.isolation import unchanged
 from torch2keras.runtime.progress import Stage
@@ -149,7 +149,7 @@ def name_axes(work: Work) -> None:
 
 def choose_layouts(work: Work) -> None:
     """Choose the order in which each value is stored, for the fewest transposes in all."""
-    orders = wanted_orders(work.graph, work.axes, work.request.layout)
+    orders = read_layout(work.graph, work.axes, work.request.layout)
     work.plan = assign_layouts(work.graph, work.axes, orders)
 
 
@@ -178,9 +178,9 @@ PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
         decompose_ops,
         import_program,
         rewrite(fold_constants),
-        rewrite(zero_states),
+        rewrite(drop_zero_states),
         rewrite(drop_dead_code),
-        rewrite(attention_parts),
+        rewrite(decompose_attention),
         refuse_unknown_ops,
     ),
     Stage.LAYOUT: (name_axes, choose_layouts),

@@ -9,8 +9,8 @@ from torch2keras.declarations.costs import (
     HIDDEN,
     SCATTERED,
     TANGLED,
-    along_last,
-    contraction,
+    contraction_cost,
+    last_axis_cost,
 )
 from torch2keras.declarations.patterns import AxisLabel, Label
 
@@ -40,27 +40,27 @@ CONTRACTIONS = {
 @pytest.mark.parametrize("name", CONTRACTIONS)
 def test_contraction(name: str) -> None:
     words, moved, scattered = CONTRACTIONS[name]
-    assert sum(contraction([word(w) for w in words.split(" ")])) == pytest.approx(
+    assert sum(contraction_cost([word(w) for w in words.split(" ")])) == pytest.approx(
         HIDDEN * moved + SCATTERED * scattered
     )
 
 
 def test_windows_that_an_equation_would_move_cost_more() -> None:
     """Here b and w are a batch of windows, q and p their positions."""
-    assert contraction([word("bwqphd"), word("bwkhd"), word("bwhqpk")]) == pytest.approx(
+    assert contraction_cost([word("bwqphd"), word("bwkhd"), word("bwhqpk")]) == pytest.approx(
         [HIDDEN, HIDDEN, 0.0]
     )
-    assert contraction([word("bqwphd"), word("bwkhd"), word("bwhqpk")]) == pytest.approx(
+    assert contraction_cost([word("bqwphd"), word("bwkhd"), word("bwhqpk")]) == pytest.approx(
         [TANGLED, HIDDEN, 0.0]
     )
 
 
-def test_an_equation_of_three_operands_has_no_price() -> None:
-    assert contraction([word("ab"), word("bc"), word("cd"), word("ad")]) == [0.0] * 4
+def test_an_equation_of_three_operands_costs_nothing() -> None:
+    assert contraction_cost([word("ab"), word("bc"), word("cd"), word("ad")]) == [0.0] * 4
 
 
 @pytest.mark.parametrize(
-    ("text", "price"), [("bhqK", 0.0), ("bqKh", ALONG_ANOTHER), ("K", 0.0), ("Kb", ALONG_ANOTHER)]
+    ("text", "cost"), [("bhqK", 0.0), ("bqKh", ALONG_ANOTHER), ("K", 0.0), ("Kb", ALONG_ANOTHER)]
 )
-def test_along_last(text: str, price: float) -> None:
-    assert along_last([word(text), word(text)]) == [price, price]
+def test_along_last(text: str, cost: float) -> None:
+    assert last_axis_cost([word(text), word(text)]) == [cost, cost]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from torch2keras.declarations.patterns import bind, normal_dims, parse
+from torch2keras.declarations.patterns import bind_pattern, normalize_dims, parse_pattern
 
 # pattern, ranks of operands and results, arguments, the labels of each dimension; a prime carries its term's number
 BOUND = [
@@ -45,7 +45,7 @@ def shown(dims) -> str:
     ("text", "ranks", "args", "labels"), BOUND, ids=lambda v: v if isinstance(v, str) else None
 )
 def test_bind(text, ranks, args, labels) -> None:
-    bound = bind(parse(text), ranks, args)
+    bound = bind_pattern(parse_pattern(text), ranks, args)
     assert bound is not None
     assert [shown(dims) for dims in bound] == labels
 
@@ -61,23 +61,23 @@ UNBOUND = [
 
 @pytest.mark.parametrize(("text", "ranks", "args"), UNBOUND)
 def test_ranks_that_do_not_fit(text, ranks, args) -> None:
-    assert bind(parse(text), ranks, args) is None
+    assert bind_pattern(parse_pattern(text), ranks, args) is None
 
 
 @pytest.mark.parametrize("text", ["n c", "n (c -> n c", "n + c -> n", "n [] -> n", "... -> ... ]"])
 def test_malformed(text) -> None:
     with pytest.raises(ValueError, match="pattern"):
-        parse(text)
+        parse_pattern(text)
 
 
 def test_pointwise_is_only_dots() -> None:
-    assert parse("...").pointwise
-    assert parse("..., ... -> ...").pointwise
-    assert not parse("... c -> ... c").pointwise
+    assert parse_pattern("...").pointwise
+    assert parse_pattern("..., ... -> ...").pointwise
+    assert not parse_pattern("... c -> ... c").pointwise
 
 
 def test_a_free_dimension_is_one_of_the_dots() -> None:
-    bound = bind(parse("... c -> ... c"), (3, 3), {})
+    bound = bind_pattern(parse_pattern("... c -> ... c"), (3, 3), {})
     assert bound is not None
     assert [label.free for (label,) in bound[0]] == [True, True, False]
 
@@ -94,4 +94,4 @@ def test_a_free_dimension_is_one_of_the_dots() -> None:
     ],
 )
 def test_normal_dims(dims, rank, normal) -> None:
-    assert normal_dims(dims, rank) == normal
+    assert normalize_dims(dims, rank) == normal

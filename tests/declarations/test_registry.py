@@ -12,8 +12,14 @@ import torch2keras as t2k
 import torch2keras.ops
 from op_case import transposes
 from stages import graph_of
-from torch2keras.declarations.patterns import parse
-from torch2keras.declarations.registry import IGNORED, expand, lowering, pointwise, registry
+from torch2keras.declarations.patterns import parse_pattern
+from torch2keras.declarations.registry import (
+    IGNORED,
+    expand_pattern,
+    lowering,
+    pointwise,
+    registry,
+)
 from torch2keras.lower.recorder import ops
 
 aten = torch.ops.aten
@@ -132,7 +138,7 @@ EXPANDED = [
 @pytest.mark.parametrize(("function", "shapes", "text", "operands"), EXPANDED)
 def test_one_term_for_each_tensor_that_is_there(function, shapes, text, operands) -> None:
     node = graph_of(function, *shapes).nodes[0]
-    pattern = expand(parse(text), node)
+    pattern = expand_pattern(parse_pattern(text), node)
     assert (len(pattern.operands), len(pattern.results)) == (operands, len(node.outputs))
 
 

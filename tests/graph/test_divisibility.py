@@ -9,7 +9,7 @@ from torch.export import Dim
 from torch.utils._sympy.functions import FloorDiv, Mod
 
 from op_case import check, function
-from torch2keras.graph.divisibility import multiples
+from torch2keras.graph.divisibility import find_divisible_symbols
 
 N, S = sympy.symbols("n s", integer=True, positive=True)
 LONG = {"dynamic_shapes": ({0: Dim.AUTO, 2: Dim.AUTO},)}
@@ -32,7 +32,7 @@ GUARDS = {
 @pytest.mark.parametrize("name", GUARDS)
 def test_guards(name: str) -> None:
     guards, expected = GUARDS[name]
-    found = multiples(guards, {S: 24, N: 10})
+    found = find_divisible_symbols(guards, {S: 24, N: 10})
     assert {s: int(m.as_coeff_Mul()[0]) for s, m in found.items()} == expected
     assert all(m.free_symbols.isdisjoint({S, N}) for m in found.values())
 

@@ -10,7 +10,7 @@ from torch2keras.graph.element_moves import (
     Permute,
     Reshape,
     element_numbers,
-    rearranged,
+    move_elements,
 )
 from torch2keras.graph.ir import Constant, TensorType
 from torch2keras.keras_graph.weight import Weight
@@ -40,7 +40,9 @@ def test_move(move, result) -> None:
 def test_numbers_say_where_each_element_comes_from() -> None:
     moves = [m for m, _ in MOVES[:1]] + [Permute((1, 0)), Narrow(0, 1, 3)]
     data = torch.randn(2, 3, 5)
-    assert torch.equal(data.flatten()[element_numbers((2, 3, 5), moves)], rearranged(data, moves))
+    assert torch.equal(
+        data.flatten()[element_numbers((2, 3, 5), moves)], move_elements(data, moves)
+    )
 
 
 def test_a_weight_moves_shape_and_values_alike() -> None:

@@ -5,7 +5,12 @@ from torch import nn
 from torch.export import Dim
 
 from stages import graph_of, node_of
-from torch2keras.graph.interpreter import evaluate, input_symbols, recompute, run_nodes
+from torch2keras.graph.interpreter import (
+    evaluate_node,
+    measure_symbols,
+    recompute_constant,
+    run_nodes,
+)
 from torch2keras.graph.ir import Constant
 from torch2keras.ir_passes.fold_constants import fold_constants
 
@@ -31,14 +36,14 @@ def test_sizes_are_those_of_the_input() -> None:
     x = torch.randn(5, 3, 7, dtype=torch.float64)
     *_, (_, _, result) = run_nodes(graph, [x])
     assert torch.allclose(result, tokens(x))
-    assert sorted(input_symbols(graph, [x]).values()) == [5, 7]
+    assert sorted(measure_symbols(graph, [x]).values()) == [5, 7]
 
 
 def test_the_default_dtype_is_put_back() -> None:
     graph = graph_of(lambda x: x + 0.5, (2, 3))
     node = node_of(graph, "add")
     before = torch.get_default_dtype()
-    (result,) = evaluate(node, lambda _: torch.ones(2, 3))
+    (result,) = evaluate_node(node, lambda _: torch.ones(2, 3))
     assert result.dtype == torch.float64
     assert torch.get_default_dtype() == before
 
@@ -50,4 +55,4 @@ def test_a_folded_constant_is_computed_again_with_other_parameters() -> None:
     assert isinstance(kernel, Constant)
     other = {name: torch.rand_like(tensor) + 0.5 for name, tensor in module.state_dict().items()}
     module.load_state_dict(other)
-    assert torch.allclose(recompute(kernel, other).float(), module.weight, rtol=1e-5)
+    assert torch.allclose(recompute_constant(kernel, other).float(), module.weight, rtol=1e-5)

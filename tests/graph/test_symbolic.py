@@ -8,8 +8,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch2keras.graph.symbolic import product, quotient, simple
-from torch2keras.layout.factorization import refine, view_groups
+from torch2keras.graph.symbolic import simplify_size, size_product, size_quotient
+from torch2keras.layout.factorization import group_view_dims, refine_factors
 
 B, T = sympy.symbols("B T", integer=True, positive=True)
 U = sympy.Symbol("u", integer=True, positive=True)  # measured 1
@@ -33,15 +33,15 @@ QUOTIENTS = [
 
 @pytest.mark.parametrize(("size", "by", "result"), QUOTIENTS)
 def test_quotient_is_whole_for_all_values_or_none(size, by, result) -> None:
-    assert quotient(size, by) == result
+    assert size_quotient(size, by) == result
 
 
 def test_equal_sizes_become_equal_expressions() -> None:
-    assert simple(B * (T + 2)) == simple(2 * B + T * B)
-    assert simple(B * (T - 1) + B - B * T + 3) == 3
-    assert isinstance(simple(sympy.Integer(5)), int)
-    assert product([]) == 1
-    assert product([2, B, 3]) == 6 * B
+    assert simplify_size(B * (T + 2)) == simplify_size(2 * B + T * B)
+    assert simplify_size(B * (T - 1) + B - B * T + 3) == 3
+    assert isinstance(simplify_size(sympy.Integer(5)), int)
+    assert size_product([]) == 1
+    assert size_product([2, B, 3]) == 6 * B
 
 
 REFINED = [
@@ -66,12 +66,12 @@ REFINED = [
 
 @pytest.mark.parametrize(("a", "b", "fine"), REFINED)
 def test_refine(a, b, fine) -> None:
-    assert refine(a, b, hint) == fine
+    assert refine_factors(a, b, hint) == fine
 
 
 def test_sizes_that_are_equal_only_in_the_example_are_not_equal() -> None:
-    assert refine((B, 2), (2, B), hint) is None  # B measured 2
-    assert view_groups((B, 3), (2, 3), hint) != [([0], [0]), ([1], [1])]
+    assert refine_factors((B, 2), (2, B), hint) is None  # B measured 2
+    assert group_view_dims((B, 3), (2, 3), hint) != [([0], [0]), ([1], [1])]
 
 
 GROUPS = [
@@ -91,7 +91,7 @@ GROUPS = [
 
 @pytest.mark.parametrize(("a", "b", "groups"), GROUPS)
 def test_view_groups(a, b, groups) -> None:
-    assert view_groups(a, b, hint) == groups
+    assert group_view_dims(a, b, hint) == groups
 
 
 factors = st.lists(st.integers(2, 6), min_size=1, max_size=4)
@@ -104,7 +104,7 @@ def prefixes(run) -> set[int]:
 @given(factors, st.randoms(use_true_random=False))
 def test_a_refinement_has_the_cuts_of_both_and_no_more(a, random) -> None:
     b = regrouped(a, random)
-    fine = refine(a, b, hint)
+    fine = refine_factors(a, b, hint)
     cuts = sorted({math.prod(run[i:]) for run in (a, b) for i in range(len(run) + 1)})
     nests = all(high % low == 0 for low, high in pairwise(cuts))
     assert (fine is not None) == nests
@@ -115,7 +115,7 @@ def test_a_refinement_has_the_cuts_of_both_and_no_more(a, random) -> None:
 @given(factors, st.randoms(use_true_random=False))
 def test_groups_have_equal_products_and_cannot_be_cut(a, random) -> None:
     b = regrouped(a, random)
-    groups = view_groups(a, b, hint)
+    groups = group_view_dims(a, b, hint)
     assert [i for left, _ in groups for i in left] == list(range(len(a)))
     assert [j for _, right in groups for j in right] == list(range(len(b)))
     for left, right in groups:

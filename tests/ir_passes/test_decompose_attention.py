@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention as attention
 
 from stages import graph_of, ops_of
-from torch2keras.ir_passes.decompose_attention import attention_parts
+from torch2keras.ir_passes.decompose_attention import decompose_attention
 from torch2keras.ir_passes.fold_constants import fold_constants
 
 Q, K, V, WIDE = (2, 3, 5, 7), (2, 3, 11, 7), (2, 3, 11, 7), (2, 3, 11, 13)
@@ -77,5 +77,5 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], list[str] | None]] =
 @pytest.mark.parametrize("name", CASES)
 def test_parts(name: str) -> None:
     function, shapes, expected = CASES[name]
-    graph = attention_parts(fold_constants(graph_of(function, *shapes)))
+    graph = decompose_attention(fold_constants(graph_of(function, *shapes)))
     assert ops_of(graph) == (expected or ["scaled_dot_product_attention"])

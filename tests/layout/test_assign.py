@@ -14,7 +14,7 @@ from op_case import Case, Function, check, function, module, transposes
 from stages import graph_of, plan_of
 from torch2keras.declarations.registry import registry
 from torch2keras.errors import InputError
-from torch2keras.layout.assign import moves
+from torch2keras.layout.assign import find_transposes
 
 A = Dim.AUTO
 NL: dict[str, Any] = {"dynamic_shapes": ({0: A, 2: A},)}
@@ -244,7 +244,7 @@ def test_ports(layout, first, last) -> None:
     value = graph.inputs[0]
     assert "".join("ncl"[i] for i in plan.inputs[value]) == first.replace(" ", "")
     assert "".join("ncl"[i] for i in plan.outputs[0]) == last.replace(" ", "")
-    assert len(list(moves(graph, plan))) == (first != "n l c") + (last != "n l c")
+    assert len(list(find_transposes(graph, plan))) == (first != "n l c") + (last != "n l c")
 
 
 @pytest.mark.parametrize(

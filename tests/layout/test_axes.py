@@ -7,7 +7,7 @@ from torch import nn
 from torch.export import Dim
 
 from stages import axes_of, graph_of, node_of, value_of
-from torch2keras.layout.axis_inference import permutation
+from torch2keras.layout.axis_inference import find_permutation
 
 A = Dim.AUTO
 
@@ -118,7 +118,7 @@ def test_permutations_are_read_off_a_probe(move) -> None:
     graph = graph_of(move, (2, 3, 5, 7))
     node = graph.nodes[-1]
     x = torch.randn(2, 3, 5, 7)
-    assert torch.equal(x.permute(permutation(node)), move(x))
+    assert torch.equal(x.permute(find_permutation(node)), move(x))
 
 
 def test_a_view_renames_axes_and_a_block_does_not() -> None:

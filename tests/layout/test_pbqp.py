@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch2keras.layout import pbqp as solver
+from torch2keras.layout import pbqp
 from torch2keras.layout.pbqp import LIMIT, Array, Edge, Problem, Solution, add_edge, cost_of, solve
 
 INF = np.inf
@@ -185,7 +185,7 @@ def test_heuristic_is_close_and_improved(
     ratio = np.array([solution.cost for solution in found]) / best
     assert ratio.min() >= 1 - 1e-12
     assert ratio.mean() <= mean
-    monkeypatch.setattr(solver, "_improve", lambda *_: None)
+    monkeypatch.setattr(pbqp, "_improve", lambda *_: None)
     assert ratio.mean() < np.mean([solved(case, limit=81).cost for case in cases] / best) - 0.01
 
 
@@ -194,7 +194,7 @@ def test_improvement_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         problem(np.random.default_rng(seed), "generic", complete(9), [3] * 9) for seed in range(20)
     ]
     free = sum(solved(case, limit=81).cost for case in cases)
-    monkeypatch.setattr(solver, "WORK", 0)
+    monkeypatch.setattr(pbqp, "WORK", 0)
     assert sum(solved(case, limit=81).cost for case in cases) > free
 
 
@@ -251,7 +251,7 @@ def test_heuristic_comes_back_from_dead_ends(monkeypatch: pytest.MonkeyPatch) ->
             )
         )
     coloured = sum(solved(case, limit=9).cost == 0 for case in cases)
-    monkeypatch.setattr(solver, "_improve", lambda *_: None)
+    monkeypatch.setattr(pbqp, "_improve", lambda *_: None)
     assert coloured > sum(solved(case, limit=9).cost == 0 for case in cases)
 
 

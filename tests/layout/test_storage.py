@@ -1,4 +1,4 @@
-"""Forms and the moves between them, on values with random factors."""
+"""Storages and the moves between them, on values with random factors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.layout.axes import AxisSpace
-from torch2keras.layout.storage import natural, order_of, pieces, shape_of
+from torch2keras.layout.storage import (
+    natural_storage,
+    split_into_runs,
+    storage_order,
+    storage_shape,
+)
 from torch2keras.lower.rearrange import arrange_weight, rearrange
 from torch2keras.lower.recorder import Recorder, recording
 
@@ -26,7 +31,7 @@ def space_of(factors: tuple[tuple[int, ...], ...], cls=Value, **fields) -> tuple
     return AxisSpace({value: factors}, {}), value
 
 
-# factors of each dimension, an order -> the natural form and its shape
+# factors of each dimension, an order -> the natural storage and its shape
 NATURAL = [
     (((2,), (3,), (5,)), (0, 1, 2), ((0,), (1,), (2,)), (2, 3, 5)),
     (((2,), (3,), (5,)), (0, 2, 1), ((0,), (2,), (1,)), (2, 5, 3)),
@@ -40,18 +45,22 @@ NATURAL = [
 ]
 
 
-@pytest.mark.parametrize(("factors", "order", "form", "shape"), NATURAL)
-def test_natural(factors, order, form, shape) -> None:
+@pytest.mark.parametrize(("factors", "order", "storage", "shape"), NATURAL)
+def test_natural(factors, order, storage, shape) -> None:
     space, value = space_of(factors)
-    assert natural(space, value, order) == form
-    assert shape_of(space, value, form) == shape
-    assert order_of(space, value, form) == order
+    assert natural_storage(space, value, order) == storage
+    assert storage_shape(space, value, storage) == shape
+    assert storage_order(space, value, storage) == order
 
 
 def test_pieces_stay_together() -> None:
     space, value = space_of(((2,), (3, 5), (7,)))
-    assert pieces(space, value, ((0,), (1, 2), (3,)), ((0,), (3,), (1, 2))) == [(0,), (1, 2), (3,)]
-    assert pieces(space, value, ((0,), (1, 2), (3,)), ((2,), (0,), (1,), (3,))) == [
+    assert split_into_runs(space, value, ((0,), (1, 2), (3,)), ((0,), (3,), (1, 2))) == [
+        (0,),
+        (1, 2),
+        (3,),
+    ]
+    assert split_into_runs(space, value, ((0,), (1, 2), (3,)), ((2,), (0,), (1,), (3,))) == [
         (0,),
         (1,),
         (2,),
@@ -59,7 +68,7 @@ def test_pieces_stay_together() -> None:
     ]
 
 
-def random_form(axes: list[int], units: list[int], rng: random.Random):
+def random_storage(axes: list[int], units: list[int], rng: random.Random):
     """The axes in any order, cut anywhere, with dimensions of size one anywhere."""
     order = rng.sample(axes, len(axes))
     groups: list[tuple[int, ...]] = []
@@ -73,12 +82,14 @@ def random_form(axes: list[int], units: list[int], rng: random.Random):
     return tuple(groups)
 
 
-def stored(data: np.ndarray, sizes, form) -> np.ndarray:
-    """NumPy's own answer: data with these axes, as `form` stores it."""
-    order = [axis for group in form for axis in group]
+def stored(data: np.ndarray, sizes, storage) -> np.ndarray:
+    """NumPy's own answer: data with these axes, as `storage` stores it."""
+    order = [axis for group in storage for axis in group]
     order += [axis for axis in range(len(sizes)) if axis not in order]
     return (
-        data.reshape(sizes).transpose(order).reshape([math.prod(sizes[i] for i in g) for g in form])
+        data.reshape(sizes)
+        .transpose(order)
+        .reshape([math.prod(sizes[i] for i in g) for g in storage])
     )
 
 
@@ -91,14 +102,14 @@ def test_rearrange(seed: int) -> None:
     space, value = space_of(factors)
     sizes = space.sizes(value)
     solid, units = list(space.solid(value)), [i for i, s in enumerate(sizes) if s == 1]
-    source, target = random_form(solid, units, rng), random_form(solid, units, rng)
+    source, target = random_storage(solid, units, rng), random_storage(solid, units, rng)
     data = np.arange(math.prod(sizes), dtype="float32")
     given = stored(data, sizes, source)
     inputs = (Input("x", tuple(given.shape), "float32"),)
     with recording(Recorder(inputs, "float32")) as recorder:
         result = rearrange(space, value, recorder.tensors[0], source, target)
     targets = [c.target for c in recorder.calls]
-    same = order_of(space, value, source) == order_of(space, value, target)
+    same = storage_order(space, value, source) == storage_order(space, value, target)
     assert targets.count("ops.transpose") == (not same)
     graph = KerasGraph("g", inputs, name_calls(recorder.calls, {"x"}), (result.index,))
     values = run_graph(graph, [given], Layers(graph).layer_with_weights)
@@ -116,7 +127,9 @@ def test_a_weight_is_arranged_as_numpy_does(seed: int) -> None:
     )
     space, value = space_of(factors, Constant, tensor=data)
     sizes = space.sizes(value)
-    form = random_form(list(space.solid(value)), [i for i, s in enumerate(sizes) if s == 1], rng)
-    weight = arrange_weight(space, value, Weight.of(value), form)
-    assert np.array_equal(weight.array("float32"), stored(data.numpy(), sizes, form))
-    assert weight.shape == tuple(math.prod(sizes[i] for i in g) for g in form)
+    storage = random_storage(
+        list(space.solid(value)), [i for i, s in enumerate(sizes) if s == 1], rng
+    )
+    weight = arrange_weight(space, value, Weight.of(value), storage)
+    assert np.array_equal(weight.array("float32"), stored(data.numpy(), sizes, storage))
+    assert weight.shape == tuple(math.prod(sizes[i] for i in g) for g in storage)

@@ -16,7 +16,7 @@ from torch2keras.capture.captured import Captured
 from torch2keras.errors import InputError
 from torch2keras.fx_passes.fake_values import symbolic_expression
 from torch2keras.graph.ir import Graph
-from torch2keras.graph.symbolic import quotient
+from torch2keras.graph.symbolic import size_quotient
 
 Shape = tuple[int, ...]
 
@@ -88,7 +88,7 @@ def _find_unequal(
     if len(symbols) != 1:
         return
     (symbol,) = symbols
-    factor = quotient(expected, symbol)
+    factor = size_quotient(expected, symbol)
     if not isinstance(factor, int):
         return
     if size % factor:

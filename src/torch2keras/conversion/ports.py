@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from torch2keras.graph.ir import Value, keras_dtype
-from torch2keras.graph.symbolic import static
+from torch2keras.graph.symbolic import static_size
 from torch2keras.layout.axes import AxisSpace
-from torch2keras.layout.port_orders import letters
-from torch2keras.layout.storage import Form
+from torch2keras.layout.port_orders import dimension_letters
+from torch2keras.layout.storage import Storage
 from torch2keras.runtime.arrays import as_real, to_numpy
 
 
@@ -49,13 +49,13 @@ class Port:
 
 
 def build_port(
-    space: AxisSpace, value: Value, form: Form, name: str, *, is_complex: bool = False
+    space: AxisSpace, value: Value, storage: Storage, name: str, *, is_complex: bool = False
 ) -> Port:
-    """Return the port of a value that is stored in `form`."""
+    """Return the port of a value that is stored in `storage`."""
     dims = space.dim_of(value)
-    permutation = tuple(dims[group[0]] for group in form)
-    shape = tuple(static(size) for size in value.type.shape)
-    names = letters(len(shape))
+    permutation = tuple(dims[group[0]] for group in storage)
+    shape = tuple(static_size(size) for size in value.type.shape)
+    names = dimension_letters(len(shape))
     return Port(
         name,
         keras_dtype(value.type.dtype),

@@ -35,14 +35,14 @@ class Conversion:
         names, _ = port_names(self.graph)
         given = zip(
             self.graph.inputs,
-            self.lowered.input_forms,
+            self.lowered.input_storages,
             names,
             self.captured.complex_inputs,
             strict=True,
         )
         ports = []
-        for value, form, name, is_complex in given:
-            ports.append(build_port(self.plan.space, value, form, name, is_complex=is_complex))
+        for value, storage, name, is_complex in given:
+            ports.append(build_port(self.plan.space, value, storage, name, is_complex=is_complex))
         return tuple(ports)
 
     @cached_property
@@ -52,13 +52,15 @@ class Conversion:
         remaining_names = iter(names)
         given = zip(
             self.graph.outputs,
-            self.lowered.output_forms,
+            self.lowered.output_storages,
             self.captured.complex_outputs,
             strict=True,
         )
         ports = []
-        for value, form, is_complex in given:
-            if form is not None:
+        for value, storage, is_complex in given:
+            if storage is not None:
                 name = next(remaining_names)
-                ports.append(build_port(self.plan.space, value, form, name, is_complex=is_complex))
+                ports.append(
+                    build_port(self.plan.space, value, storage, name, is_complex=is_complex)
+                )
         return tuple(ports)

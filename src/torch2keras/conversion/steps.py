@@ -14,7 +14,7 @@ import keras
 import sympy
 import torch
 
-from torch2keras.graph.interpreter import input_symbols
+from torch2keras.graph.interpreter import measure_symbols
 from torch2keras.graph.ir import Constant, Graph, Value
 from torch2keras.keras_graph.graph import Call, KerasGraph
 from torch2keras.keras_model.execute import run_call
@@ -35,7 +35,7 @@ class Step:
 def torch_steps(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[Step]:
     """Yield the ops of the captured module in their order, in the module's own dtypes."""
     known: dict[Value, Any] = dict(zip(graph.inputs, inputs, strict=True))
-    symbols = input_symbols(graph, inputs)
+    symbols = measure_symbols(graph, inputs)
 
     def resolve(argument: Any) -> Any:
         if isinstance(argument, Constant):

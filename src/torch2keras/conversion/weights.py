@@ -11,8 +11,8 @@ import torch
 from torch2keras.conversion.folded_weights import split_weight
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import InputError
-from torch2keras.graph.element_moves import element_numbers, rearranged
-from torch2keras.graph.interpreter import recompute
+from torch2keras.graph.element_moves import element_numbers, move_elements
+from torch2keras.graph.interpreter import recompute_constant
 from torch2keras.graph.ir import Constant
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.layers import find_variable
@@ -116,14 +116,14 @@ def _find_misfits(state: State, own: State) -> Iterator[str]:
 
 def _compute_values(weight: Weight, state: State) -> torch.Tensor:
     """Return the values that a Keras weight has for this state, in its own order and shape."""
-    return rearranged(recompute(weight.constant, state), weight.moves).detach().cpu()
+    return move_elements(recompute_constant(weight.constant, state), weight.moves).detach().cpu()
 
 
 def _require_same_constants(conversion: Conversion, state: State) -> None:
     """Raise InputError where the state has other values for constants in the model's graph."""
     own = conversion.module.state_dict()
     for constant in _constants_in_graph(conversion):
-        theirs, ours = recompute(constant, state), recompute(constant, own)
+        theirs, ours = recompute_constant(constant, state), recompute_constant(constant, own)
         if not torch.allclose(theirs, ours, rtol=0, atol=0, equal_nan=True):
             name = ", ".join(constant.paths) or constant.name
             raise InputError(

@@ -1,7 +1,7 @@
 """What ops that run in any order cost in one that TensorFlow's kernel does not have: it transposes inside of them.
 
-A price is of one node, in transposes. It is given the words of the node: for each operand, then each result, its axes
-longer than one in the order in which they are stored. A price function answers with a number for each word.
+A cost is of one node, in transposes. It is given the words of the node: for each operand, then each result, its axes
+longer than one in the order in which they are stored. A cost function answers with a number for each word.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch2keras.declarations.patterns import AxisLabel
 Word = Sequence[AxisLabel]
 
 
-Price = Callable[[Sequence[Word]], list[float]]
+CostFunction = Callable[[Sequence[Word]], list[float]]
 
 
 HIDDEN = 0.1
@@ -37,13 +37,13 @@ ALONG_ANOTHER = 0.45
 a transpose that is written out, unless something else speaks for that one too."""
 
 
-def along_last(words: Sequence[Word]) -> list[float]:
+def last_axis_cost(words: Sequence[Word]) -> list[float]:
     """Of an op along `[dim]` whose kernel runs along the last dimension alone, as TensorFlow's softmax does."""
     acted = {letter for word in words for letter in word if not letter[0].free}
     return [ALONG_ANOTHER * (set(word[len(word) - len(acted) :]) != acted) for word in words]
 
 
-def contraction(words: Sequence[Word]) -> list[float]:
+def contraction_cost(words: Sequence[Word]) -> list[float]:
     """Of an einsum: TensorFlow multiplies (batch, free, summed) by (batch, summed, free), the last two either way."""
     if len(words) != 3:
         return [0.0] * len(words)
@@ -54,14 +54,14 @@ def contraction(words: Sequence[Word]) -> list[float]:
         batch = [letter for letter in reference if letter in shared]
         counts.append(
             [
-                _moved(word, batch, free)
+                _operand_cost(word, batch, free)
                 for word, free in zip(words, (rows, columns, rows), strict=True)
             ]
         )
     return min(counts, key=sum)
 
 
-def _moved(word: Word, batch: Word, free: AbstractSet[AxisLabel]) -> float:
+def _operand_cost(word: Word, batch: Word, free: AbstractSet[AxisLabel]) -> float:
     """Nothing where a word is the batch, then what is free in one piece, before or behind the rest."""
     inside = [letter in free for letter in word[len(batch) :]]
     if list(word[: len(batch)]) == batch and inside in (

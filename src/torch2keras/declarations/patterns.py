@@ -12,7 +12,7 @@
     '         a prime: order inside the dimension matters, and its size may change; without one, the op treats all
               positions of the axis alike, and equal names are the same axis
 
-`parse` gives terms of tokens; `bind` gives them a node's ranks and arguments, and answers with one label a dimension.
+`parse_pattern` gives terms of tokens; `bind_pattern` gives them a node's ranks and arguments, and answers with one label a dimension.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ AxisLabel = tuple[Label, int]
 
 
 @cache
-def parse(text: str) -> Pattern:
+def parse_pattern(text: str) -> Pattern:
     """Parse a declaration. Raises ValueError where it is malformed."""
     left, arrow, right = text.partition("->")
     if not arrow:
@@ -132,14 +132,14 @@ def _token(match: re.Match[str]) -> Token:
     return Token(kind, match["name"], bool(match["p2"]), bool(match["opt"]))
 
 
-def normal_dims(dims: Any, rank: int) -> tuple[int, ...]:
+def normalize_dims(dims: Any, rank: int) -> tuple[int, ...]:
     """An argument that names dimensions, as non-negative ints; None and () mean all of them."""
     if dims is None or (isinstance(dims, list | tuple) and not dims):
         return tuple(range(rank))
     return tuple(d % max(rank, 1) for d in (dims if isinstance(dims, list | tuple) else (dims,)))
 
 
-def spread(tokens: Sequence[Token], count: int) -> tuple[Token, ...]:
+def expand_stars(tokens: Sequence[Token], count: int) -> tuple[Token, ...]:
     """`*s` as s0 s1 ..., `count` of them."""
     out: list[Token] = []
     for token in tokens:
@@ -164,7 +164,7 @@ Dim = tuple[Label, ...]
 """The labels of one dimension: one, or several for a group."""
 
 
-def bind(
+def bind_pattern(
     pattern: Pattern, ranks: Sequence[int], args: Mapping[str, Any]
 ) -> list[tuple[Dim, ...]] | None:
     """For each term (operands, then results) the labels of each dimension; None where the ranks do not fit.
@@ -176,7 +176,7 @@ def bind(
     bound: list[tuple[Dim, ...]] = []
     for index, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
         if acted is None or not any(t.kind == "ellipsis" for t in term):
-            dims = _bind_names(spread(term, count), index, rank)
+            dims = _bind_names(expand_stars(term, count), index, rank)
         else:
             dims = _bind_dims(term, index, rank, *acted)
         if dims is None:
@@ -210,7 +210,7 @@ def _acted(
     for term, rank in zip(terms, ranks, strict=True):
         for token in term:
             if token.kind == "dims":
-                return rank, normal_dims(args.get(token.name), rank)
+                return rank, normalize_dims(args.get(token.name), rank)
     return None
 
 

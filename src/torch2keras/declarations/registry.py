@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from torch2keras.declarations.costs import Price
-from torch2keras.declarations.patterns import Pattern, parse
+from torch2keras.declarations.costs import CostFunction
+from torch2keras.declarations.patterns import Pattern, parse_pattern
 from torch2keras.graph.ir import Node, Value
 
 OpOverload = torch._ops.OpOverload
@@ -40,9 +40,9 @@ class Lowering:
     convert: Converter
     torch: Declaration | None = None
     keras: Declaration | None = None
-    moved: float | None = None
-    """Of a kernel that can also run in other orders: the price of each operand or result out of the kernel's."""
-    price: Price | None = None
+    reorder_cost: float | None = None
+    """Of a kernel that can also run in other orders: the cost of each operand or result out of the kernel's."""
+    cost: CostFunction | None = None
     """Of an op that runs in any order: what it costs in each."""
     promote: bool = False
     """Operands are cast to their common type first, as PyTorch's type promotion does."""
@@ -67,7 +67,9 @@ class Lowering:
         if text is None:
             return None
         order = _declared(self.keras, node)
-        return expand(parse(text), node), (order and expand(parse(order), node)) or None
+        return expand_pattern(parse_pattern(text), node), (
+            order and expand_pattern(parse_pattern(order), node)
+        ) or None
 
 
 def _declared(declaration: Declaration | None, node: Node) -> str | None:
@@ -79,7 +81,7 @@ def tensor_arguments(op: OpOverload) -> list[torch._C.Argument]:
     return [a for a in op._schema.arguments if "Tensor" in str(a.type)]
 
 
-def expand(pattern: Pattern, node: Node) -> Pattern:
+def expand_pattern(pattern: Pattern, node: Node) -> Pattern:
     """One term for each tensor that is really there: an absent optional has none, a list has its own or repeats one."""
     names = tensor_arguments(node.op)
     terms = iter(
@@ -132,16 +134,16 @@ def lowering(
     axes: Declaration | None = None,
     torch: Declaration | None = None,
     keras: Declaration | None = None,
-    moved: float | None = None,
-    price: Price | None = None,
+    reorder_cost: float | None = None,
+    cost: CostFunction | None = None,
     promote: bool = False,
     equation: bool = False,
 ) -> Callable[[Converter], Converter]:
     """Register a converter for ATen ops.
 
-    `axes` declares which axes are the same, for ops that work in any order, and `price` (`prices`) what they cost
+    `axes` declares which axes are the same, for ops that work in any order, and `cost` (`costs`) what they cost
     where TensorFlow's kernel has another one; `torch` and `keras` declare it for a
-    kernel that wants an order. With `moved` that kernel can also run in other orders, at this price, in transposes,
+    kernel that wants an order. With `reorder_cost` that kernel can also run in other orders, at this cost, in transposes,
     for each operand or result that is not in its own. With neither, operands and result are pinned to PyTorch's order.
     With `equation` an op with `axes` runs on operands that are each in an order of its own: its converter writes an
     einsum of `context.letters`.
@@ -161,7 +163,7 @@ def lowering(
 
     def register(convert: Converter) -> Converter:
         for op in ops:
-            names = check(op, convert)
+            names = check_converter(op, convert)
             asks_context = CONTEXT in names
             if equation and not asks_context:
                 message = f"{convert.__name__} has equation=True, but no parameter {CONTEXT!r}, which holds the letters"
@@ -175,8 +177,8 @@ def lowering(
                 convert,
                 axes or torch,
                 keras,
-                moved,
-                price,
+                reorder_cost,
+                cost,
                 promote,
                 equation,
                 axis_names,
@@ -230,7 +232,7 @@ def _summary(convert: Converter) -> str:
     return (inspect.getdoc(convert) or "").partition("\n")[0]
 
 
-def check(op: OpOverload, convert: Converter) -> tuple[str, ...]:
+def check_converter(op: OpOverload, convert: Converter) -> tuple[str, ...]:
     """The keyword-only parameters of a converter: names of axes, and `context`.
 
     Raises TypeError unless its other parameters are the schema's.
@@ -306,7 +308,7 @@ def check_names(
     """
     if callable(declaration):
         return
-    declared = parse(declaration).names if declaration else frozenset()
+    declared = parse_pattern(declaration).names if declaration else frozenset()
     unknown = [name for name in names if name not in declared]
     if unknown:
         there = f"the pattern {declaration!r}" if declaration else "an op without a declaration"
@@ -320,7 +322,7 @@ def check_terms(op: OpOverload, declaration: Declaration | None) -> None:
     """Raise ValueError where a pattern is malformed or has another number of terms than the schema has tensors."""
     if not isinstance(declaration, str):
         return
-    pattern, tensors = parse(declaration), tensor_arguments(op)
+    pattern, tensors = parse_pattern(declaration), tensor_arguments(op)
     if len(pattern.operands) not in (1, len(tensors)):
         message = f"{declaration!r} has {len(pattern.operands)} operand terms, {op} has {len(tensors)} tensors"
         raise ValueError(message)

@@ -19,10 +19,10 @@ def require_lowerings(graph: Graph) -> None:
         f"{node.op}  {node.origin.path or '(the module itself)'}  {node.origin.source}"
         for node in rest
     )
-    raise unsupported(first, also)
+    raise unsupported_op_error(first, also)
 
 
-def unsupported(node: Node, also: str = "") -> UnsupportedOpError:
+def unsupported_op_error(node: Node, also: str = "") -> UnsupportedOpError:
     """The error for an op that has no lowering."""
     return UnsupportedOpError(
         f"no lowering for {node.op}",
@@ -30,14 +30,14 @@ def unsupported(node: Node, also: str = "") -> UnsupportedOpError:
             *node.origin.rows(),
             ("inputs", ", ".join(map(str, node.operands))),
             ("why", registry.refused.get(node.op, "")),
-            ("nearest", "" if node.op in registry.refused else nearest(node)),
+            ("nearest", "" if node.op in registry.refused else nearest_op(node)),
             ("next", f"register one: @t2k.lowering(torch.ops.{node.op}), docs/add-an-op.md"),
             ("also", also),
         ],
     )
 
 
-def nearest(node: Node) -> str:
+def nearest_op(node: Node) -> str:
     """A supported op with a similar name."""
     names = {str(op): op for op in registry}
     close = difflib.get_close_matches(str(node.op), names, n=1, cutoff=0.7)

@@ -19,7 +19,7 @@ from torch2keras.explanation.reasons import Reason, reasons
 from torch2keras.graph.ir import Constant
 from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec
 from torch2keras.keras_graph.source_code import statements, weight_text
-from torch2keras.layout.port_orders import letters
+from torch2keras.layout.port_orders import dimension_letters
 from torch2keras.pipeline import convert
 
 
@@ -132,7 +132,7 @@ def explain_text(text: str, input_shape: tuple[int, ...] | None = None) -> Expla
 
 def _channels_last(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str | dict[str, str]:
     """A layer that would take any order, such as BatchNorm1d, is explained with channels last, as Keras has it."""
-    names = letters(inputs[0].ndim)
+    names = dimension_letters(inputs[0].ndim)
     if not CLASS_RANK.search(type(layer).__name__) or len(names) < 3:
         return "keras"
     parameter = next(iter(inspect.signature(layer.forward).parameters))

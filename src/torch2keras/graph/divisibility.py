@@ -17,7 +17,7 @@ Clause: TypeAlias = tuple[sympy.Basic, ...]
 """Alternatives, of which one holds."""
 
 
-def multiples(
+def find_divisible_symbols(
     guards: Iterable[sympy.Basic], hints: Mapping[sympy.Symbol, int]
 ) -> dict[sympy.Symbol, sympy.Expr]:
     """Map s to k u, for each symbol s of `guards` (which all hold) that is a multiple of k > 1, with u a new symbol.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 
 
-class Move(Protocol):
+class ElementMove(Protocol):
     """A rearrangement of elements."""
 
     def __call__(self, tensor: torch.Tensor, /) -> torch.Tensor: ...
@@ -91,14 +91,14 @@ class Apply:
         return out if self.result is None else out[self.result]  # type: ignore[no-any-return]
 
 
-def rearranged(tensor: torch.Tensor, moves: Iterable[Move]) -> torch.Tensor:
+def move_elements(tensor: torch.Tensor, moves: Iterable[ElementMove]) -> torch.Tensor:
     """All moves, one after the other."""
     for move in moves:
         tensor = move(tensor)
     return tensor
 
 
-def element_numbers(shape: tuple[int, ...], moves: Iterable[Move]) -> torch.Tensor:
+def element_numbers(shape: tuple[int, ...], moves: Iterable[ElementMove]) -> torch.Tensor:
     """For each element of the rearranged tensor its place in the flat original of this shape."""
     numbers = torch.arange(int(torch.Size(shape).numel())).reshape(shape)
-    return rearranged(numbers, moves)
+    return move_elements(numbers, moves)

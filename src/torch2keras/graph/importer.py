@@ -12,9 +12,9 @@ from torch.export.graph_signature import InputKind
 
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.fx_passes.source_lines import module_path, user_line
-from torch2keras.graph.divisibility import multiples
+from torch2keras.graph.divisibility import find_divisible_symbols
 from torch2keras.graph.ir import Constant, Graph, Node, Origin, TensorType, Value
-from torch2keras.graph.symbolic import simple
+from torch2keras.graph.symbolic import simplify_size
 
 
 def import_graph(
@@ -61,8 +61,10 @@ class Importer:
         values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder"]
         sizes: list[Any] = [size for v in values if isinstance(v, torch.Tensor) for size in v.shape]
         env = next((size.node.shape_env for size in sizes if isinstance(size, torch.SymInt)), None)
-        self.measured = _measured(env)
-        self.known_multiples = multiples([g.expr for g in env.guards], self.measured) if env else {}
+        self.measured = _example_sizes(env)
+        self.known_multiples = (
+            find_divisible_symbols([g.expr for g in env.guards], self.measured) if env else {}
+        )
 
     def add(self, node: torch.fx.Node) -> None:
         """Take one FX node in."""
@@ -188,7 +190,7 @@ class Importer:
             expression: sympy.Expr = value.node.expr
             if self.known_multiples:
                 expression = expression.subs(self.known_multiples)
-            return simple(expression) if isinstance(value, torch.SymInt) else expression
+            return simplify_size(expression) if isinstance(value, torch.SymInt) else expression
         return value
 
     def hints(self) -> dict[sympy.Symbol, int]:
@@ -200,7 +202,7 @@ class Importer:
         return self.measured | parts
 
 
-def _measured(env: Any) -> dict[sympy.Symbol, int]:
+def _example_sizes(env: Any) -> dict[sympy.Symbol, int]:
     if env is None:
         return {}
     table = env.backed_var_to_val if hasattr(env, "backed_var_to_val") else env.var_to_val

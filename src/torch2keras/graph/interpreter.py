@@ -18,7 +18,7 @@ UP: Mapping[torch.dtype, torch.dtype] = {
 }
 
 
-def evaluate(
+def evaluate_node(
     node: Node,
     value_of: Callable[[Value], torch.Tensor | None],
     symbols: Mapping[sympy.Symbol, int] | None = None,
@@ -51,18 +51,18 @@ def run_nodes(
 ) -> Iterator[tuple[Node, Value, torch.Tensor]]:
     """Every node's results in order, in float64."""
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
-    symbols = input_symbols(graph, inputs)
+    symbols = measure_symbols(graph, inputs)
 
     def value_of(value: Value) -> torch.Tensor:
         return value.data if isinstance(value, Constant) else known[value]
 
     for node in graph.nodes:
-        for value, tensor in zip(node.outputs, evaluate(node, value_of, symbols), strict=True):
+        for value, tensor in zip(node.outputs, evaluate_node(node, value_of, symbols), strict=True):
             known[value] = tensor
             yield node, value, tensor
 
 
-def input_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
+def measure_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
     """What each symbol measures in these inputs."""
     measured = {}
     for value, tensor in zip(graph.inputs, inputs, strict=True):
@@ -75,13 +75,13 @@ def input_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Sy
     return measured
 
 
-def recompute(constant: Constant, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def recompute_constant(constant: Constant, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """A constant's value with other tensors for the named ones."""
     if constant.recipe is not None:
         node, number = constant.recipe
-        return evaluate(node, lambda v: recompute(v, tensors) if isinstance(v, Constant) else None)[
-            number
-        ]
+        return evaluate_node(
+            node, lambda v: recompute_constant(v, tensors) if isinstance(v, Constant) else None
+        )[number]
     base = next((tensors[p] for p in constant.paths if p in tensors), constant.tensor)
     for move in constant.moves:
         base = move(base)

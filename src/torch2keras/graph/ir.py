@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import sympy
 import torch
 
-from torch2keras.graph.element_moves import Move, rearranged
+from torch2keras.graph.element_moves import ElementMove, move_elements
 
 type_names: Mapping[torch.dtype, str] = {
     torch.float64: "f64",
@@ -91,7 +91,7 @@ class Constant(Value):
     paths: tuple[str, ...] = ()
     """Names in the state_dict; several where a parameter is tied. Empty for anonymous tensors."""
     trainable: bool = False
-    moves: tuple[Move, ...] = ()
+    moves: tuple[ElementMove, ...] = ()
     """Rearrangements of the named tensor that give this value."""
     folded_from: tuple[str, ...] = ()
     """Names of the trainable parameters that a folded constant was computed from."""
@@ -101,7 +101,7 @@ class Constant(Value):
     @property
     def data(self) -> torch.Tensor:
         """The value itself."""
-        return rearranged(self.tensor, self.moves)
+        return move_elements(self.tensor, self.moves)
 
 
 Argument = Any
@@ -123,24 +123,24 @@ class Node:
         return tuple(
             leaf
             for value in self.args.values()
-            for leaf in leaves(value)
+            for leaf in argument_leaves(value)
             if isinstance(leaf, Value)
         )
 
-    def replaced(self, swap: Callable[[Value], Value]) -> Node:
+    def replace_values(self, swap: Callable[[Value], Value]) -> Node:
         """The same node reading other values."""
         args = {name: map_values(value, swap) for name, value in self.args.items()}
         return Node(self.op, args, self.outputs, self.origin)
 
 
-def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
+def broadcast_shape(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
     """The shape that tensors of these shapes have together."""
     rank = max(map(len, shapes))
     padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
     return tuple(next((s for s in column if s != 1), 1) for column in zip(*padded, strict=True))
 
 
-def leaves(argument: Argument) -> Iterator[Any]:
+def argument_leaves(argument: Argument) -> Iterator[Any]:
     """The argument itself, or the members of a list."""
     if isinstance(argument, list | tuple):
         yield from argument

@@ -14,16 +14,16 @@ import sympy
 from torch2keras.graph.ir import Size
 
 
-def product(sizes: Sequence[Size]) -> Size:
+def size_product(sizes: Sequence[Size]) -> Size:
     """The product; 1 for none."""
     total: Size = 1
     for size in sizes:
         total = total * size
-    return simple(total)
+    return simplify_size(total)
 
 
 @lru_cache(maxsize=65536)
-def simple(size: Size) -> Size:
+def simplify_size(size: Size) -> Size:
     """One canonical form, so that equal sizes compare equal: an int where it is one, else expanded."""
     if isinstance(size, int):
         return size
@@ -31,14 +31,14 @@ def simple(size: Size) -> Size:
     return int(expanded) if expanded.is_Integer else expanded
 
 
-def static(size: Size) -> int | None:
+def static_size(size: Size) -> int | None:
     """The size where it is a number, None where it is dynamic: as Keras writes shapes."""
-    size = simple(size)
+    size = simplify_size(size)
     return size if isinstance(size, int) else None
 
 
 @lru_cache(maxsize=65536)
-def quotient(size: Size, by: Size) -> Size | None:
+def size_quotient(size: Size, by: Size) -> Size | None:
     """Size / by where that is a whole number for all values of the symbols, else None."""
     if by == 0:
         return None
@@ -46,4 +46,4 @@ def quotient(size: Size, by: Size) -> Size | None:
         return None if size % by else size // by
     ratio = sympy.cancel(sympy.sympify(size) / by)
     numerator, denominator = ratio.as_numer_denom()
-    return simple(numerator) if denominator == 1 else None
+    return simplify_size(numerator) if denominator == 1 else None

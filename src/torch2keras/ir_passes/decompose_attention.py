@@ -10,7 +10,7 @@ import sympy
 import torch
 from torch.utils._sympy.functions import ToFloat
 
-from torch2keras.graph.ir import Constant, Graph, Node, Size, TensorType, Value, broadcast
+from torch2keras.graph.ir import Constant, Graph, Node, Size, TensorType, Value, broadcast_shape
 
 aten = torch.ops.aten
 
@@ -18,12 +18,12 @@ aten = torch.ops.aten
 INF = float("inf")
 
 
-def attention_parts(graph: Graph) -> Graph:
+def decompose_attention(graph: Graph) -> Graph:
     """The graph in which attention is whole only where `keras.ops.dot_product_attention` says the same."""
     return replace(graph, nodes=tuple(part for node in graph.nodes for part in _parts(node)))
 
 
-def whole(node: Node) -> bool:
+def has_keras_op(node: Node) -> bool:
     """Whether Keras has an op for it: four dimensions, one batch, values as wide as keys, a constant mask at most.
 
     One head of keys or of values may serve several of queries, not the other way round.
@@ -50,7 +50,7 @@ def _hides_all(mask: Constant) -> bool:
 def _parts(node: Node) -> Iterator[Node]:
     if (
         node.op is not aten.scaled_dot_product_attention.default
-        or whole(node)
+        or has_keras_op(node)
         or node.args["dropout_p"] > 0
     ):
         yield node  # active dropout is refused by name
@@ -92,7 +92,7 @@ class _Parts:
         query = self.add(aten.mul.Tensor, query, scale, shape=query.type.shape)
         *batch, length, width = key.type.shape
         key = self.add(aten.transpose.int, key, -2, -1, shape=(*batch, width, length))
-        shape = (*broadcast([query.type.shape[:-2], batch]), query.type.shape[-2], length)
+        shape = (*broadcast_shape([query.type.shape[:-2], batch]), query.type.shape[-2], length)
         scores = self.add(aten.matmul.default, query, key, shape=shape)
         weights = self.softmax(scores, self.mask(scores))
         self.nodes.append(_call(aten.matmul.default, (weights, value), out, self.whole))

@@ -31,7 +31,7 @@ KEEPERS = {
 """Ops whose results hold no other elements than their operand."""
 
 
-def zero_states(graph: Graph) -> Graph:
+def drop_zero_states(graph: Graph) -> Graph:
     """The graph in which no recurrent layer reads states that are all zeros."""
     made = {value: node for node in graph.nodes for value in node.outputs}
     return replace(graph, nodes=tuple(_without(node, made) for node in graph.nodes))

@@ -15,8 +15,8 @@ import torch
 
 from torch2keras.declarations.registry import registry
 from torch2keras.graph.element_moves import Apply
-from torch2keras.graph.interpreter import evaluate
-from torch2keras.graph.ir import Constant, Graph, Node, Value, leaves
+from torch2keras.graph.interpreter import evaluate_node
+from torch2keras.graph.ir import Constant, Graph, Node, Value, argument_leaves
 
 aten = torch.ops.aten
 
@@ -48,7 +48,7 @@ def fold_constants(graph: Graph) -> Graph:
     weights, folded = _weight_only(graph), dict[Any, list[Constant]]()
     kept = []
     for node in graph.nodes:
-        seen = node.replaced(lambda v: known.get(v, v))
+        seen = node.replace_values(lambda v: known.get(v, v))
         same = (
             node.op,
             repr(seen.args),
@@ -85,7 +85,7 @@ def _as_weight(reader: Node, value: Value, found: set[Value]) -> bool:
     slots = [
         name
         for name, argument in reader.args.items()
-        if any(leaf is value for leaf in leaves(argument))
+        if any(leaf is value for leaf in argument_leaves(argument))
     ]
     if slots and all(name in WEIGHT_SLOTS for name in slots) and reader.op in registry.lowerings:
         return True
@@ -107,7 +107,7 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
     if len(sources) == 1 and (
         node.op in MOVERS or node.op in registry.views or node.op in registry.permutes
     ):
-        return _moved(node, sources[0])
+        return _move_constant(node, sources[0])
     if node.op is aten.detach.default and any(s.trainable for s in sources):
         return None  # the parameter is trained where it is read otherwise, and stays one weight
     learnt = tuple(
@@ -115,7 +115,7 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
     )
     if any(s.trainable for s in sources) and not all(v in weights for v in node.outputs):
         return None
-    results = evaluate(node, lambda v: v.data if isinstance(v, Constant) else None)
+    results = evaluate_node(node, lambda v: v.data if isinstance(v, Constant) else None)
     return [
         Constant(
             v.name,
@@ -132,12 +132,12 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
 def _symbolic(node: Node) -> bool:
     sizes = (
         *(s for v in node.outputs for s in v.type.shape),
-        *(a for value in node.args.values() for a in leaves(value)),
+        *(a for value in node.args.values() for a in argument_leaves(value)),
     )
     return any(isinstance(s, sympy.Expr) for s in sizes)
 
 
-def _moved(node: Node, source: Constant) -> list[Constant]:
+def _move_constant(node: Node, source: Constant) -> list[Constant]:
     """The same tensor, rearranged."""
     name = next(n for n, a in node.args.items() if a is source)
     others = tuple((n, a) for n, a in node.args.items() if n != name)

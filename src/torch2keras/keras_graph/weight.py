@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from torch2keras.graph.element_moves import (
+    ElementMove,
     Flip,
-    Move,
     Narrow,
     Permute,
     Reshape,
     Take,
     element_numbers,
-    rearranged,
+    move_elements,
 )
 from torch2keras.graph.ir import Constant, keras_dtype
 from torch2keras.keras_graph.operand import Operand, insert_ones
@@ -32,7 +32,7 @@ class Weight(Operand):
 
     shape: tuple[int, ...]
     constant: Constant
-    moves: tuple[Move, ...] = ()
+    moves: tuple[ElementMove, ...] = ()
 
     @classmethod
     def of(cls, constant: Constant) -> Weight:
@@ -40,7 +40,7 @@ class Weight(Operand):
         shape = tuple(int(size) for size in constant.type.shape)
         return cls(shape, keras_dtype(constant.type.dtype), constant)
 
-    def _moved(self, move: Move, shape: tuple[int, ...]) -> Weight:
+    def _moved(self, move: ElementMove, shape: tuple[int, ...]) -> Weight:
         return replace(self, moves=(*self.moves, move), shape=shape)
 
     @property
@@ -48,7 +48,7 @@ class Weight(Operand):
         return True
 
     def values(self) -> torch.Tensor:
-        return rearranged(self.constant.data, self.moves)
+        return move_elements(self.constant.data, self.moves)
 
     def reshape(self, *shape: int) -> Weight:
         known = math.prod(s for s in shape if s != -1)

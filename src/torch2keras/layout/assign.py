@@ -2,7 +2,7 @@
 
 An op offers signatures (an order for each operand and result); a kernel offers those of its own order, everything else
 any. Candidates grow from kernels and boundaries, forwards and backwards. A value that is read in another order than it
-is written in costs one transpose, shared by all who read it so. That is a PBQP (`solver`).
+is written in costs one transpose, shared by all who read it so. That is a PBQP (`pbqp`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,17 @@ from typing import Any
 import numpy as np
 
 from torch2keras.graph.ir import Constant, Graph, Node, Value
-from torch2keras.graph.symbolic import product
+from torch2keras.graph.symbolic import size_product
 from torch2keras.layout.axes import AxisSpace, term_values
 from torch2keras.layout.pbqp import Problem, add_edge, solve
-from torch2keras.layout.signatures import Order, Signature, complete, moved, price_of, whole_dims
+from torch2keras.layout.signatures import (
+    Order,
+    Signature,
+    complete_signature,
+    keeps_dims_whole,
+    reorder_kernel,
+    signature_cost,
+)
 
 CANDIDATES = 6
 """Orders kept for one value: kernels and boundaries bring two or three, broadcasting the others."""
@@ -42,7 +49,7 @@ class LayoutPlan:
     outputs: tuple[Order | None, ...]
 
 
-def sharing(graph: Graph) -> frozenset[Node]:
+def find_weight_sharers(graph: Graph) -> frozenset[Node]:
     """The nodes that read a constant which another node reads too."""
     readers: dict[int, set[Node]] = {}
     for node in graph.nodes:
@@ -61,7 +68,7 @@ class Assignment:
             v: {space.solid(v): None} for v in space.factors
         }
         self.options: dict[Node, dict[tuple[Order, ...], Signature]] = {n: {} for n in graph.nodes}
-        self.sharing = sharing(graph)
+        self.sharing = find_weight_sharers(graph)
         """Nodes that must agree on a layer, so keep to the kernel's order."""
 
     def grow(self) -> None:
@@ -87,7 +94,7 @@ class Assignment:
             for v in values
         ]
         for orders in itertools.product(*kept):
-            self._offer(node, Signature(orders, (), price_of(values, terms, orders)))
+            self._offer(node, Signature(orders, (), signature_cost(values, terms, orders)))
 
     def _grow_node(self, node: Node, tried: set[tuple[Node, int, Order]]) -> bool:
         values, terms, changed = term_values(node), self.space.terms[node], False
@@ -105,13 +112,15 @@ class Assignment:
                 if (node, slot, order) in tried:
                     continue
                 tried.add((node, slot, order))
-                signature = complete(self.space, node, terms, slot, order)
+                signature = complete_signature(self.space, node, terms, slot, order)
                 changed |= self._offer(node, signature)
                 for v, o in zip(values, signature.orders, strict=True):
                     if len(self.candidates[v]) < CANDIDATES:
                         self.candidates[v].setdefault(o)
-                if terms.moved is not None and node not in self.sharing:
-                    for other in moved(self.space, node, terms, slot, order, terms.moved):
+                if terms.reorder_cost is not None and node not in self.sharing:
+                    for other in reorder_kernel(
+                        self.space, node, terms, slot, order, terms.reorder_cost
+                    ):
                         self._offer(node, other)
         return changed
 
@@ -123,13 +132,13 @@ class Assignment:
 
     def moving(self, value: Value) -> float:
         """What reading a value in another order than it is written in costs."""
-        return 1.0 + BYTES * self.graph.hint(product(self.space.sizes(value)))
+        return 1.0 + BYTES * self.graph.hint(size_product(self.space.sizes(value)))
 
     def public(self, value: Value, wanted: Order | None) -> list[Order]:
         """The orders that a port may have."""
         if wanted is not None:
             return [wanted]
-        return [o for o in self.candidates[value] if whole_dims(self.space, value, o)]
+        return [o for o in self.candidates[value] if keeps_dims_whole(self.space, value, o)]
 
     def port_cost(self, value: Value, order: Order) -> float:
         """PyTorch's own order is best, then one that keeps the first dimension first."""
@@ -214,7 +223,7 @@ def _connect(
     if len(work.space.solid(value)) < 2:
         return
     (writer, slot), readers = ends
-    have, price = [orders[slot] for orders in labels[writer]], work.moving(value)
+    have, cost = [orders[slot] for orders in labels[writer]], work.moving(value)
     if len(readers) > 1:
         hub, copies = ("hub", value), _copies(work.candidates[value], len(readers))
         costs[hub] = np.zeros(len(copies))
@@ -222,17 +231,17 @@ def _connect(
             edges,
             writer,
             hub,
-            price * _table(have, copies, lambda a, kept: sum(a != b for b in kept)),
+            cost * _table(have, copies, lambda a, kept: sum(a != b for b in kept)),
         )
         for reader, term in readers:
             wanted = [orders[term] for orders in labels[reader]]
             add_edge(
-                edges, hub, reader, price * _table(copies, wanted, lambda kept, b: b not in kept)
+                edges, hub, reader, cost * _table(copies, wanted, lambda kept, b: b not in kept)
             )
         return
     ((reader, term),) = readers
     wanted = [orders[term] for orders in labels[reader]]
-    add_edge(edges, writer, reader, price * _table(have, wanted, lambda a, b: a != b))
+    add_edge(edges, writer, reader, cost * _table(have, wanted, lambda a, b: a != b))
 
 
 def _table(
@@ -251,7 +260,7 @@ def _copies(candidates: Iterable[Order], readers: int) -> list[tuple[Order, ...]
     return single + list(itertools.combinations(candidates, 2)) if readers > 2 else single
 
 
-def moves(graph: Graph, plan: LayoutPlan) -> Iterator[tuple[Value, Order]]:
+def find_transposes(graph: Graph, plan: LayoutPlan) -> Iterator[tuple[Value, Order]]:
     """The transposes that the plan leaves, each once: a value and the order it is also needed in."""
     for value, ((writer, slot), readers) in _readers(graph).items():
         have = _order_at(plan, writer, slot)

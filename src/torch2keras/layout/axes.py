@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch2keras.declarations.costs import Price
+from torch2keras.declarations.costs import CostFunction
 from torch2keras.declarations.patterns import AxisLabel, Dim, Pattern
 from torch2keras.graph.ir import Node, Size, Value
 
@@ -20,16 +20,16 @@ Factors = tuple[Size, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """In which orders an op runs, and at what price."""
+    """In which orders an op runs, and at what cost."""
 
     kernel: Pattern | None = None
     """The order that a kernel wants."""
-    moved: float | None = None
-    """The price of each operand or result that is not in the kernel's order; None where all have to be."""
+    reorder_cost: float | None = None
+    """The cost of each operand or result that is not in the kernel's order; None where all have to be."""
     pointwise: bool = False
     equation: bool = False
     """Each operand and result may be in an order of its own: the converter is told their letters."""
-    price: Price | None = None
+    cost: CostFunction | None = None
     """Of the order in which an op that takes any is run."""
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from torch2keras.declarations.patterns import AxisLabel, Dim, Label, bind
+from torch2keras.declarations.patterns import AxisLabel, Dim, Label, bind_pattern
 from torch2keras.declarations.registry import registry
 from torch2keras.graph.ir import Graph, Node, Size, Value
-from torch2keras.graph.symbolic import product, quotient, simple
+from torch2keras.graph.symbolic import simplify_size, size_product, size_quotient
 from torch2keras.layout.axes import AxisMap, AxisSpace, Factors, Manner, Terms, term_values
-from torch2keras.layout.factorization import refine, view_groups
+from torch2keras.layout.factorization import group_view_dims, refine_factors
 
 
-def permutation(node: Node) -> tuple[int, ...]:
+def find_permutation(node: Node) -> tuple[int, ...]:
     """Of an op that reorders dimensions: for each result dimension the operand's, read off the strides of a probe."""
     operand = node.operands[0]
     rank = operand.type.rank
@@ -32,11 +32,11 @@ def call_on(node: Node, first: torch.Tensor) -> torch.Tensor:
     return result
 
 
-def axis_map(node: Node) -> AxisMap | None:
+def build_axis_map(node: Node) -> AxisMap | None:
     """The labels of a node's dimensions; None where it is a view, or pinned."""
     ranks = [v.type.rank for v in term_values(node)]
     if node.op in registry.permutes:
-        order = permutation(node)
+        order = find_permutation(node)
         labels = [(Label(f".{d}"),) for d in range(ranks[0])]
         return AxisMap((tuple(labels), tuple(labels[d] for d in order)))
     if node.op in registry.aliases:
@@ -48,17 +48,17 @@ def axis_map(node: Node) -> AxisMap | None:
     pattern, kernel = found
     if len(pattern.terms) != len(ranks):
         return None
-    dims = bind(pattern, ranks, node.args)
+    dims = bind_pattern(pattern, ranks, node.args)
     if not dims:
         return None
     lowering = registry.lowerings[node.op]
     known = AxisMap(
         tuple(dims),
         kernel=kernel,
-        moved=lowering.moved,
+        reorder_cost=lowering.reorder_cost,
         pointwise=pattern.pointwise,
         equation=lowering.equation,
-        price=lowering.price,
+        cost=lowering.cost,
     )
     sizes = label_sizes(node, known)
     return known if all(label in sizes for term in dims for dim in term for label in dim) else None
@@ -83,25 +83,25 @@ class Factorisation:
         self.parent[self.find(a)] = self.find(b)
 
     def get(self, item: Hashable, size: Size) -> Factors:
-        size = simple(size)
+        size = simplify_size(size)
         return (1,) if size == 1 else self.factors.get(self.find(item), (size,))
 
     def equate(
         self, a: Sequence[tuple[Hashable, Size]], b: Sequence[tuple[Hashable, Size]]
     ) -> bool:
         """Give two runs of dimensions with equal products one factorisation; whether anything changed."""
-        runs = [[(item, simple(size)) for item, size in run if size != 1] for run in (a, b)]
+        runs = [[(item, simplify_size(size)) for item, size in run if size != 1] for run in (a, b)]
         left, right = (tuple(f for item, size in run for f in self.get(item, size)) for run in runs)
         if not left or not right or left == right:
             return False
-        fine = refine(left, right, self.hint)
+        fine = refine_factors(left, right, self.hint)
         return fine is not None and sum(self._share(run, fine) for run in runs) > 0
 
     def _share(self, run: Sequence[tuple[Hashable, Size]], fine: Factors) -> bool:
         changed, rest = False, list(fine)
         for item, size in run:
             part: list[Size] = []
-            while not part or product(part) != size:
+            while not part or size_product(part) != size:
                 part.append(rest.pop(0))
             if self.factors.get(self.find(item), (size,)) != tuple(part):
                 self.factors[self.find(item)] = tuple(part)
@@ -114,14 +114,14 @@ Run = list[tuple[Hashable, Size]]
 
 def infer_axes(graph: Graph) -> AxisSpace:
     """Split every dimension into axes, so that views become renamings wherever the factors allow it."""
-    maps = {node: axis_map(node) for node in graph.nodes}
+    maps = {node: build_axis_map(node) for node in graph.nodes}
     table = Factorisation(graph.hint)
     equations: list[tuple[Run, Run]] = []
     first: list[tuple[Run, Run]] = []
     for number, node in enumerate(graph.nodes):
         if node.op in registry.views:
             source, target = node.operands[0], node.outputs[0]
-            for left, right in view_groups(source.type.shape, target.type.shape, graph.hint):
+            for left, right in group_view_dims(source.type.shape, target.type.shape, graph.hint):
                 equations.append((_run(source, left), _run(target, right)))
         elif (known := maps[node]) is not None:
             (equations if known.kernel else first).extend(_unite(table, number, node, known))
@@ -157,7 +157,7 @@ def _unite(table: Factorisation, number: int, node: Node, known: AxisMap) -> lis
             if len(labels) > 1:
                 parts: Run = [((number, label), sizes[label]) for label in labels]
                 equations.append((_run(value, [d]), parts))
-            elif size != 1 and not labels[0].ordered and simple(size) == sizes[labels[0]]:
+            elif size != 1 and not labels[0].ordered and simplify_size(size) == sizes[labels[0]]:
                 table.union((value, d), (number, labels[0]))
     return equations
 
@@ -169,16 +169,18 @@ def label_sizes(node: Node, known: AxisMap) -> dict[Label, Size]:
     for value, dims in zip(term_values(node), known.dims, strict=True):
         for labels, size in zip(dims, value.type.shape, strict=True):
             if len(labels) > 1:
-                groups.append((labels, simple(size)))
+                groups.append((labels, simplify_size(size)))
             elif sizes.get(labels[0], 1) == 1:
-                sizes[labels[0]] = simple(size)
+                sizes[labels[0]] = simplify_size(size)
     for labels, size in groups:
         for label in labels:
             if label not in sizes and isinstance(node.args.get(label.slot), int):
                 sizes[label] = node.args[label.slot]
         missing = [label for label in labels if label not in sizes]
         if len(missing) == 1:
-            found = quotient(size, product([sizes[x] for x in labels if x not in missing]))
+            found = size_quotient(
+                size, size_product([sizes[x] for x in labels if x not in missing])
+            )
             sizes |= {missing[0]: found} if found is not None else {}
     return sizes
 
@@ -226,7 +228,9 @@ def _view_terms(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors,
     """Labels of a view: equal factors are one axis; a run whose factors do not nest is a block, stored in order."""
     source, target = node.operands[0], node.outputs[0]
     sides: list[list[AxisLabel]] = [[], []]
-    for number, runs in enumerate(view_groups(source.type.shape, target.type.shape, graph.hint)):
+    for number, runs in enumerate(
+        group_view_dims(source.type.shape, target.type.shape, graph.hint)
+    ):
         axes = [
             [f for d in run for f in factors[v][d]]
             for v, run in zip((source, target), runs, strict=True)

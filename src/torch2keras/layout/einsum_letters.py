@@ -8,13 +8,13 @@ from torch2keras.declarations.patterns import AxisLabel
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Node
 from torch2keras.layout.axes import AxisSpace, term_values
-from torch2keras.layout.storage import NodeForms
+from torch2keras.layout.storage import NodeStorage
 
 UNIT = "1"
 """Stands for a dimension of size one, which has no letter."""
 
 
-def letters(space: AxisSpace, node: Node, forms: NodeForms) -> tuple[str, ...] | None:
+def spell_letters(space: AxisSpace, node: Node, chosen: NodeStorage) -> tuple[str, ...] | None:
     """For each operand and result a string of one letter a stored dimension; None where the node is pinned.
 
     Raises LoweringError where two operands hold the same axes in differently cut dimensions.
@@ -24,9 +24,11 @@ def letters(space: AxisSpace, node: Node, forms: NodeForms) -> tuple[str, ...] |
         return None
     known: dict[frozenset[AxisLabel], str] = {}
     words = []
-    for value, labels, form in zip(term_values(node), terms.labels, forms.forms, strict=True):
+    for value, labels, storage in zip(
+        term_values(node), terms.labels, chosen.storages, strict=True
+    ):
         solid = set(space.solid(value))
-        runs = [frozenset(labels[axis] for axis in group if axis in solid) for group in form]
+        runs = [frozenset(labels[axis] for axis in group if axis in solid) for group in storage]
         for run in runs:
             known.setdefault(run, UNIT if not run else string.ascii_letters[len(known)])
         words.append("".join(known[run] for run in runs))

@@ -8,35 +8,35 @@ from itertools import pairwise
 import sympy
 
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import product, quotient, simple
+from torch2keras.graph.symbolic import simplify_size, size_product, size_quotient
 
 Hint = Callable[[Size], int]
 
 
-def refine(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...] | None:
+def refine_factors(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...] | None:
     """The coarsest common refinement of two factorisations of one number; None where they do not nest (3*4, 2*6).
 
     None too where the numbers are equal by a fact that only torch.export knows of, as two dynamic sizes whose product
     has to be 72; and where they are zero, which the others of its factors say nothing about.
     """
-    if product(a) != product(b):
+    if size_product(a) != size_product(b):
         return None
-    if product(a) == 0:
+    if size_product(a) == 0:
         return tuple(a) if tuple(a) == tuple(b) else None
     cuts: list[Size] = [1]
-    suffixes = {product(f[i:]) for f in (a, b) for i in range(len(f))}
+    suffixes = {size_product(f[i:]) for f in (a, b) for i in range(len(f))}
     # Sizes that are equal in the example are told apart by their symbols: 4 divides 4*n, also where n is 1 there.
     for cut in sorted(
         suffixes - {1}, key=lambda cut: (hint(cut), len(sympy.sympify(cut).free_symbols), str(cut))
     ):
-        if quotient(cut, cuts[-1]) is None:
+        if size_quotient(cut, cuts[-1]) is None:
             return None
         cuts.append(cut)
-    factors = [quotient(high, low) for low, high in pairwise(cuts)]
+    factors = [size_quotient(high, low) for low, high in pairwise(cuts)]
     return tuple(f for f in reversed(factors) if f is not None)
 
 
-def view_groups(
+def group_view_dims(
     a: Sequence[Size], b: Sequence[Size], hint: Hint
 ) -> list[tuple[list[int], list[int]]]:
     """Minimal runs of dimensions of two shapes with equal products; a dimension of size one is a run of its own.
@@ -72,16 +72,16 @@ def _close_run(
     groups: list[tuple[list[int], list[int]]],
 ) -> tuple[int, int]:
     left, right = [i], [j]
-    x, y = simple(a[i]), simple(b[j])
+    x, y = simplify_size(a[i]), simplify_size(b[j])
     i, j = i + 1, j + 1
     while x != y and (i < len(a) or j < len(b)):
         if (hint(x) <= hint(y) and i < len(a)) or j >= len(b):
             left.append(i)
-            x = simple(x * a[i])
+            x = simplify_size(x * a[i])
             i += 1
         else:
             right.append(j)
-            y = simple(y * b[j])
+            y = simplify_size(y * b[j])
             j += 1
     groups.append((left, right))
     return i, j

@@ -13,7 +13,7 @@ LETTERS = {0: "", 1: "n", 2: "n c", 3: "n c l", 4: "n c h w", 5: "n c d h w"}
 """How the dimensions of a port are called, in PyTorch's order."""
 
 
-def letters(rank: int) -> list[str]:
+def dimension_letters(rank: int) -> list[str]:
     """Names of the dimensions of a tensor, in PyTorch's order."""
     return LETTERS[rank].split() if rank in LETTERS else [chr(ord("a") + i) for i in range(rank)]
 
@@ -29,7 +29,7 @@ def port_names(graph: Graph) -> tuple[list[str], list[str]]:
     return [v.name for v in graph.inputs], numbered
 
 
-def wanted_orders(
+def read_layout(
     graph: Graph, space: AxisSpace, layout: str | Mapping[str, str]
 ) -> dict[Value | int, Order | None]:
     """What `layout` fixes: "torch" all ports, "keras" none, a mapping those that it names.
@@ -60,7 +60,7 @@ def wanted_orders(
 
 
 def _order(space: AxisSpace, name: str, value: Value, order: str) -> Order:
-    names = letters(value.type.rank)
+    names = dimension_letters(value.type.rank)
     wanted = order.split()
     if sorted(wanted) != sorted(names):
         raise InputError(

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from torch2keras.declarations.patterns import AxisLabel, Token, spread
+from torch2keras.declarations.patterns import AxisLabel, Token, expand_stars
 from torch2keras.graph.ir import Constant, Node, Value
 from torch2keras.layout.axes import AxisSpace, Terms, term_values
 
@@ -30,14 +30,16 @@ def solid_labels(space: AxisSpace, value: Value, labels: Sequence[AxisLabel]) ->
     return [labels[i] for i in space.solid(value)]
 
 
-def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order) -> Signature:
+def complete_signature(
+    space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
+) -> Signature:
     """The signature that follows when term `slot` of a node is stored in `order`."""
     values = term_values(node)
     seed = [terms.labels[slot][i] for i in order]
     if terms.kernel is None:
-        total = _gathered(_total(space, values, terms, seed))
+        total = _gather_dims(_total(space, values, terms, seed))
         free = _orders(space, values, terms, total)
-        return Signature(free, tuple(total), price_of(values, terms, free))
+        return Signature(free, tuple(total), signature_cost(values, terms, free))
     batch = [x for x in _total(space, values, terms, seed) if x[0].free]
     orders = []
     for value, labels, tokens in zip(values, terms.labels, terms.kernel.terms, strict=True):
@@ -47,24 +49,24 @@ def complete(space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
     return Signature(tuple(orders), tuple(batch))
 
 
-def price_of(values: Sequence[Value], terms: Terms, orders: Sequence[Order]) -> float:
+def signature_cost(values: Sequence[Value], terms: Terms, orders: Sequence[Order]) -> float:
     """What an op that runs in any order costs in these; constants are brought into any order beforehand."""
-    if terms.price is None:
+    if terms.cost is None:
         return 0.0
     words = [[labels[i] for i in order] for labels, order in zip(terms.labels, orders, strict=True)]
     return sum(
         p
-        for p, value in zip(terms.price(words), values, strict=True)
+        for p, value in zip(terms.cost(words), values, strict=True)
         if not isinstance(value, Constant)
     )
 
 
-def moved(
-    space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order, price: float
+def reorder_kernel(
+    space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order, cost: float
 ) -> Iterator[Signature]:
     """The signatures of a kernel that runs in other orders too, when term `slot` is stored in `order`.
 
-    Each operand or result that is not in the kernel's order has the price.
+    Each operand or result that is not in the kernel's order has the cost.
     Labels that the term lacks come last, which leaves the other terms in the kernel's order where that is possible, or
     in the place of their partners. The first dimension stays first: stock layers take it for the batch. None where a
     named dimension is of size one, which has no place in an order.
@@ -81,13 +83,16 @@ def moved(
         *seed,
         *dict.fromkeys(x for labels in reversed(terms.labels) for x in labels if x not in seed),
     ]
-    for total in (_gathered(last), _gathered(_total(space, values, free, seed))):
+    for total in (_gather_dims(last), _gather_dims(_total(space, values, free, seed))):
         orders = _orders(space, values, free, total)
         data = [k for k, v in enumerate(values) if not isinstance(v, Constant)]
         first = {terms.labels[k][orders[k][0]] if orders[k] else None for k in data}
-        out = sum(complete(space, node, terms, k, orders[k]).orders[k] != orders[k] for k in data)
+        out = sum(
+            complete_signature(space, node, terms, k, orders[k]).orders[k] != orders[k]
+            for k in data
+        )
         if out and len(first) == 1:
-            yield Signature(orders, tuple(total), price * out)
+            yield Signature(orders, tuple(total), cost * out)
 
 
 def kernel_order(
@@ -114,7 +119,7 @@ def kernel_groups(
     stars = len({label.slot for label, _ in labels if _star(label.slot, tokens)})
     groups: list[tuple[int, ...]] = []
     units = (i for i, (label, _) in enumerate(labels) if label.slot.startswith("1@"))
-    for token in spread(tokens, stars // max(1, sum(t.kind == "star" for t in tokens))):
+    for token in expand_stars(tokens, stars // max(1, sum(t.kind == "star" for t in tokens))):
         if token.kind == "ellipsis":
             groups += [(index[x],) for x in batch if x in index]
             continue
@@ -166,7 +171,7 @@ def insert_missing(total: list[AxisLabel], labels: Sequence[AxisLabel]) -> None:
         previous = label
 
 
-def _gathered(total: list[AxisLabel]) -> list[AxisLabel]:
+def _gather_dims(total: list[AxisLabel]) -> list[AxisLabel]:
     """Named dimensions in one piece, at the place of their first axis, those whose order matters in order."""
     out: list[AxisLabel] = []
     for label in total:
@@ -190,7 +195,7 @@ def _orders(
     )
 
 
-def whole_dims(space: AxisSpace, value: Value, order: Order) -> bool:
+def keeps_dims_whole(space: AxisSpace, value: Value, order: Order) -> bool:
     """Whether an order moves whole dimensions only, as a public port must."""
     dims = space.dim_of(value)
     runs = [dims[i] for i in order]

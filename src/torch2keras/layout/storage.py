@@ -1,6 +1,6 @@
-"""Forms: how a value's axes lie in the dimensions of the stored tensor.
+"""Storage: how a value's axes lie in the dimensions of the stored tensor.
 
-A form is a tuple of groups; each group is the axes (by number, in stored order) that one stored dimension holds.
+A storage is a tuple of groups; each group is the axes (by number, in stored order) that one stored dimension holds.
 An empty group is a dimension of size one. Axes longer than one stand in exactly one group; those of size one may be
 left out, a reshape brings them back.
 """
@@ -13,41 +13,41 @@ from itertools import pairwise
 
 from torch2keras.declarations.patterns import AxisLabel
 from torch2keras.graph.ir import Node, Size, Value
-from torch2keras.graph.symbolic import product, simple
+from torch2keras.graph.symbolic import simplify_size, size_product
 from torch2keras.layout.axes import AxisSpace, Terms, term_values
 from torch2keras.layout.signatures import Order, Signature, insert_missing, kernel_groups
 
 Group = tuple[int, ...]
 
 
-Form = tuple[Group, ...]
+Storage = tuple[Group, ...]
 
 
 Frame = list[tuple[AxisLabel, ...]]
 """The stored dimensions that an op's operands and results have in common, each a run of labels."""
 
 
-def shape_of(space: AxisSpace, value: Value, form: Form) -> tuple[Size, ...]:
+def storage_shape(space: AxisSpace, value: Value, storage: Storage) -> tuple[Size, ...]:
     """The stored shape."""
     sizes = space.sizes(value)
-    return tuple(product([sizes[i] for i in group]) for group in form)
+    return tuple(size_product([sizes[i] for i in group]) for group in storage)
 
 
-def order_of(space: AxisSpace, value: Value, form: Form) -> Order:
+def storage_order(space: AxisSpace, value: Value, storage: Storage) -> Order:
     """The order of the axes longer than one."""
     solid = space.solid(value)
-    return tuple(i for group in form for i in group if i in solid)
+    return tuple(i for group in storage for i in group if i in solid)
 
 
-def natural(space: AxisSpace, value: Value, order: Order) -> Form:
-    """An order as a form: neighbouring axes of one dimension together, sizes of one behind their predecessor."""
+def natural_storage(space: AxisSpace, value: Value, order: Order) -> Storage:
+    """An order as a storage: neighbouring axes of one dimension together, sizes of one behind their predecessor."""
     dims = space.dim_of(value)
-    return _grouped(space, value, order, lambda a, b: dims[a] == dims[b])
+    return _group_axes(space, value, order, lambda a, b: dims[a] == dims[b])
 
 
-def _grouped(
+def _group_axes(
     space: AxisSpace, value: Value, order: Order, together: Callable[[int, int], bool]
-) -> Form:
+) -> Storage:
     """Neighbouring axes that belong together, and those of size one, each behind its predecessor's dimension."""
     dims, solid = space.dim_of(value), set(space.solid(value))
     groups: list[list[int]] = []
@@ -63,7 +63,9 @@ def _grouped(
     return tuple(map(tuple, groups))
 
 
-def pieces(space: AxisSpace, value: Value, source: Form, target: Form) -> list[Group]:
+def split_into_runs(
+    space: AxisSpace, value: Value, source: Storage, target: Storage
+) -> list[Group]:
     """The source's axes in runs that stay together on the way to the target, in the source's order."""
     solid = set(space.solid(value))
     place: dict[int, tuple[int, int]] = {}
@@ -83,51 +85,53 @@ def pieces(space: AxisSpace, value: Value, source: Form, target: Form) -> list[G
     return [tuple(run) for run in runs]
 
 
-def dynamic(shape: Sequence[Size]) -> int:
+def count_dynamic_sizes(shape: Sequence[Size]) -> int:
     """How many sizes are symbolic."""
-    return sum(not isinstance(simple(s), int) for s in shape)
+    return sum(not isinstance(simplify_size(s), int) for s in shape)
 
 
 @dataclass(frozen=True)
-class NodeForms:
-    """The form of each operand and result of one node."""
+class NodeStorage:
+    """The storage of each operand and result of one node."""
 
-    forms: tuple[Form, ...]
+    storages: tuple[Storage, ...]
     positions: tuple[dict[str, list[int]], ...]
     """For each term: slot -> the stored dimensions that hold it."""
 
 
-def node_forms(
-    space: AxisSpace, node: Node, signature: Signature, stored: Sequence[Form | None]
-) -> NodeForms:
+def choose_storage(
+    space: AxisSpace, node: Node, signature: Signature, stored: Sequence[Storage | None]
+) -> NodeStorage:
     """Forms that fit a signature, as near as can be to those in which the operands are stored (None: a constant)."""
     values, terms = term_values(node), space.terms[node]
     if terms is None:
-        return NodeForms(tuple(_by_dim(space, v) for v in values), tuple({} for _ in values))
+        return NodeStorage(tuple(_by_dim(space, v) for v in values), tuple({} for _ in values))
     if signature.cost:
         terms = replace(terms, kernel=None)
     seed, number = _seed(space, values, signature, stored)
     labels = terms.labels[number]
     if terms.equation and not signature.total:
-        return _mixed_forms(space, values, terms, signature, [{labels[i] for i in g} for g in seed])
+        return _equation_storage(
+            space, values, terms, signature, [{labels[i] for i in g} for g in seed]
+        )
     frame = _frame(space, values, terms, signature, [tuple(labels[i] for i in g) for g in seed])
-    forms, positions = [], []
+    storages, positions = [], []
     for index in range(len(values)):
-        groups, slots = _term_form(
+        groups, slots = _term_storage(
             terms, index, frame, signature, result=index >= len(node.operands)
         )
-        forms.append(groups)
+        storages.append(groups)
         positions.append(slots)
-    return NodeForms(tuple(forms), tuple(positions))
+    return NodeStorage(tuple(storages), tuple(positions))
 
 
-def _mixed_forms(
+def _equation_storage(
     space: AxisSpace,
     values: Sequence[Value],
     terms: Terms,
     signature: Signature,
     seed: Sequence[set[AxisLabel]],
-) -> NodeForms:
+) -> NodeStorage:
     """Of an equation whose terms are in orders of their own.
 
     Axes that follow one another wherever they are share a dimension, as those of one named dimension do; others only
@@ -149,33 +153,36 @@ def _mixed_forms(
             if a in word or b in word
         )
 
-    forms = (
-        _grouped(space, value, order, lambda a, b, labels=labels: together(labels[a], labels[b]))  # type: ignore[misc]
+    storages = (
+        _group_axes(space, value, order, lambda a, b, labels=labels: together(labels[a], labels[b]))  # type: ignore[misc]
         for value, labels, order in zip(values, terms.labels, signature.orders, strict=True)
     )
-    return NodeForms(tuple(forms), tuple({} for _ in values))
+    return NodeStorage(tuple(storages), tuple({} for _ in values))
 
 
-def _by_dim(space: AxisSpace, value: Value) -> Form:
+def _by_dim(space: AxisSpace, value: Value) -> Storage:
     dims = space.dim_of(value)
     return tuple(tuple(i for i, d in enumerate(dims) if d == dim) for dim in range(value.type.rank))
 
 
 def _seed(
-    space: AxisSpace, values: Sequence[Value], signature: Signature, stored: Sequence[Form | None]
-) -> tuple[Form, int]:
-    """The stored form that the others follow: of the operand with most axes that is already in the right order."""
-    best: tuple[int, Form, int] | None = None
-    for number, form in enumerate(stored):
-        if form is None:
+    space: AxisSpace,
+    values: Sequence[Value],
+    signature: Signature,
+    stored: Sequence[Storage | None],
+) -> tuple[Storage, int]:
+    """The stored storage that the others follow: of the operand with most axes that is already in the right order."""
+    best: tuple[int, Storage, int] | None = None
+    for number, storage in enumerate(stored):
+        if storage is None:
             continue
         order = signature.orders[number]
-        fits = order_of(space, values[number], form) == order
+        fits = storage_order(space, values[number], storage) == order
         score = 2 * len(order) + fits
         if best is None or score > best[0]:
-            best = score, form if fits else natural(space, values[number], order), number
+            best = score, storage if fits else natural_storage(space, values[number], order), number
     if best is None:
-        return natural(space, values[0], signature.orders[0]), 0
+        return natural_storage(space, values[0], signature.orders[0]), 0
     return best[1], best[2]
 
 
@@ -217,9 +224,9 @@ def _together(
     return a[0].slot == b[0].slot and a not in home and b not in home
 
 
-def _term_form(
+def _term_storage(
     terms: Terms, index: int, frame: Frame, signature: Signature, *, result: bool
-) -> tuple[Form, dict[str, list[int]]]:
+) -> tuple[Storage, dict[str, list[int]]]:
     labels = terms.labels[index]
     where = {label: i for i, label in enumerate(labels)}
     wide = not labels or any(label.free for label, _ in labels)
@@ -228,7 +235,7 @@ def _term_form(
             (tuple(where[x] for x in group if x in where), group[0][0].free) for group in frame
         ]
         aligned = [g for g, free in shared if g or free]
-        groups = [g for g, _ in shared if g] if result or not wide else _trimmed(aligned)
+        groups = [g for g, _ in shared if g] if result or not wide else _trim_units(aligned)
     else:
         batch = [tuple(where[x] for x in group if x in where) for group in frame]
         tokens = terms.kernel.terms[index]
@@ -237,7 +244,7 @@ def _term_form(
         )
         if any(t.kind == "ellipsis" for t in tokens):
             at = next(i for i, t in enumerate(tokens) if t.kind == "ellipsis")
-            batch = [g for g in batch if g] if result else _trimmed(batch) if not at else batch
+            batch = [g for g in batch if g] if result else _trim_units(batch) if not at else batch
             groups = [*kernel[:at], *batch, *kernel[at:]]
         else:
             groups = list(kernel)
@@ -255,7 +262,7 @@ def _inner(terms: Terms, index: int, signature: Signature) -> list[AxisLabel]:
     return [terms.labels[index][i] for i in signature.orders[index]]
 
 
-def _trimmed(groups: Sequence[Group]) -> list[Group]:
+def _trim_units(groups: Sequence[Group]) -> list[Group]:
     """Without leading dimensions of size one, which broadcasting adds by itself."""
     first = next((i for i, g in enumerate(groups) if g), len(groups))
     return list(groups[first:])

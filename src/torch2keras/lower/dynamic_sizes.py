@@ -16,10 +16,10 @@ from torch.utils._sympy.functions import FloorDiv
 
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import quotient, simple
+from torch2keras.graph.symbolic import simplify_size, size_quotient
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.layout.axes import AxisSpace
-from torch2keras.layout.storage import shape_of
+from torch2keras.layout.storage import storage_shape
 from torch2keras.lower.recorder import Tensor, cast, float_dtype, one, ops
 
 ARITHMETIC = {
@@ -43,7 +43,7 @@ class SizeTensors:
 
     def tensor(self, size: Any) -> Any:
         """A scalar tensor (or an int) of this size. Raises LoweringError where its arithmetic is unknown."""
-        size = simple(size)
+        size = simplify_size(size)
         if isinstance(size, int):
             return size
         if size not in self.scalars:
@@ -53,7 +53,7 @@ class SizeTensors:
         return self.scalars[size]
 
     def _computed(self, size: sympy.Expr) -> Any:
-        args = [self.tensor(simple(a)) if not a.is_Float else float(a) for a in size.args]
+        args = [self.tensor(simplify_size(a)) if not a.is_Float else float(a) for a in size.args]
         if isinstance(size, sympy.Add | sympy.Mul):
             total = args[0]
             for other in args[1:]:
@@ -75,7 +75,7 @@ class SizeTensors:
 
         Raises LoweringError where no value has this size and it cannot be made.
         """
-        size = simple(size)
+        size = simplify_size(size)
         if size not in self.lines:
             self.lines[size] = self._along(size) or self._composed(size)
         return self.lines[size]
@@ -83,7 +83,7 @@ class SizeTensors:
     def _along(self, size: Size) -> Tensor | None:
         """Ones along a dimension of a value, at position 0 of all others."""
         for value, stored in self.stored.items():
-            shape = shape_of(self.space, value, stored.form)
+            shape = storage_shape(self.space, value, stored.storage)
             if size in shape:
                 at = shape.index(size)
                 row = stored.tensor[tuple(slice(None) if d == at else 0 for d in range(len(shape)))]
@@ -93,8 +93,10 @@ class SizeTensors:
     def _part(self, size: Size) -> Tensor | None:
         """Every k-th of the ones along a dimension of k times the size."""
         for value, stored in self.stored.items():
-            for whole in shape_of(self.space, value, stored.form):
-                if not isinstance(whole, int) and isinstance(times := quotient(whole, size), int):
+            for whole in storage_shape(self.space, value, stored.storage):
+                if not isinstance(whole, int) and isinstance(
+                    times := size_quotient(whole, size), int
+                ):
                     part: Tensor = self.line(whole)[::times]
                     return part
         return None
@@ -111,7 +113,9 @@ class SizeTensors:
                 return ops.repeat(self.line(rest), int(number))  # type: ignore[no-any-return]
             if number == 1:
                 first, *others = size.args
-                table = ops.expand_dims(self.line(first), 1) * self.line(simple(sympy.Mul(*others)))
+                table = ops.expand_dims(self.line(first), 1) * self.line(
+                    simplify_size(sympy.Mul(*others))
+                )
                 return ops.reshape(table, (-1,))  # type: ignore[no-any-return]
         if (floor := _floor(size)) is not None:
             return self._floored(*floor)
@@ -128,7 +132,7 @@ class SizeTensors:
             part: Tensor = self.line(rest)[int(-number) :]
             return part
         if all(t.is_nonnegative for t in size.args):
-            return ops.concatenate([self.line(simple(t)) for t in size.args])  # type: ignore[no-any-return]
+            return ops.concatenate([self.line(simplify_size(t)) for t in size.args])  # type: ignore[no-any-return]
         # n + floor(a / k) = floor((k n + a) / k), n - floor(a / k) = floor((k n - a + k - 1) / k)
         for term in size.args:
             for sign, carry in ((1, 0), (-1, 1)):
@@ -140,7 +144,7 @@ class SizeTensors:
         return None
 
     def _floored(self, dividend: Size, by: int) -> Tensor:
-        part: Tensor = self.line(simple(dividend))[by - 1 :: by]
+        part: Tensor = self.line(simplify_size(dividend))[by - 1 :: by]
         return part
 
 
@@ -159,7 +163,7 @@ def _ceiling(size: sympy.Expr) -> Size | None:
     step = int(divisor)
     if type(number).__name__ != "ToFloat" or step != float(divisor) or step < 1:
         return None
-    return simple(FloorDiv(number.args[0] + step - 1, step) if step != 1 else number.args[0])
+    return simplify_size(FloorDiv(number.args[0] + step - 1, step) if step != 1 else number.args[0])
 
 
 _current: ContextVar[SizeTensors] = ContextVar("sizes")
@@ -206,10 +210,10 @@ def count_positions(size: Size) -> Tensor:
 def number_elements(shape: Sequence[Size]) -> Tensor:
     """The number of each element of this shape in the flat tensor, as int32."""
     last = len(shape) - 1
-    total, stride = count_positions(shape[last]), simple(shape[last])
-    for size in map(simple, shape[:last][::-1]):
+    total, stride = count_positions(shape[last]), simplify_size(shape[last])
+    for size in map(simplify_size, shape[:last][::-1]):
         rows = ops.reshape(count_positions(size) * size_tensor(stride), (-1, *(1,) * total.ndim))
-        total, stride = ops.expand_dims(total, 0) + rows, simple(stride * size)
+        total, stride = ops.expand_dims(total, 0) + rows, simplify_size(stride * size)
     return total
 
 
@@ -223,7 +227,7 @@ def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
         total = line if total is None else total * line
     if total is None:
         total = ops.reshape(one(float_dtype()), (1,) * len(shape))
-    fixed = tuple(s if isinstance(s, int) else 1 for s in map(simple, shape))
+    fixed = tuple(s if isinstance(s, int) else 1 for s in map(simplify_size, shape))
     total = ops.tile(total, fixed) if any(s != 1 for s in fixed) else total
     return cast(total, dtype)  # type: ignore[no-any-return]
 
@@ -231,8 +235,8 @@ def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
 def broadcast_to(x: Operand, shape: Sequence[Size], have: Sequence[Size] | None = None) -> Operand:
     """`x` with its dimensions of size one, and missing ones in front, stretched to `shape`; `have` is its own shape."""
     have, want = (
-        tuple(map(simple, sizes_of(x) if have is None else have)),
-        tuple(map(simple, shape)),
+        tuple(map(simplify_size, sizes_of(x) if have is None else have)),
+        tuple(map(simplify_size, shape)),
     )
     if have == want:
         return x
@@ -251,4 +255,4 @@ def broadcast_to(x: Operand, shape: Sequence[Size], have: Sequence[Size] | None 
 
 
 def _dynamic(shape: Sequence[Size]) -> Iterator[tuple[int, Size]]:
-    return ((d, s) for d, s in enumerate(map(simple, shape)) if not isinstance(s, int))
+    return ((d, s) for d, s in enumerate(map(simplify_size, shape)) if not isinstance(s, int))

@@ -10,12 +10,12 @@ from typing import Any
 import sympy
 
 from torch2keras.declarations.context import Context
-from torch2keras.declarations.patterns import normal_dims, parse
+from torch2keras.declarations.patterns import normalize_dims, parse_pattern
 from torch2keras.declarations.registry import CONTEXT, IGNORED, Lowering, registry
-from torch2keras.declarations.unsupported import unsupported
+from torch2keras.declarations.unsupported import unsupported_op_error
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype
-from torch2keras.graph.symbolic import static
+from torch2keras.graph.symbolic import static_size
 from torch2keras.keras_graph.causal_padding import fuse_padding
 from torch2keras.keras_graph.detach_parameters import find_tied_tensors
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph
@@ -24,16 +24,16 @@ from torch2keras.keras_graph.share_embeddings import share_embeddings
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.axes import Terms
-from torch2keras.layout.einsum_letters import letters
+from torch2keras.layout.einsum_letters import spell_letters
 from torch2keras.layout.signatures import Order
 from torch2keras.layout.storage import (
-    Form,
-    NodeForms,
-    dynamic,
-    natural,
-    node_forms,
-    order_of,
-    shape_of,
+    NodeStorage,
+    Storage,
+    choose_storage,
+    count_dynamic_sizes,
+    natural_storage,
+    storage_order,
+    storage_shape,
 )
 from torch2keras.lower.dynamic_sizes import SizeTensors, measuring
 from torch2keras.lower.rearrange import arrange_weight, rearrange, reshape
@@ -46,7 +46,7 @@ class Stored:
     """A value as it lies in the Keras graph."""
 
     tensor: Tensor
-    form: Form
+    storage: Storage
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Lowered:
 
     graph: KerasGraph
     values: Mapping[Value, Stored]
-    input_forms: tuple[Form, ...]
-    output_forms: tuple[Form | None, ...]
+    input_storages: tuple[Storage, ...]
+    output_storages: tuple[Storage | None, ...]
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ def lower(
 
     With a `survey` nothing is raised: refusals are noted, and calls named "refused" stand for what is not there.
     """
-    forms = tuple(natural(plan.space, v, plan.inputs[v]) for v in graph.inputs)
-    inputs = tuple(map(functools.partial(_port, plan), graph.inputs, forms))
+    storages = tuple(natural_storage(plan.space, v, plan.inputs[v]) for v in graph.inputs)
+    inputs = tuple(map(functools.partial(_port, plan), graph.inputs, storages))
     recorder = Recorder(inputs, float_dtype, find_tied_tensors(graph))
     work = Lowerer(graph, plan, recorder)
-    for value, tensor, form in zip(graph.inputs, recorder.tensors, forms, strict=True):
-        work.stored[value] = Stored(tensor, form)
+    for value, tensor, storage in zip(graph.inputs, recorder.tensors, storages, strict=True):
+        work.stored[value] = Stored(tensor, storage)
     with recording(recorder), measuring(work.sizes):
         for node in graph.nodes:
             recorder.origin = node.origin
@@ -91,7 +91,7 @@ def lower(
                 work.lower_node(node)
             else:
                 work.survey_node(node, survey)
-        outputs, output_forms = work.outputs()
+        outputs, output_storages = work.outputs()
     calls = share_embeddings(recorder.calls)
     if survey is not None:
         survey.calls.update({node: calls[span] for node, span in work.spans.items()})
@@ -103,12 +103,12 @@ def lower(
         for v, s in work.stored.items()
         if s.tensor.index in fused.place
     }
-    return Lowered(keras_graph, left, forms, output_forms)
+    return Lowered(keras_graph, left, storages, output_storages)
 
 
-def _port(plan: LayoutPlan, value: Value, form: Form) -> Input:
+def _port(plan: LayoutPlan, value: Value, storage: Storage) -> Input:
     """Return the input of the Keras model for an input of the graph."""
-    shape = tuple(map(static, shape_of(plan.space, value, form)))
+    shape = tuple(map(static_size, storage_shape(plan.space, value, storage)))
     return Input(sanitize(value.name), shape, keras_dtype(value.type.dtype))
 
 
@@ -118,21 +118,21 @@ class Lowerer:
     def __init__(self, graph: Graph, plan: LayoutPlan, recorder: Recorder) -> None:
         self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
         self.stored: dict[Value, Stored] = {}
-        self.copies: dict[tuple[Value, Form], Tensor] = {}
+        self.copies: dict[tuple[Value, Storage], Tensor] = {}
         self.sizes = SizeTensors(self.stored, self.space)
         self.spans: dict[Node, slice] = {}
         """Where the calls of each node that is surveyed stand among the recorded ones."""
         self.used = {*graph.uses(), *graph.output_values()}
 
-    def fetch(self, value: Value, form: Form) -> Tensor | Weight:
-        """A value in a form; a constant as a Weight. Copies are shared."""
+    def fetch(self, value: Value, storage: Storage) -> Tensor | Weight:
+        """A value in a storage; a constant as a Weight. Copies are shared."""
         if isinstance(value, Constant):
-            return arrange_weight(self.space, value, Weight.of(value), form)
-        key = value, form
+            return arrange_weight(self.space, value, Weight.of(value), storage)
+        key = value, storage
         if key not in self.copies:
             stored = self.stored[value]
             try:
-                tensor = rearrange(self.space, value, stored.tensor, stored.form, form)
+                tensor = rearrange(self.space, value, stored.tensor, stored.storage, storage)
             except ValueError as error:  # Keras infers sizes less well than torch.export
                 rows = [
                     ("value", f"{value.name} {value.type}"),
@@ -141,7 +141,7 @@ class Lowerer:
                 raise LoweringError(
                     f"Keras cannot bring a value into another order: {error}", rows
                 ) from error
-            self.copies[key] = tensor.with_sizes(shape_of(self.space, value, form))
+            self.copies[key] = tensor.with_sizes(storage_shape(self.space, value, storage))
         return self.copies[key]
 
     def lower_node(self, node: Node) -> None:
@@ -167,7 +167,7 @@ class Lowerer:
         before = len(self.recorder.calls)
         try:
             if node.op not in registry:
-                raise unsupported(node)
+                raise unsupported_op_error(node)
             self.lower_node(node)
         except Torch2KerasError as error:
             survey.refusals[node] = error
@@ -175,12 +175,12 @@ class Lowerer:
             read = [self.stored[v].tensor for v in node.operands if v in self.stored]
             orders = self.plan.signatures[node].orders[len(node.operands) :]
             for value, order in zip(node.outputs, orders, strict=False):
-                form = natural(self.space, value, order)
-                shape = shape_of(self.space, value, form)
+                storage = natural_storage(self.space, value, order)
+                shape = storage_shape(self.space, value, storage)
                 tensor = self.recorder.stand_in(
-                    read, tuple(map(static, shape)), keras_dtype(value.type.dtype)
+                    read, tuple(map(static_size, shape)), keras_dtype(value.type.dtype)
                 )
-                self.stored[value] = Stored(tensor, form)
+                self.stored[value] = Stored(tensor, storage)
         self.spans[node] = slice(before, len(self.recorder.calls))
 
     def _rename(self, node: Node) -> None:
@@ -188,35 +188,37 @@ class Lowerer:
         source, target = node.operands[0], node.outputs[0]
         terms, signature = self.space.terms[node], self.plan.signatures[node]
         assert terms is not None
-        tensor, form = self._in_order(source, signature.orders[0])
+        tensor, storage = self._in_order(source, signature.orders[0])
         inside, outside = terms.labels
         if any(label.slot.startswith("=") for label, _ in inside):
-            out_form = natural(self.space, target, signature.orders[1])
+            out_storage = natural_storage(self.space, target, signature.orders[1])
             whole = reshape(
-                tensor, shape_of(self.space, source, form), shape_of(self.space, target, out_form)
+                tensor,
+                storage_shape(self.space, source, storage),
+                storage_shape(self.space, target, out_storage),
             )
-            self.stored[target] = Stored(whole, out_form)
+            self.stored[target] = Stored(whole, out_storage)
             return
         where = {label: i for i, label in enumerate(outside)}
         groups = tuple(
-            tuple(where[inside[i]] for i in group if inside[i] in where) for group in form
+            tuple(where[inside[i]] for i in group if inside[i] in where) for group in storage
         )
         self.stored[target] = Stored(tensor, groups)
 
-    def _in_order(self, value: Value, order: Order) -> tuple[Tensor, Form]:
-        """A value in an order, in the form that it has already where the order is right."""
+    def _in_order(self, value: Value, order: Order) -> tuple[Tensor, Storage]:
+        """A value in an order, in the storage that it has already where the order is right."""
         if isinstance(value, Constant):
-            form = natural(self.space, value, order)
-            weight = self.fetch(value, form)
+            storage = natural_storage(self.space, value, order)
+            weight = self.fetch(value, storage)
             assert isinstance(weight, Weight)
-            return self.recorder.bare(weight), form
+            return self.recorder.bare(weight), storage
         stored = self.stored[value]
-        if order_of(self.space, value, stored.form) == order:
-            return stored.tensor, stored.form
-        form = natural(self.space, value, order)
-        tensor = self.fetch(value, form)
+        if storage_order(self.space, value, stored.storage) == order:
+            return stored.tensor, stored.storage
+        storage = natural_storage(self.space, value, order)
+        tensor = self.fetch(value, storage)
         assert isinstance(tensor, Tensor)
-        return tensor, form
+        return tensor, storage
 
     def _convert(self, node: Node, lowering: Lowering) -> None:
         terms, signature = self.space.terms[node], self.plan.signatures[node]
@@ -229,31 +231,33 @@ class Lowerer:
                 "the axes of these operands cannot be matched with the op's declaration, on which its lowering relies",
                 [("next", _next_split(node))],
             )
-        stored = [None if isinstance(v, Constant) else self.stored[v].form for v in node.operands]
-        forms = self._unary(node, terms, signature.orders) or node_forms(
+        stored = [
+            None if isinstance(v, Constant) else self.stored[v].storage for v in node.operands
+        ]
+        chosen = self._unary(node, terms, signature.orders) or choose_storage(
             self.space, node, signature, stored
         )
-        operands = iter(zip(node.operands, forms.forms, strict=False))
+        operands = iter(zip(node.operands, chosen.storages, strict=False))
         args = [
-            self._argument(node, lowering, argument, operands, forms)
+            self._argument(node, lowering, argument, operands, chosen)
             for argument in node.op._schema.arguments
             if argument.name not in IGNORED
         ]
         if lowering.promote:
             args = promote_arguments(node, args)
-        names = _positions(lowering, node, forms.positions)
+        names = _positions(lowering, node, chosen.positions)
         if lowering.asks_context:
-            names[CONTEXT] = self._context(node, forms)
+            names[CONTEXT] = self._context(node, chosen)
         results = lowering.convert(*args, **names)
-        self._store(node, results if isinstance(results, list | tuple) else (results,), forms)
+        self._store(node, results if isinstance(results, list | tuple) else (results,), chosen)
 
-    def _context(self, node: Node, forms: NodeForms) -> Context:
+    def _context(self, node: Node, chosen: NodeStorage) -> Context:
         """What a converter may ask about the node."""
-        results = zip(node.outputs, forms.forms[len(node.operands) :], strict=False)
+        results = zip(node.outputs, chosen.storages[len(node.operands) :], strict=False)
         return Context(
-            shapes=tuple(shape_of(self.space, value, form) for value, form in results),
+            shapes=tuple(storage_shape(self.space, value, storage) for value, storage in results),
             used=self._used(node),
-            spell=functools.partial(letters, self.space, node, forms),
+            spell=functools.partial(spell_letters, self.space, node, chosen),
         )
 
     def _used(self, node: Node) -> tuple[bool, ...]:
@@ -273,8 +277,10 @@ class Lowerer:
             any(call.outputs[i] in self.used for call in calls) for i in range(len(node.outputs))
         )
 
-    def _unary(self, node: Node, terms: Terms | None, orders: Sequence[Order]) -> NodeForms | None:
-        """Of a pointwise op on one tensor: the form that it has, whatever that is."""
+    def _unary(
+        self, node: Node, terms: Terms | None, orders: Sequence[Order]
+    ) -> NodeStorage | None:
+        """Of a pointwise op on one tensor: the storage that it has, whatever that is."""
         if (
             terms is None
             or not terms.pointwise
@@ -284,12 +290,12 @@ class Lowerer:
             return None
         if node.operands[0].type.shape != node.outputs[0].type.shape:
             return None
-        form = self.stored[node.operands[0]].form
-        fits = order_of(self.space, node.operands[0], form) == orders[0]
-        return NodeForms((form, *(form for _ in node.outputs)), ({}, {})) if fits else None
+        storage = self.stored[node.operands[0]].storage
+        fits = storage_order(self.space, node.operands[0], storage) == orders[0]
+        return NodeStorage((storage, *(storage for _ in node.outputs)), ({}, {})) if fits else None
 
     def _argument(
-        self, node: Node, lowering: Lowering, argument: Any, operands: Any, forms: NodeForms
+        self, node: Node, lowering: Lowering, argument: Any, operands: Any, chosen: NodeStorage
     ) -> Any:
         value = node.args[argument.name]
         if isinstance(value, Value):
@@ -303,21 +309,21 @@ class Lowerer:
             and value is not None
             and self.space.terms[node] is not None
         ):
-            return self._stored_dims(node, value, forms)
+            return self._stored_dims(node, value, chosen)
         return value
 
-    def _stored_dims(self, node: Node, value: Any, forms: NodeForms) -> Any:
+    def _stored_dims(self, node: Node, value: Any, chosen: NodeStorage) -> Any:
         """An argument that names dimensions, as the stored positions of them."""
         terms = self.space.terms[node]
         assert terms is not None
-        found = next((p for p in forms.positions if any(slot.startswith("[") for slot in p)), {})
+        found = next((p for p in chosen.positions if any(slot.startswith("[") for slot in p)), {})
         rank = max(v.type.rank for v in (*node.operands, *node.outputs))
-        places = [p for d in normal_dims(value, rank) for p in found[f"[{d}"]]
+        places = [p for d in normalize_dims(value, rank) for p in found[f"[{d}"]]
         return places[0] if isinstance(value, int) else tuple(places)
 
-    def _store(self, node: Node, results: Sequence[Any], forms: NodeForms) -> None:
-        for value, result, form in zip(
-            node.outputs, results, forms.forms[len(node.operands) :], strict=False
+    def _store(self, node: Node, results: Sequence[Any], chosen: NodeStorage) -> None:
+        for value, result, storage in zip(
+            node.outputs, results, chosen.storages[len(node.operands) :], strict=False
         ):
             if result is None and value not in self.used:
                 continue
@@ -330,7 +336,7 @@ class Lowerer:
                     ],
                 )
             tensor = self.recorder.bare(result) if isinstance(result, Weight) else result
-            expected = tuple(map(static, shape_of(self.space, value, form)))
+            expected = tuple(map(static_size, storage_shape(self.space, value, storage)))
             fits = len(expected) == tensor.ndim and all(
                 None in (a, b) or a == b for a, b in zip(expected, tensor.shape, strict=True)
             )
@@ -339,26 +345,30 @@ class Lowerer:
                 raise LoweringError(
                     message, [("next", "this is a bug of torch2keras; please report it")]
                 )
-            self.stored[value] = Stored(cast(tensor.fill_shape(expected), value.type.dtype), form)
+            self.stored[value] = Stored(
+                cast(tensor.fill_shape(expected), value.type.dtype), storage
+            )
 
-    def outputs(self) -> tuple[list[Tensor], tuple[Form | None, ...]]:
+    def outputs(self) -> tuple[list[Tensor], tuple[Storage | None, ...]]:
         """The graph's outputs in the order that the plan gives its ports."""
         tensors: list[Tensor] = []
-        forms: list[Form | None] = []
+        storages: list[Storage | None] = []
         for value, order in zip(self.graph.outputs, self.plan.outputs, strict=True):
             if order is None:
-                forms.append(None)
+                storages.append(None)
                 continue
-            form = natural(self.space, value, order)
-            tensor = self.fetch(value, form)
+            storage = natural_storage(self.space, value, order)
+            tensor = self.fetch(value, storage)
             tensors.append(self.recorder.bare(tensor) if isinstance(tensor, Weight) else tensor)
-            forms.append(form)
-        return tensors, tuple(forms)
+            storages.append(storage)
+        return tensors, tuple(storages)
 
 
 @functools.cache
 def _dims_names(declaration: str) -> frozenset[str]:
-    return frozenset(t.name for term in parse(declaration).terms for t in term if t.kind == "dims")
+    return frozenset(
+        t.name for term in parse_pattern(declaration).terms for t in term if t.kind == "dims"
+    )
 
 
 def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
@@ -410,14 +420,14 @@ def _position(terms: Sequence[Mapping[str, list[int]]], name: str) -> int | tupl
 
 def _next_step(node: Node) -> str:
     own = "register a lowering of your own: docs/add-an-op.md"
-    if any(dynamic(value.type.shape) for value in node.operands):
+    if any(count_dynamic_sizes(value.type.shape) for value in node.operands):
         return f"leave a dimension of its inputs out of dynamic_shapes, or {own}"
     return own
 
 
 def _next_split(node: Node) -> str:
     """For an op whose axes are other ones than those of its operands."""
-    if any(dynamic(value.type.shape[1:]) for value in node.operands):
+    if any(count_dynamic_sizes(value.type.shape[1:]) for value in node.operands):
         return "leave dimensions that it divides, or that are a weight's too, out of dynamic_shapes"
     return "where another op divides a dimension into other factors, write one of the two as reshape and permute"
 

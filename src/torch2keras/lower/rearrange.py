@@ -1,4 +1,4 @@
-"""Emit the moves between two forms of one value: at most one transpose, and reshapes only where shapes differ."""
+"""Bring one value from one storage into another: at most one transpose, and reshapes only where shapes differ."""
 
 from __future__ import annotations
 
@@ -6,31 +6,39 @@ import math
 from collections.abc import Sequence
 
 from torch2keras.graph.ir import Size, Value
-from torch2keras.graph.symbolic import product, simple
+from torch2keras.graph.symbolic import simplify_size, size_product
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.axes import AxisSpace
-from torch2keras.layout.storage import Form, dynamic, order_of, pieces, shape_of
+from torch2keras.layout.storage import (
+    Storage,
+    count_dynamic_sizes,
+    split_into_runs,
+    storage_order,
+    storage_shape,
+)
 from torch2keras.lower.dynamic_sizes import number_elements
 from torch2keras.lower.recorder import Tensor, layers, ops
 
 
-def rearrange(space: AxisSpace, value: Value, tensor: Tensor, source: Form, target: Form) -> Tensor:
+def rearrange(
+    space: AxisSpace, value: Value, tensor: Tensor, source: Storage, target: Storage
+) -> Tensor:
     """The tensor, stored in `source`, as `target` stores it."""
-    have, want = shape_of(space, value, source), shape_of(space, value, target)
-    if order_of(space, value, source) == order_of(space, value, target):
+    have, want = storage_shape(space, value, source), storage_shape(space, value, target)
+    if storage_order(space, value, source) == storage_order(space, value, target):
         return reshape(tensor, have, want)
     if sorted(source) == sorted(target) and len(set(source)) == len(source):
         return ops.transpose(tensor, [source.index(group) for group in target])  # type: ignore[no-any-return]
-    runs = pieces(space, value, source, target)
+    runs = split_into_runs(space, value, source, target)
     sizes = space.sizes(value)
-    place = {axis: k for k, axis in enumerate(order_of(space, value, target))}
+    place = {axis: k for k, axis in enumerate(storage_order(space, value, target))}
     order = sorted(range(len(runs)), key=lambda k: place[runs[k][0]])
-    split = tuple(product([sizes[i] for i in run]) for run in runs)
+    split = tuple(size_product([sizes[i] for i in run]) for run in runs)
     moved = ops.transpose(reshape(tensor, have, split), order)
     return reshape(moved, tuple(split[k] for k in order), want)
 
 
-def arrange_weight(space: AxisSpace, value: Value, weight: Weight, target: Form) -> Weight:
+def arrange_weight(space: AxisSpace, value: Value, weight: Weight, target: Storage) -> Weight:
     """A constant, in PyTorch's order, as `target` stores it."""
     sizes = [int(s) for s in space.sizes(value)]
     order = [axis for group in target for axis in group]
@@ -45,15 +53,15 @@ def reshape(tensor: Tensor, have: Sequence[Size], want: Sequence[Size]) -> Tenso
     Keras computes one dimension of a reshape; where more of them are dynamic, the elements are taken by their numbers.
     Raises LoweringError where a size cannot be made in Keras.
     """
-    have, want = tuple(map(simple, have)), tuple(map(simple, want))
+    have, want = tuple(map(simplify_size, have)), tuple(map(simplify_size, want))
     if have == want:
         return tensor
-    if len(want) > 1 and have and have[0] == want[0] and dynamic(want[1:]) <= 1:
+    if len(want) > 1 and have and have[0] == want[0] and count_dynamic_sizes(want[1:]) <= 1:
         inner = tuple(s if isinstance(s, int) else -1 for s in want[1:])
         if len(inner) == 1:
             return layers.Flatten()(tensor)  # type: ignore[no-any-return]
         return layers.Reshape(target_shape=inner)(tensor)  # type: ignore[no-any-return]
-    if dynamic(want) <= 1:
+    if count_dynamic_sizes(want) <= 1:
         return ops.reshape(tensor, tuple(s if isinstance(s, int) else -1 for s in want))  # type: ignore[no-any-return]
     if [s for s in have if s != 1] == [s for s in want if s != 1]:
         return reshape_units(tensor, have, want)
@@ -88,10 +96,10 @@ def reshape_units(tensor: Tensor, have: Sequence[Size | None], want: Sequence[Si
 def _between(have: Sequence[Size], want: Sequence[Size]) -> tuple[int, int] | None:
     """The place in both shapes of a dynamic dimension that the reshape leaves alone, if one more is computed."""
     for i, size in enumerate(have):
-        if isinstance(size, int) or dynamic(want) > 2:
+        if isinstance(size, int) or count_dynamic_sizes(want) > 2:
             continue
         for j in (k for k, other in enumerate(want) if other == size):
-            if product(have[:i]) == product(want[:j]):
+            if size_product(have[:i]) == size_product(want[:j]):
                 return i, j
     return None
 

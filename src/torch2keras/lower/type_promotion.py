@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from torch2keras.declarations.registry import IGNORED
-from torch2keras.graph.ir import Node, Value, leaves
+from torch2keras.graph.ir import Node, Value, argument_leaves
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import cast
 
@@ -28,7 +28,7 @@ def promote_arguments(node: Node, arguments: Sequence[Any]) -> list[Any]:
     typed = [a for a in schema if _has_type(a)]
     dtype = node.outputs[0].type.dtype
     if dtype is torch.bool:
-        dtype = result_dtype([leaf for a in typed for leaf in leaves(node.args[a.name])])
+        dtype = result_dtype([leaf for a in typed for leaf in argument_leaves(node.args[a.name])])
     promoted = []
     for declared, argument in zip(schema, arguments, strict=True):
         promoted.append(_cast_operands(argument, dtype) if declared in typed else argument)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch2keras.conversion.ports import Port
-from torch2keras.layout.port_orders import letters
+from torch2keras.layout.port_orders import dimension_letters
 from torch2keras.reporting.facts import TIERS, KerasCall, ModuleRow, Parameters, Transpose, Verified
 
 WIDTH = 100
@@ -31,7 +31,7 @@ def ports_text(label: str, ports: Sequence[Port]) -> list[str]:
     lines = []
     width = max((len(p.name) for p in ports), default=0)
     for port in ports:
-        usual = letters(len(port.torch_shape))
+        usual = dimension_letters(len(port.torch_shape))
         torch = _shape(port.torch_shape, usual)
         keras = _shape(port.keras_shape, port.order.split())
         same = port.order.split() == usual

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from torch2keras.graph.ir import Graph, Node, Value
-from torch2keras.layout.assign import LayoutPlan, moves
-from torch2keras.layout.port_orders import letters, port_names
+from torch2keras.layout.assign import LayoutPlan, find_transposes
+from torch2keras.layout.port_orders import dimension_letters, port_names
 from torch2keras.layout.signatures import Order
 from torch2keras.reporting.facts import Transpose
 
@@ -18,7 +18,7 @@ def transposes_of(graph: Graph, plan: LayoutPlan) -> Iterator[Transpose]:
     ports = dict(
         zip([i for i, v in enumerate(graph.outputs) if isinstance(v, Value)], names, strict=True)
     )
-    for value, order in moves(graph, plan):
+    for value, order in find_transposes(graph, plan):
         readers = [
             _reader(node) for node in uses.get(value, []) if _reads(plan, node, value, order)
         ]
@@ -55,7 +55,7 @@ def _reader(node: Node) -> str:
 
 def _spelled(plan: LayoutPlan, value: Value, order: Order) -> str:
     """An order as letters; a dimension that is several axes has them numbered: "n c0 l c1"."""
-    dims, names = plan.space.dim_of(value), letters(value.type.rank)
+    dims, names = plan.space.dim_of(value), dimension_letters(value.type.rank)
     solid = plan.space.solid(value)
     inside = {i: [j for j in solid if dims[j] == dims[i]] for i in order}
     return " ".join(

@@ -67,11 +67,11 @@ def first_divergence(
             stored = conversion.lowered.values.get(value)
             if (
                 stored is None
-                or any(len(g) != 1 for g in stored.form)
-                or len(stored.form) != value.type.rank
+                or any(len(g) != 1 for g in stored.storage)
+                or len(stored.storage) != value.type.rank
             ):
                 continue
-            place: Port = build_port(conversion.plan.space, value, stored.form, value.name)
+            place: Port = build_port(conversion.plan.space, value, stored.storage, value.name)
             difference = meaning(
                 place.to_torch(to_numpy(ours[stored.tensor.index])), theirs.numpy()
             )

@@ -13,9 +13,9 @@ import torch
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import CaptureError, LoweringError
-from torch2keras.graph.interpreter import input_symbols
+from torch2keras.graph.interpreter import measure_symbols
 from torch2keras.graph.ir import Value
-from torch2keras.graph.symbolic import simple
+from torch2keras.graph.symbolic import simplify_size
 from torch2keras.keras_model.float64 import double_precision
 from torch2keras.keras_model.layers import Layers
 from torch2keras.verification.divergence import divergence_error
@@ -89,11 +89,11 @@ def _require_shapes(conversion: Conversion, given: Given) -> None:
     So it does for some ops, and where it takes sizes that are one in the example for one at all others.
     """
     graph = conversion.graph
-    sizes = input_symbols(graph, [widened(t) for t in given.tensors])
+    sizes = measure_symbols(graph, [widened(t) for t in given.tensors])
     values = [v for v in graph.outputs if isinstance(v, Value)]
     for value, out, t in zip(values, conversion.outputs, given.outputs, strict=True):
         captured = [
-            simple(e if isinstance(e, int) else e.xreplace(sizes)) for e in value.type.shape
+            simplify_size(e if isinstance(e, int) else e.xreplace(sizes)) for e in value.type.shape
         ]
         captured = captured[:-1] if out.is_complex else captured
         if captured != list(t.shape) and all(isinstance(e, int) for e in captured):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import simple
+from torch2keras.graph.symbolic import simplify_size
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import count_positions, size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, as_tensor, call, layers, ops
@@ -27,10 +27,10 @@ def index_along(dim: int, index: Any) -> tuple[Any, ...]:
 
 def bound(value: Size, size: Size) -> Size:
     """A bound of a dimension; one that is `size - k` as -k, and from `size` on as the largest number."""
-    value, size = simple(value), simple(size)
+    value, size = simplify_size(value), simplify_size(size)
     if isinstance(value, int):
         return value
-    difference = simple(value - size)
+    difference = simplify_size(value - size)
     if not isinstance(difference, int):
         return value
     return difference if difference < 0 else END
@@ -82,7 +82,7 @@ def cut_beside(x: Tensor | Weight, shape: Sequence[Size], dim: int) -> Tensor | 
     """The first entries of each dimension but `dim`, as many as `shape` says."""
     have = sizes_of(x)
     for d, (own, size) in enumerate(zip(have, shape, strict=True)):
-        if d != dim and simple(own) != simple(size):
+        if d != dim and simplify_size(own) != simplify_size(size):
             cut = part(as_tensor(x), d, 0, size, 1, size)
             have = (*have[:d], size, *have[d + 1 :])
             x = cut.with_sizes(have)

@@ -9,7 +9,7 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import product, simple
+from torch2keras.graph.symbolic import simplify_size, size_product
 from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 from torch2keras.ops.blocks import norms
@@ -162,10 +162,10 @@ def count_elements(x: Any, axis: Any) -> Size:
     """Return how many entries of `x` become one over the dimensions `axis`, or over all."""
     have = sizes_of(x)
     if axis is None:
-        return simple(product(have))
+        return simplify_size(size_product(have))
     if not isinstance(axis, tuple):
-        return simple(have[axis])
-    return simple(product([have[dim] for dim in axis]))
+        return simplify_size(have[axis])
+    return simplify_size(size_product([have[dim] for dim in axis]))
 
 
 def deviation(x: Any, dim: Any, correction: float | None, keepdim: bool) -> Tensor:

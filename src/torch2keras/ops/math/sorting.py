@@ -10,7 +10,7 @@ from torch.utils._sympy.functions import FloorDiv
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import product
+from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, cast, ops
 from torch2keras.ops.blocks.operands import to_comparable
@@ -150,7 +150,7 @@ def median(x, dim, keepdim=False):
 def median_of_all(x):
     """The lower of the two middle entries of the flattened tensor, by `keras.ops.sort`."""
     flat = ops.sort(ops.reshape(x, (-1,)), axis=0)
-    return ops.take(flat, size_tensor(find_middle(product(sizes_of(x)))), axis=0)
+    return ops.take(flat, size_tensor(find_middle(size_product(sizes_of(x)))), axis=0)
 
 
 def order_numbers_first(x: Any, missing: Tensor, dim: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from torch2keras.declarations.costs import contraction
+from torch2keras.declarations.costs import contraction_cost
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, ops
@@ -29,12 +29,12 @@ def linear_keras(args: Mapping[str, Any]) -> str:
     return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
 
 
-MOVED = 0.6
+REORDER_COST = 0.6
 """In transposes. `EinsumDense` over another axis takes as long as a transpose and `Dense`, or longer; two of them take
 longer than one transpose that they share."""
 
 
-@lowering(aten.linear.default, torch=linear_torch, keras=linear_keras, moved=MOVED)
+@lowering(aten.linear.default, torch=linear_torch, keras=linear_keras, reorder_cost=REORDER_COST)
 def linear(x, weight, bias=None, *, context):
     """`Dense`, or `EinsumDense` where that saves a transpose."""
     if context.letters and not is_dense(
@@ -82,25 +82,27 @@ def product_axes(args: Mapping[str, Any]) -> str:
     return f"{left}, {right} -> {batch}{'i ' if 'i' in left else ''}{'k' if 'k' in right else ''}"
 
 
-@lowering(aten.matmul.default, axes=product_axes, price=contraction, equation=True)
+@lowering(aten.matmul.default, axes=product_axes, cost=contraction_cost, equation=True)
 def matmul(x, other, *, context):
     """`matmul`, `einsum` where the operands are stored in another order, `Dense` or `EinsumDense` by a parameter."""
     return contract([x, other], context.letters)
 
 
-@lowering(aten.mm.default, aten.bmm.default, axes=product_axes, price=contraction, equation=True)
+@lowering(
+    aten.mm.default, aten.bmm.default, axes=product_axes, cost=contraction_cost, equation=True
+)
 def mm(x, mat2, *, context):
     """As `aten.matmul.default`."""
     return contract([x, mat2], context.letters)
 
 
-@lowering(aten.mv.default, axes=product_axes, price=contraction, equation=True)
+@lowering(aten.mv.default, axes=product_axes, cost=contraction_cost, equation=True)
 def mv(x, vec, *, context):
     """As `aten.matmul.default`."""
     return contract([x, vec], context.letters)
 
 
-@lowering(aten.dot.default, axes=product_axes, price=contraction, equation=True)
+@lowering(aten.dot.default, axes=product_axes, cost=contraction_cost, equation=True)
 def dot(x, tensor, *, context):
     """As `aten.matmul.default`."""
     return contract([x, tensor], context.letters)
@@ -166,7 +168,7 @@ def einsum_axes(args: Mapping[str, Any]) -> str | None:
     return f"{', '.join(map(' '.join, operands))} -> {' '.join(result)}"
 
 
-@lowering(aten.einsum.default, axes=einsum_axes, price=contraction, equation=True)
+@lowering(aten.einsum.default, axes=einsum_axes, cost=contraction_cost, equation=True)
 def einsum(equation, tensors, path=None, *, context):
     """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
     return (

@@ -9,7 +9,7 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
-from torch2keras.graph.symbolic import product
+from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.dynamic_sizes import count_positions, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
@@ -66,8 +66,8 @@ def grid_sampler_3d(x, grid, interpolation_mode, padding_mode, align_corners):
         position(grid[..., 2 - d], size, padding_mode, align_corners)
         for d, size in enumerate(lengths)
     ]
-    flat = reshape(as_tensor(x), shape, (product(shape[:-1]), shape[-1]))
-    first = ops.reshape(count_positions(shape[0]) * product(lengths), (-1, 1, 1, 1))
+    flat = reshape(as_tensor(x), shape, (size_product(shape[:-1]), shape[-1]))
+    first = ops.reshape(count_positions(shape[0]) * size_product(lengths), (-1, 1, 1, 1))
     total = None
     for at, weight in corners(places, interpolation_mode):
         part = sampled(flat, first, at, lengths)
@@ -80,7 +80,7 @@ def sampled(flat: Tensor, first: Tensor, at: list[Tensor], lengths: Any) -> Tens
     """The entries at whole positions; zero outside."""
     inside: Any = True
     number = first
-    stride = product(lengths)
+    stride = size_product(lengths)
     for p, size in zip(at, lengths, strict=True):
         stride //= size
         within = ops.logical_and(ops.greater_equal(p, 0.0), ops.less(p, size))

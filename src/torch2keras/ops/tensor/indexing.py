@@ -10,7 +10,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import product
+from torch2keras.graph.symbolic import size_product
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
@@ -95,7 +95,7 @@ def index(x, indices, *, a=()):
     have = sizes_of(x)
     flat = flat_position(tensors, have[:count])
     return ops.take(
-        reshape(as_tensor(x), have, (product(have[:count]), *have[count:])), flat, axis=0
+        reshape(as_tensor(x), have, (size_product(have[:count]), *have[count:])), flat, axis=0
     )
 
 

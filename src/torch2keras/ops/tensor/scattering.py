@@ -10,8 +10,8 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
-from torch2keras.graph.ir import Size, broadcast
-from torch2keras.graph.symbolic import product
+from torch2keras.graph.ir import Size, broadcast_shape
+from torch2keras.graph.symbolic import size_product
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, sizes_of
 from torch2keras.lower.rearrange import reshape
@@ -135,12 +135,12 @@ def index_reduce(x, dim, index, source, reduce, include_self=True):
 def put(x, index, source, accumulate=False):
     """`keras.ops.scatter_update` at positions of the flattened tensor."""
     have = sizes_of(x)
-    flat = reshape(as_tensor(x), have, (product(have),))
-    places = wrapped(ops.reshape(as_tensor(index), (-1, 1)), product(have))
+    flat = reshape(as_tensor(x), have, (size_product(have),))
+    places = wrapped(ops.reshape(as_tensor(index), (-1, 1)), size_product(have))
     written_to = scattered(
         flat, places, ops.reshape(as_tensor(source), (-1,)), "add" if accumulate else None
     )
-    return reshape(written_to, (product(have),), have)
+    return reshape(written_to, (size_product(have),), have)
 
 
 def cleared(x: Any, places: Any, values: Tensor, reduce: str) -> Tensor:
@@ -230,7 +230,7 @@ def index_put(x, indices, values, accumulate=False, *, m=()):
 
 def positions(indices: Sequence[Any], sizes: Sequence[Size]) -> tuple[Any, tuple[Size, ...]]:
     """Index tensors broadcast together: the positions that they name, one a row; and their common shape."""
-    shape = broadcast([sizes_of(i) for i in indices])
+    shape = broadcast_shape([sizes_of(i) for i in indices])
     wraps = [wrapped(i, size) for i, size in zip(indices, sizes, strict=False)]
     known = [w.values() for w in wraps if isinstance(w, Weight)]
     if len(known) == len(wraps):
@@ -285,7 +285,7 @@ def rows_in_turn(mask: Tensor, values: Tensor, shape: Sequence[Size]) -> Tensor:
     numbers = ops.cumsum(cast(ops.reshape(mask, (-1,)), "int32")) - 1
     rows = ops.take(values, ops.maximum(numbers, 0), axis=0)
     rest = sizes_of(values)[1:]
-    return reshape(rows, (product(shape[: mask.ndim]), *rest), (*shape[: mask.ndim], *rest))
+    return reshape(rows, (size_product(shape[: mask.ndim]), *rest), (*shape[: mask.ndim], *rest))
 
 
 def diagonal_put_torch(args: Mapping[str, Any]) -> str:

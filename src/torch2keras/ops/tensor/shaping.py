@@ -9,7 +9,7 @@ import torch
 
 from torch2keras.declarations.registry import lowering, registry
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import product
+from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, ops
@@ -75,7 +75,7 @@ def _repeated(
     rows: Any = broadcast_to(
         ops.expand_dims(x, axis=position), (*before, times, own, *after), (*before, 1, own, *after)
     )
-    want = [*before, product((times, own)), *after]
+    want = [*before, size_product((times, own)), *after]
     return reshape(rows, (*before, times, own, *after), want), want
 
 

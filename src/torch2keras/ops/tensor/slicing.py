@@ -15,7 +15,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
-from torch2keras.graph.symbolic import simple
+from torch2keras.graph.symbolic import simplify_size
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, as_tensor, ops
@@ -49,7 +49,7 @@ def select(x, dim, index):
 
 def parts(x: Tensor | Weight, dim: int, lengths: Sequence[Size]) -> list[Tensor]:
     """Neighbouring parts of a dimension: `keras.ops.split` where all lengths are static, else slices."""
-    ends = [simple(e) for e in accumulate(lengths)]
+    ends = [simplify_size(e) for e in accumulate(lengths)]
     if len(lengths) == 1:
         return [as_tensor(x)]
     if all(isinstance(s, int) for s in ends):
