@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from torch2keras.errors import Torch2KerasError
-from torch2keras.runtime.progress import Progress, Stage, silent
+from torch2keras.runtime.progress import Progress, Stage, ignore_stage
 
 INTERRUPTED = "interrupted; nothing was written"
 
@@ -90,7 +90,7 @@ def show_stages(*, shown: bool) -> Iterator[Progress]:
     """
     console = Console(stderr=True, highlight=False)
     if not shown:
-        yield silent
+        yield ignore_stage
     elif not console.is_terminal:
         yield lambda stage: console.print(f"{stage} ...")
     else:
