@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow random conformance bench clean distclean
+.PHONY: help demo test lint slow random conformance bench map clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make conformance  PyTorch's own samples, all of them, into docs/conformance.md: hours"
 	@echo "make bench      compare with the other converters that are installed in .venv, and draw it"
 	@echo "make lint       ruff, mypy and the size budget"
+	@echo "make map        the drawing, the rooms and the figures of docs/architecture.md, anew"
 	@echo "make clean      remove caches and build results"
 	@echo "make distclean  the same, and .venv"
 
@@ -46,6 +47,9 @@ conformance: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/compare.py
+
+map: $(VENV)/dev.stamp
+	$(BIN)/python tools/architecture.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

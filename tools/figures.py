@@ -135,9 +135,10 @@ def typed_arguments(function: Function) -> Iterator[bool]:
             yield argument.annotation is not None
 
 
-def count_part(sources: list[Source]) -> dict[Path, Counts]:
+def count_part(sources: list[Source], *, with_copies: bool) -> dict[Path, Counts]:
     """Count each file of one part of the tree; its duplicated lines are found within the part."""
-    repeated = [path for path, _ in repeated_lines(find_copies(sources))]
+    pairs = find_copies(sources) if with_copies else []
+    repeated = [path for path, _ in repeated_lines(pairs)]
     return {source.path: count_source(source, repeated.count(source.path)) for source in sources}
 
 
@@ -147,14 +148,17 @@ def room_name(path: Path) -> str:
     return f"{folder}/" if below else TOP
 
 
-def count_tree(root: Path) -> dict[str, Counts]:
-    """Count the rooms of the package, the parts of the tree and all of it, by row."""
+def count_tree(root: Path, *, with_copies: bool = True) -> dict[str, Counts]:
+    """Count the rooms of the package, the parts of the tree and all of it, by row.
+
+    Without `with_copies` no line counts as duplicated: these take longer than all else.
+    """
     sources, _ = read_sources(root)
     rooms: dict[str, Counts] = {}
     parts: dict[str, Counts] = {}
     for part in CODE:
         members = [source for source in sources if source.path.parts[0] == part]
-        counts = count_part(members)
+        counts = count_part(members, with_copies=with_copies)
         parts[part] = sum(counts.values(), Counts())
         for path, count in counts.items():
             if path.is_relative_to(PACKAGE):
@@ -163,9 +167,9 @@ def count_tree(root: Path) -> dict[str, Counts]:
     return rooms | parts | {ALL: sum(parts.values(), Counts())}
 
 
-def figures_table(root: Path) -> str:
+def figures_table(root: Path, *, with_copies: bool = True) -> str:
     """Return the figures of the tree below `root` as a table in Markdown."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|" + "--:|" * (len(COLUMNS) - 1)]
-    for name, counts in count_tree(root).items():
+    for name, counts in count_tree(root, with_copies=with_copies).items():
         lines.append("| " + " | ".join([name, *counts.cells()]) + " |")
     return "\n".join(lines)
