@@ -1,104 +1,89 @@
-"""Zeros on the left of a Conv1D, and what is cut off behind one padded on both sides, as the layer's "causal" padding.
+"""Zeros on one side of a Conv1D become the layer's own "causal" padding.
 
-Both idioms of temporal convolutional networks equal it at every length: `F.pad(x, (d * (k - 1), 0))` before the
-layer, and `padding=d * (k - 1)` with as many elements removed from the end.
+Two idioms of temporal convolutional networks equal it at every length: `F.pad(x, (d * (k - 1), 0))`
+before the layer, and `padding=d * (k - 1)` on both sides with as many elements cut off behind it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from torch2keras.keras_graph.graph import Call, Ref, map_refs
+from torch2keras.keras_graph.graph import GETITEM, Call
 
-
-@dataclass(frozen=True)
-class Fused:
-    """The calls that are left, the outputs, and the new number of each value that is left."""
-
-    calls: tuple[Call, ...]
-    outputs: tuple[int, ...]
-    place: Mapping[int, int]
+WHOLE = slice(None)
 
 
-def fuse_padding(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) -> Fused:
-    """Exchange the idioms; calls that nothing reads any more are dropped. `inputs` is how many values come first."""
-    made = {index: call for call in calls for index in call.outputs}
-    reads = Counter(index for call in calls for index in call.reads()) + Counter(outputs)
-    shared = Counter(weight.key for call in calls for weight in call.weights.values())
+def fuse_padding(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[Call, ...]:
+    """Return the calls with the last one of each idiom exchanged for a causal Conv1D.
+
+    The others of the idiom stay among them, read by nothing more unless they were read elsewhere.
+    """
+    makers: dict[int, Call] = {}
+    readers: Counter[int] = Counter(outputs)
+    holders: Counter[object] = Counter()
+    for call in calls:
+        makers.update(dict.fromkeys(call.outputs, call))
+        readers.update(call.reads())
+        holders.update(weight.key for weight in call.weights.values())
     changed = []
     for call in calls:
         conv = call
-        if (
-            call.target == "getitem"
-            and isinstance(call.args[1], tuple)
-            and reads[call.args[0].index] == 1
-        ):
-            conv = made.get(call.args[0].index, call)
-        alone = all(shared[weight.key] == 1 for weight in conv.weights.values())
-        fused = (
-            causal(conv, made, cut=None if conv is call else call)
-            if conv.target == "layers.Conv1D" and alone
-            else None
-        )
+        if _is_cut(call) and readers[call.args[0].index] == 1:
+            conv = makers.get(call.args[0].index, call)
+        fused = None
+        if conv.target == "layers.Conv1D" and not _is_shared(conv, holders):
+            fused = fuse_causal(conv, makers, cut=None if conv is call else call)
         changed.append(fused or call)
-    return compact(changed, inputs, outputs)
+    return tuple(changed)
 
 
-def causal(conv: Call, made: Mapping[int, Call], cut: Call | None) -> Call | None:
-    """A Conv1D over padded zeros, and what its result is cut to, as one causal layer; None for another thing."""
-    pad = made.get(conv.args[0].index)
-    if not all(
-        isinstance(conv.config.get(key), tuple)
-        for key in ("kernel_size", "strides", "dilation_rate")
-    ):
-        return None  # written otherwise by a user's converter
-    reach = conv.config["dilation_rate"][0] * (conv.config["kernel_size"][0] - 1)
-    if (
-        not reach
-        or conv.config.get("padding") != "valid"
-        or pad is None
-        or pad.target != "layers.ZeroPadding1D"
-    ):
-        return None
-    if cut is not None and (
-        conv.config["strides"] != (1,) or list(cut.args[1])[1:2] != [slice(None, -reach)]
-    ):
-        return None
-    others = [part for d, part in enumerate(cut.args[1]) if d != 1] if cut is not None else []
-    if pad.config["padding"] != ((reach, reach) if cut is not None else (reach, 0)) or any(
-        p != slice(None) for p in others
-    ):
+def _is_cut(call: Call) -> bool:
+    """Whether a call takes a part of a value by one index a dimension."""
+    return call.target == GETITEM and isinstance(call.args[1], tuple)
+
+
+def _is_shared(conv: Call, holders: Mapping[object, int]) -> bool:
+    """Whether a weight of the layer is that of another call too, which may be padded otherwise."""
+    return any(holders[weight.key] > 1 for weight in conv.weights.values())
+
+
+def fuse_causal(conv: Call, makers: Mapping[int, Call], cut: Call | None) -> Call | None:
+    """Return a Conv1D over padded zeros, and what its result is cut to, as one causal layer.
+
+    `makers` holds the call that makes each value. Returns None where the idiom is another.
+    """
+    pad = makers.get(conv.args[0].index)
+    reach = _reach(conv)
+    if not reach or pad is None or pad.target != "layers.ZeroPadding1D":
         return None
     config = {**conv.config, "padding": "causal"}
-    return replace(
-        conv, args=pad.args, config=config, outputs=cut.outputs if cut is not None else conv.outputs
-    )
+    if cut is None:
+        fits = pad.config["padding"] == (reach, 0)
+        return replace(conv, args=pad.args, config=config) if fits else None
+    if pad.config["padding"] != (reach, reach) or conv.config["strides"] != (1,):
+        return None
+    if not _cuts_length(cut, reach):
+        return None
+    return replace(conv, args=pad.args, config=config, outputs=cut.outputs)
 
 
-def compact(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) -> Fused:
-    """Without the calls that nothing reads, the values numbered anew in the order in which they are made."""
-    alive, kept = set(outputs), []
-    for call in reversed(calls):
-        if alive.intersection(call.outputs):
-            kept.append(call)
-            alive.update(call.reads())
-    place = {index: index for index in range(inputs)}
-    for call in reversed(kept):
-        place.update({index: len(place) + k for k, index in enumerate(call.outputs)})
+def _reach(conv: Call) -> int:
+    """Return how many elements before its own an output reads; 0 where the layer itself pads.
 
-    def move(item: Any) -> Any:
-        return Ref(place[item.index]) if isinstance(item, Ref) else item
+    A user's converter may have written the sizes as numbers, where ours writes tuples: 0 again.
+    """
+    sizes = [conv.config.get(key) for key in ("kernel_size", "strides", "dilation_rate")]
+    written_by_us = all(isinstance(size, tuple) for size in sizes)
+    if not written_by_us or conv.config.get("padding") != "valid":
+        return 0
+    return int(conv.config["dilation_rate"][0] * (conv.config["kernel_size"][0] - 1))
 
-    moved = tuple(
-        replace(
-            call,
-            args=map_refs(call.args, move),
-            kwargs={name: map_refs(value, move) for name, value in call.kwargs.items()},
-            outputs=tuple(place[index] for index in call.outputs),
-        )
-        for call in reversed(kept)
-    )
-    return Fused(moved, tuple(place[index] for index in outputs), place)
+
+def _cuts_length(cut: Call, behind: int) -> bool:
+    """Whether an index takes off the last elements of dimension 1, this many, and nothing else."""
+    index = list(cut.args[1])
+    length = index[1:2]
+    others = [*index[:1], *index[2:]]
+    return length == [slice(None, -behind)] and all(part == WHOLE for part in others)

@@ -1,7 +1,8 @@
-"""Taking parameters out of a layer that cannot hold them all: Keras freezes and shares whole layers only.
+"""Parameters are taken out of a layer that cannot hold them all: Keras freezes and shares layers.
 
-A layer whose parameters are frozen in part, or shared in part with a layer that has other parameters beside them, is
-called without its bias, or a normalization without gamma and beta, and these are applied to its result.
+A layer whose parameters are frozen in part, or shared in part with a layer that has other
+parameters beside them, is called without its bias, or a normalization without gamma and beta, and
+these are applied to its result.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from torch2keras.errors import LoweringError
-from torch2keras.graph.ir import Constant, Graph, Node
+from torch2keras.graph.ir import Constant, Graph
 from torch2keras.keras_graph.graph import LayerSpec
 from torch2keras.keras_graph.weight import Weight
 
@@ -22,19 +23,19 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "beta": {"center": False},
     "bias": {"use_bias": False, "bias_axes": None},
 }
-"""Weight that can be applied to a layer's result -> the configuration of a layer that does not hold it."""
+"""A weight that can be applied to a result -> the configuration of a layer that does not hold it."""
 
 
 @dataclass(frozen=True)
 class Detached:
-    """A layer, the weights that it keeps, and those that are applied to its result, by the names of its attributes."""
+    """A layer, the weights that it keeps, and those that are applied to its result, by attribute."""
 
     layer: LayerSpec
     kept: Mapping[str, Weight]
     detached: Mapping[str, Weight]
 
     def for_result(self, attribute: str, rank: int) -> Weight:
-        """Return a detached weight in the shape in which it broadcasts to the layer's result of this rank."""
+        """Return a detached weight as it broadcasts to the layer's result of this rank."""
         weight = self.detached[attribute]
         axes = self.layer.config.get("axis", -1)
         if attribute == "bias":
@@ -48,7 +49,7 @@ class Detached:
 
 
 def is_divided(weights: Mapping[str, Weight], tied: Collection[int]) -> bool:
-    """Whether one layer cannot hold these weights, given the ids of the tensors that must be held alone."""
+    """Whether one layer cannot hold these weights; `tied` are ids of tensors to be held alone."""
     trained = [w for attribute, w in weights.items() if not is_statistic(attribute)]
     if len(trained) < 2:
         return False
@@ -67,13 +68,17 @@ def detach_parameters(
 ) -> Detached:
     """Take apart a layer that `is_divided`.
 
-    Raises LoweringError where the weights that are left are divided still, as the kernels of a recurrent layer are.
+    Raises LoweringError where the weights that are left are divided still, as the kernels of a
+    recurrent layer are.
     """
-    detached = {attribute: weights[attribute] for attribute in WITHOUT if attribute in weights}
-    kept = {attribute: w for attribute, w in weights.items() if attribute not in detached}
+    detached, kept = {}, dict(weights)
+    for attribute in WITHOUT:
+        if attribute in kept:
+            detached[attribute] = kept.pop(attribute)
     if not detached or is_divided(kept, tied):
         raise LoweringError(
-            f"keras.layers.{layer.cls} would hold frozen and trained, or tied and own parameters at once",
+            f"keras.layers.{layer.cls} would hold frozen and trained, or tied and own parameters"
+            " at once",
             [
                 ("weights", ", ".join(weights)),
                 ("next", "freeze all parameters of this layer or none, and untie them"),
@@ -81,35 +86,38 @@ def detach_parameters(
         )
     config = dict(layer.config)
     for attribute in detached:
-        absent = WITHOUT[attribute]
-        config.update({key: absent[key] for key in absent if key in config})
+        for key, absent in WITHOUT[attribute].items():
+            if key in config:
+                config[key] = absent
     return Detached(LayerSpec(layer.cls, config), kept, detached)
 
 
 def find_tied_tensors(graph: Graph) -> frozenset[int]:
-    """Return the ids of the tensors that several nodes read beside different ones, so that each must be held alone.
+    """Return the ids of the tensors that several nodes read beside different ones.
 
-    They are the trained ones, and the tables of embeddings: a product by a frozen table shares the embedding's layer,
-    which has no bias.
+    They are the trained ones, and the frozen tables of embeddings: a product by a table shares the
+    embedding's layer, which has no bias.
     """
-    tables = {id(table.tensor) for node in graph.nodes for table in _tables(node)}
-    beside: dict[int, set[tuple[int, ...]]] = {}
+    tables = _find_tables(graph)
+    neighbours: dict[int, set[tuple[int, ...]]] = {}
     for node in graph.nodes:
         constants = [v for v in node.operands if isinstance(v, Constant)]
+        everything = [id(v.tensor) for v in constants]
         trained = [id(v.tensor) for v in constants if v.trainable]
-        for tensor in trained:
-            beside.setdefault(tensor, set()).add(_without(trained, tensor))
-        for tensor in tables.intersection(id(v.tensor) for v in constants).difference(trained):
-            everything = [id(v.tensor) for v in constants]
-            beside.setdefault(tensor, set()).add(_without(everything, tensor))
-    return frozenset(tensor for tensor, others in beside.items() if len(others) > 1)
+        for own in everything:
+            if own in trained or own in tables:
+                beside = trained if own in trained else everything
+                others = tuple(tensor for tensor in beside if tensor != own)
+                neighbours.setdefault(own, set()).add(others)
+    return frozenset(tensor for tensor, beside in neighbours.items() if len(beside) > 1)
 
 
-def _tables(node: Node) -> list[Constant]:
-    """Return the constant table of an embedding."""
-    table = node.operands[0] if node.op is torch.ops.aten.embedding.default else None
-    return [table] if isinstance(table, Constant) else []
-
-
-def _without(tensors: list[int], own: int) -> tuple[int, ...]:
-    return tuple(tensor for tensor in tensors if tensor != own)
+def _find_tables(graph: Graph) -> set[int]:
+    """Return the ids of the tensors that are the table of an embedding."""
+    tables = set()
+    for node in graph.nodes:
+        if node.op is torch.ops.aten.embedding.default:
+            table = node.operands[0]
+            if isinstance(table, Constant):
+                tables.add(id(table.tensor))
+    return tables

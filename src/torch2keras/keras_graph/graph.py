@@ -1,7 +1,8 @@
-"""KerasGraph: a Keras model as data. `build` makes the model of it, and `codegen` the source.
+"""KerasGraph: a Keras model as data, from which `keras_model` builds the model and `source_code` writes it.
 
-A call is a stock layer (`layers.Conv1D` with its configuration and weights) or a stock op (`ops.softmax`), its
-arguments, and where in the user's module it comes from. Values are numbered in the order in which they are made.
+A call is a stock layer (`layers.Conv1D` with its configuration and weights) or a stock op
+(`ops.softmax`), its arguments, and where in the user's module it comes from. Values are numbered in
+the order in which they are made; the inputs come first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ from typing import Any
 
 from torch2keras.graph.ir import Origin
 from torch2keras.keras_graph.weight import Shape, Weight
+
+GETITEM = "getitem"
+"""The target of a call that indexes: `x[:, 1:]`. Its arguments are the value and the index."""
+
+REFUSED = "refused"
+"""The target of a call that stands for an op without a lowering, where a graph is only inspected."""
+
+RECURRENT = ("layers.LSTM", "layers.GRU", "layers.SimpleRNN", "layers.Bidirectional")
+"""The targets of layers that run step by step along a dimension."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +40,12 @@ class Literal:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A stock layer and its configuration, which may hold the specs of layers within it (Bidirectional, say)."""
+    """A stock layer and its configuration, which may hold the specs of layers within it."""
 
     cls: str
     """The name of its class in keras.layers."""
     config: Mapping[str, Any]
-    """The arguments of its constructor."""
+    """The arguments of its constructor; of Bidirectional, `layer` is a LayerSpec."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +53,21 @@ class Call:
     """One call of a stock layer or op."""
 
     target: str
-    """"layers.Conv1D" or "ops.softmax"; "getitem" for slicing."""
+    """The name within `keras`, as "layers.Conv1D" or "ops.softmax"; or GETITEM, or REFUSED."""
     args: tuple[Any, ...]
+    """Refs, Literals, Python values, and lists and tuples of them."""
     kwargs: Mapping[str, Any]
     outputs: tuple[int, ...]
+    """The numbers of the values that it makes."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    """Of a layer: the arguments of its constructor."""
+    """The arguments of a layer's constructor."""
     weights: Mapping[str, Weight] = field(default_factory=dict)
-    """Of a layer: attribute -> weight."""
+    """The weights of a layer, by attribute: "kernel", or "cell.kernel" of a layer within it."""
     dtype: str = ""
-    """Of a layer: the dtype that it computes in."""
+    """The dtype that a layer computes in."""
     trainable: bool = True
     name: str = ""
-    """Of a layer. Calls with one name are calls of one layer."""
+    """The name of a layer. Calls with one name are calls of one layer."""
     origin: Origin = field(default_factory=Origin)
 
     @property
@@ -69,9 +81,15 @@ class Call:
         return LayerSpec(self.target.removeprefix("layers."), self.config)
 
     def reads(self) -> Iterator[int]:
-        """The values that the call reads."""
+        """Yield the number of each value that the call reads."""
+        for item in self.leaves():
+            if isinstance(item, Ref):
+                yield item.index
+
+    def leaves(self) -> Iterator[Any]:
+        """Yield the arguments one by one, those in lists and tuples too."""
         for argument in (*self.args, *self.kwargs.values()):
-            yield from _refs(argument)
+            yield from _leaves(argument)
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ class Input:
 
     name: str
     shape: Shape
-    """With the batch; None where dynamic."""
+    """The sizes with the batch; None where dynamic."""
     dtype: str
 
 
@@ -96,11 +114,14 @@ class KerasGraph:
     """The dtype that is exchanged when the model is built in another precision."""
 
     def last_reads(self) -> dict[int, int]:
-        """By value that is read: the place of the last call that reads it."""
-        return {i: n for n, call in enumerate(self.calls) for i in call.reads()}
+        """Return, for each value that is read, the place of the last call that reads it."""
+        places = {}
+        for place, call in enumerate(self.calls):
+            places.update(dict.fromkeys(call.reads(), place))
+        return places
 
     def weights(self) -> Iterator[tuple[Call, str, Weight]]:
-        """Each weight of each layer once."""
+        """Yield each weight of each layer once, with the layer's first call and its attribute."""
         seen = set()
         for call in self.calls:
             if call.weights and call.name not in seen:
@@ -109,28 +130,23 @@ class KerasGraph:
                     yield call, attribute, weight
 
     def literals(self) -> Sequence[Weight]:
-        """The constants that are written into calls."""
-        found: list[Weight] = []
-
-        def look(item: Any) -> None:
-            if isinstance(item, Literal):
-                found.append(item.weight)
-
+        """Return the constants that are written into calls."""
+        found = []
         for call in self.calls:
-            map_refs([*call.args, *call.kwargs.values()], look)
+            found += [item.weight for item in call.leaves() if isinstance(item, Literal)]
         return found
 
 
-def _refs(argument: Any) -> Iterator[int]:
-    if isinstance(argument, Ref):
-        yield argument.index
-    elif isinstance(argument, list | tuple):
+def _leaves(argument: Any) -> Iterator[Any]:
+    if isinstance(argument, list | tuple):
         for item in argument:
-            yield from _refs(item)
+            yield from _leaves(item)
+    else:
+        yield argument
 
 
 def map_refs(argument: Any, change: Callable[[Any], Any]) -> Any:
-    """An argument with each Ref and Literal in it exchanged."""
+    """Return an argument with `change` applied to each Ref and Literal in it."""
     if isinstance(argument, Ref | Literal):
         return change(argument)
     if isinstance(argument, list | tuple):
@@ -138,9 +154,6 @@ def map_refs(argument: Any, change: Callable[[Any], Any]) -> Any:
     return argument
 
 
-LAYERS = ("layers.LSTM", "layers.GRU", "layers.SimpleRNN", "layers.Bidirectional")
-
-
 def find_recurrent_layers(calls: Iterable[Call]) -> tuple[str, ...]:
-    """The names of the layers that run step by step."""
-    return tuple(dict.fromkeys(call.name for call in calls if call.target in LAYERS))
+    """Return the names of the layers that run step by step, each once."""
+    return tuple(dict.fromkeys(call.name for call in calls if call.target in RECURRENT))

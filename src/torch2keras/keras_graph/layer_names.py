@@ -1,7 +1,7 @@
-"""Layer names: the module's path, cleaned of what Keras or TensorFlow refuse, and numbered where it repeats.
+"""Layer names: the module's path, cleaned of what Keras or TensorFlow refuse, numbered if repeated.
 
-`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons, unicode fail when called on TensorFlow; a
-leading `_` fails the SavedModel export.
+`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons and unicode fail when the
+layer is called on TensorFlow; a leading `_` fails the SavedModel export.
 """
 
 from __future__ import annotations
@@ -17,60 +17,65 @@ UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def sanitize(name: str) -> str:
-    """A name that Keras, TensorFlow and SavedModel accept."""
+    """Return a name that Keras, TensorFlow and SavedModel accept: the same for the same name."""
     clean = UNSAFE.sub("_", name)
-    return clean if clean and re.match(r"[A-Za-z0-9]", clean) else f"x{clean}"
+    return clean if re.match(r"[A-Za-z0-9]", clean) else f"x{clean}"
 
 
 def name_calls(calls: Sequence[Call], taken: Collection[str]) -> tuple[Call, ...]:
-    """Give each layer a name. Calls with one configuration and the same weights share a name: a shared layer."""
+    """Return the calls with a name for each layer, none of them in `taken`.
+
+    Calls with one configuration and the same weights share a name: they are calls of one layer.
+    """
     names: dict[Any, str] = {}
     used = set(taken)
-    busy = {call.origin.path for call in calls if call.weights}
-    out = []
+    main_paths = {call.origin.path for call in calls if call.weights}
+    named = []
     for call in calls:
         if not call.is_layer:
-            out.append(call)
+            named.append(call)
             continue
-        key = _key(call)
-        if key is None or key not in names:
-            name = make_unique(_base(call, busy), used)
-            used.add(name)
-            if key is not None:
-                names[key] = name
-        else:
-            name = names[key]
-        out.append(replace(call, name=name))
-    return tuple(out)
+        identity = _identity(call)
+        name = names.get(identity) or make_unique(_base(call, main_paths), used)
+        used.add(name)
+        if call.weights:
+            names[identity] = name
+        named.append(replace(call, name=name))
+    return tuple(named)
 
 
-def _key(call: Call) -> Any:
-    if not call.weights:
-        return None
+def _identity(call: Call) -> Any:
+    """Return what two calls of one layer have in common."""
     weights = tuple((attribute, weight.key) for attribute, weight in call.weights.items())
     return call.target, repr(sorted(call.config.items())), weights
 
 
-def _base(call: Call, busy: Collection[str]) -> str:
-    """The module's path for its main layer; beside a layer with weights, the others add what they are."""
-    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", call.target.removeprefix("layers.")).lower()
-    kernel = call.weights.get("kernel")
-    if (
-        call.target == "layers.Dense"
-        and kernel
-        and kernel.shape[0] == 1
-        and kernel.constant.type.rank != 2
-        and kernel.constant.paths
-    ):
-        return sanitize(kernel.constant.paths[0])
-    path = sanitize(call.origin.path) if call.origin.path else ""
-    if not path:
+def _base(call: Call, main_paths: Collection[str]) -> str:
+    """Return the module's path, with what the layer is where the module has a main one beside it.
+
+    `main_paths` are the paths of the modules of which a layer has weights.
+    """
+    parameter = _bare_parameter(call)
+    if parameter:
+        return sanitize(parameter)
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", call.layer.cls).lower()
+    if not call.origin.path:
         return kind
-    return path if call.weights or call.origin.path not in busy else f"{path}_{kind}"
+    path = sanitize(call.origin.path)
+    return path if call.weights or call.origin.path not in main_paths else f"{path}_{kind}"
+
+
+def _bare_parameter(call: Call) -> str:
+    """Return the path of the parameter for whose sake alone a Dense layer is there, or ""."""
+    kernel = call.weights.get("kernel")
+    if call.target != "layers.Dense" or kernel is None or kernel.shape[0] != 1:
+        return ""
+    is_matrix = kernel.constant.type.rank == 2
+    return "" if is_matrix or not kernel.constant.paths else kernel.constant.paths[0]
 
 
 def make_unique(base: str, used: Collection[str]) -> str:
-    """The name, numbered where it is taken."""
+    """Return the name, numbered where it is taken."""
     name, number = base, 1
     while name in used:
         name, number = f"{base}_{number}", number + 1

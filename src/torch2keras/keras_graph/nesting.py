@@ -1,20 +1,21 @@
 """Nesting: a deep graph is cut along the module tree into nested models.
 
-Keras walks a Functional graph by recursion, and fails beyond about 990 calls on one path, when the model is built and
-when it is loaded again. Nested models do not add up, and their names read like the module's.
+Keras walks a Functional graph by recursion, and fails beyond about 990 calls on one path, when the
+model is built and when it is loaded again. The depths of nested models do not add up, and their
+names read like the module's.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from torch2keras.keras_graph.graph import Call, KerasGraph
 
 DEPTH_LIMIT = 400
-"""Calls on one path of one (nest_calls) model: well below Python's default recursion limit of 1000 frames."""
+"""Calls on one path of one (nested) model: well below the 1000 frames of Python's default limit."""
 
 
 @dataclass(frozen=True)
@@ -22,91 +23,105 @@ class Segment:
     """Consecutive calls that become one nested model."""
 
     path: str
+    """The path of the module that made them; "part" where code without submodules is halved."""
     items: tuple[Call | Segment, ...]
 
     def calls(self) -> Iterator[Call]:
-        """All calls inside, in order."""
+        """Yield all calls inside, in order."""
         for item in self.items:
-            if isinstance(item, Segment):
-                yield from item.calls()
-            else:
-                yield item
+            yield from calls_of(item)
+
+
+def calls_of(item: Call | Segment) -> Iterator[Call]:
+    """Yield the calls of an item, in order."""
+    if isinstance(item, Segment):
+        yield from item.calls()
+    else:
+        yield item
 
 
 def nest_calls(graph: KerasGraph, limit: int = DEPTH_LIMIT) -> tuple[Call | Segment, ...]:
-    """The graph's calls, cut into segments where a path is longer than `limit`."""
+    """Return the graph's calls, cut into segments where a path is longer than `limit` calls."""
     return _cut(graph.calls, "", limit)
 
 
 def depth(items: Sequence[Call | Segment]) -> int:
-    """The longest path through these items, a segment counting as one."""
+    """Return the length of the longest path through these items, a segment counting as one."""
     level: dict[int, int] = {}
     deepest = 0
     for item in items:
-        calls = list(item.calls()) if isinstance(item, Segment) else [item]
-        here = 1 + max((level.get(i, 0) for call in calls for i in call.reads()), default=0)
-        level |= {i: here for call in calls for i in call.outputs}
-        deepest = max(deepest, here)
+        before, made = 0, []
+        for call in calls_of(item):
+            before = max([before, *(level.get(index, 0) for index in call.reads())])
+            made += call.outputs
+        level.update(dict.fromkeys(made, before + 1))
+        deepest = max(deepest, before + 1)
     return deepest
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Consecutive calls; `nest` where they may become a nested model."""
+    """Consecutive calls of one module; `may_nest` where they may become a nested model."""
 
     path: str
-    nest: bool
+    may_nest: bool
     calls: tuple[Call, ...]
 
 
-def _cut(calls: Sequence[Call], prefix: str, limit: int) -> tuple[Call | Segment, ...]:
-    """By submodules; where that leaves a long path (code without submodules), in halves."""
+def _cut(calls: Sequence[Call], path: str, limit: int) -> tuple[Call | Segment, ...]:
+    """Cut the calls of a module by its submodules; where a long path is left, in halves."""
     if depth(calls) <= limit:
         return tuple(calls)
-    owners = [_child(call.origin.path, prefix) for call in calls]
-    by_module = _segments(_runs(calls, [(owner, owner != prefix) for owner in owners]), limit)
+    owners = [_child(call.origin.path, path) for call in calls]
+    runs = _group(calls, [(owner, owner != path) for owner in owners])
+    by_module = _make_segments(runs, limit)
     if depth(by_module) <= limit:
         return by_module
     middle = len(calls) // 2
-    return _segments(
-        [_Run(prefix, nest=True, calls=tuple(part)) for part in (calls[:middle], calls[middle:])],
-        limit,
-    )
+    halves = [
+        _Run(path, may_nest=True, calls=tuple(part)) for part in (calls[:middle], calls[middle:])
+    ]
+    return _make_segments(halves, limit)
 
 
-def _segments(runs: Sequence[_Run], limit: int) -> tuple[Call | Segment, ...]:
-    shared = _shared(runs)
+def _make_segments(runs: Sequence[_Run], limit: int) -> tuple[Call | Segment, ...]:
+    """Return the runs as segments, cut further, and the calls between them that must stay outside.
+
+    These are the calls of shared layers: Keras 3.15.1 loses the weights of a layer that two nested
+    models hold.
+    """
+    outside = _find_shared_layers(runs)
     items: list[Call | Segment] = []
     for whole in runs:
-        for run in _runs(
-            whole.calls, [(whole.path, whole.nest and c.name not in shared) for c in whole.calls]
-        ):
-            nest = run.nest and len(run.calls) > 1
-            items += (
-                [Segment(run.path or "part", _cut(run.calls, run.path, limit))]
-                if nest
-                else run.calls
-            )
+        keys = [(whole.path, whole.may_nest and call.name not in outside) for call in whole.calls]
+        for run in _group(whole.calls, keys):
+            if run.may_nest and len(run.calls) > 1:
+                items.append(Segment(run.path or "part", _cut(run.calls, run.path, limit)))
+            else:
+                items += run.calls
     return tuple(items)
 
 
-def _runs(calls: Sequence[Call], own: Sequence[tuple[str, bool]]) -> list[_Run]:
-    """Consecutive calls with one owner."""
-    pairs = zip(own, calls, strict=True)
+def _group(calls: Sequence[Call], keys: Sequence[tuple[str, bool]]) -> list[_Run]:
+    """Return the consecutive calls that have one key each: a path, and whether they may nest."""
+    pairs = zip(keys, calls, strict=True)
     groups = groupby(pairs, key=lambda pair: pair[0])
-    return [_Run(path, nest, tuple(call for _, call in run)) for (path, nest), run in groups]
+    return [_Run(*key, tuple(call for _, call in group)) for key, group in groups]
 
 
-def _shared(runs: Sequence[_Run]) -> frozenset[str]:
-    """Layers that several runs call: Keras loses their weights when two nested models hold one layer (3.15.1)."""
-    count = Counter(name for run in runs for name in {c.name for c in run.calls if c.weights})
-    return frozenset(name for name, number in count.items() if number > 1)
+def _find_shared_layers(runs: Sequence[_Run]) -> Collection[str]:
+    """Return the names of the layers with weights that several runs call."""
+    count: Counter[str] = Counter()
+    for run in runs:
+        count.update({call.name for call in run.calls if call.weights})
+    return {name for name, number in count.items() if number > 1}
 
 
 def _child(path: str, prefix: str) -> str:
-    """The module one step below `prefix` on the way to `path`; `prefix` itself for its own calls."""
+    """Return the module one step below `prefix` on the way to `path`, or `prefix` for its own."""
     if path == prefix or (prefix and not path.startswith(f"{prefix}.")):
         return prefix
-    below = path[len(prefix) + 1 :] if prefix else path
-    step = below.partition(".")[0]
-    return f"{prefix}.{step}" if prefix else step
+    if not prefix:
+        return path.partition(".")[0]
+    step = path[len(prefix) + 1 :].partition(".")[0]
+    return f"{prefix}.{step}"

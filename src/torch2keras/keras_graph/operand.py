@@ -1,4 +1,4 @@
-"""Operand: what a converter receives for a tensor, be it computed by the model or known at conversion."""
+"""Operand: what a converter receives for a tensor, computed by the model or known at conversion."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 
 @dataclass(frozen=True, eq=False)
 class Operand(ABC):
-    """A tensor of the Keras graph: a recorded value (`Tensor`) or a constant of a layer or call (`Weight`).
+    """A tensor of the Keras graph: a recorded value (`Tensor`) or a constant (`Weight`).
 
-    Its methods that move elements give an operand of the same kind: a recorded value records a Keras op, a constant
-    is rearranged when the model is built. Where nothing would change, they return the operand itself.
+    Its methods that move elements return an operand of the same kind: that of a recorded value
+    records a Keras op, a constant is rearranged when the model is built. Where nothing would change,
+    they return the operand itself.
     """
 
     shape: tuple[Any, ...]
@@ -41,43 +42,43 @@ class Operand(ABC):
     @property
     @abstractmethod
     def is_constant(self) -> bool:
-        """Whether the elements are known at conversion, so that a layer can hold them as its weight."""
+        """Whether the elements are known at conversion: a layer can hold them as its weight."""
 
     @abstractmethod
     def values(self) -> torch.Tensor | None:
-        """The elements in the precision in which they are known; None where the model computes them."""
+        """Return the elements, as precisely as they are known; None where the model computes them."""
 
     @abstractmethod
     def reshape(self, *shape: int) -> Self:
-        """The same elements, in row-major order, in another shape; one size may be -1, which is computed."""
+        """Return the elements, row by row, in another shape, of which one size may be -1."""
 
     @abstractmethod
     def transpose(self, *order: int) -> Self:
-        """Dimension `order[k]` as dimension k."""
+        """Return the operand with its dimension `order[k]` as dimension k."""
 
     @abstractmethod
     def narrow(self, dim: int, start: int, stop: int) -> Self:
-        """Elements `start` to `stop` of one dimension, both counted from its beginning."""
+        """Return elements `start` to `stop` of one dimension, both counted from its beginning."""
 
     @abstractmethod
     def flip(self, *dims: int) -> Self:
-        """The elements of these dimensions in reverse order."""
+        """Return the elements of these dimensions in reverse order."""
 
     @abstractmethod
     def take(self, dim: int, places: tuple[int, ...]) -> Self:
-        """The elements at these places of one dimension."""
+        """Return the elements at these places of one dimension."""
 
     @abstractmethod
     def squeeze(self, *dims: int) -> Self:
-        """Without these dimensions, all of size one; they are not negative."""
+        """Return the operand without these dimensions, of size one each; none is negative."""
 
     @abstractmethod
     def expand_dims(self, *dims: int) -> Self:
-        """With new dimensions of size one, which are at these places of the result; they are not negative."""
+        """Return the operand with ones at these places of the result's shape; none is negative."""
 
 
 def insert_ones(shape: Sequence[Any], dims: Sequence[int]) -> tuple[Any, ...]:
-    """The shape with sizes of one that are at the places `dims` of the result."""
+    """Return the shape with sizes of one at the places `dims` of the result."""
     longer = list(shape)
     for dim in sorted(dims):
         longer.insert(dim, 1)

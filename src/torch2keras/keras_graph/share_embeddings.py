@@ -1,4 +1,4 @@
-"""An embedding and the products by its table become calls of one layer, so that the table is held and trained once."""
+"""An embedding and the products by its table become calls of one layer, which holds the table once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from torch2keras.keras_graph.weight import Weight
 def share_embeddings(calls: Sequence[Call]) -> tuple[Call, ...]:
     """Return the calls with each product by the table of an Embedding as a call of that layer in reverse.
 
-    A product is a Dense layer without bias whose kernel (d, v) is the table (v, d) transposed. It and all calls of the
-    Embedding become calls of one `ReversibleEmbedding`. There are as many calls as before, in the same order.
+    A product is a Dense layer without bias whose kernel (d, v) is the table (v, d) transposed. It and
+    all calls of the Embedding become calls of one `ReversibleEmbedding`. There are as many calls as
+    before, in the same order.
     """
     tables: list[Call] = []
     shared: set[object] = set()

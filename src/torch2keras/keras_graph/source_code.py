@@ -10,77 +10,87 @@ from typing import Any
 import keras
 import torch
 
-from torch2keras.graph.element_moves import element_numbers
-from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, Literal, Ref
+from torch2keras.graph.element_moves import (
+    Apply,
+    ElementMove,
+    Flip,
+    Narrow,
+    Permute,
+    Reshape,
+    Take,
+    element_numbers,
+)
+from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.weight import Weight
 
 
 def statements(graph: KerasGraph) -> list[str]:
-    """One line of Python for each call; values are called by the inputs' names, x where only one is alive."""
+    """Return a line of Python for each call, and a last one that names the outputs.
+
+    Values are called by the inputs' names, `x` where only one is alive, else `x7` by their number.
+    """
     names = {i: item.name for i, item in enumerate(graph.inputs)}
     last_read = graph.last_reads()
     lines = []
     for number, call in enumerate(graph.calls):
         text = call_text(call, names)
-        alive = [i for i in names if last_read.get(i, -1) > number]
+        one_is_alive = not any(last_read.get(i, -1) > number for i in names)
         for index in call.outputs:
-            names[index] = "x" if not alive and len(call.outputs) == 1 else f"x{index}"
-        lines.append(f"{', '.join(names[i] for i in call.outputs)} = {text}")
-    lines.append(f"outputs = {', '.join(names[i] for i in graph.outputs)}")
+            names[index] = "x" if one_is_alive and len(call.outputs) == 1 else f"x{index}"
+        lines.append(f"{_join(call.outputs, names)} = {text}")
+    lines.append(f"outputs = {_join(graph.outputs, names)}")
     return lines
 
 
+def _join(values: tuple[int, ...], names: Mapping[int, str]) -> str:
+    return ", ".join(names[index] for index in values)
+
+
 def call_text(call: Call, names: Mapping[int, str]) -> str:
-    """One call: `keras.layers.ReLU()(x)`, `keras.ops.add(x, y)` or `x[:, 1:]`."""
-    args = [value_text(a, names) for a in call.args]
-    kwargs = [f"{k}={value_text(v, names)}" for k, v in call.kwargs.items()]
-    if call.target == "getitem":
-        return f"{args[0]}[{_index_text(call.args[1])}]"
-    if call.is_layer:
-        return f"{layer_text(call)}({', '.join([*args, *kwargs])})"
-    return f"keras.{call.target}({', '.join([*args, *kwargs])})"
+    """Return one call: `keras.layers.ReLU()(x)`, `keras.ops.add(x, y)` or `x[:, 1:]`."""
+    arguments = [value_text(value, names) for value in call.args]
+    if call.target == GETITEM:
+        return f"{arguments[0]}[{_index_text(call.args[1])}]"
+    for key, value in call.kwargs.items():
+        arguments.append(f"{key}={value_text(value, names)}")
+    function = layer_text(call) if call.is_layer else f"keras.{call.target}"
+    return f"{function}({', '.join(arguments)})"
 
 
 def layer_text(call: Call) -> str:
-    """The constructor of a layer, without what is Keras's default anyway (but always with its padding)."""
+    """Return the constructor of a layer, without what is Keras's default but for its padding."""
     return _constructor(call.layer)
 
 
 def _constructor(layer: LayerSpec) -> str:
-    defaults = inspect.signature(getattr(keras.layers, layer.cls).__init__).parameters
-    shown = {k: plain(v) for k, v in layer.config.items()}
-    shown = {
-        k: v
-        for k, v in shown.items()
-        if k == "padding" or k not in defaults or plain(defaults[k].default) != v
-    }
-    arguments = ", ".join(f"{k}={_config_text(v)}" for k, v in shown.items())
-    return f"keras.layers.{layer.cls}({arguments})"
+    parameters = inspect.signature(getattr(keras.layers, layer.cls).__init__).parameters
+    arguments = []
+    for key, value in layer.config.items():
+        shown = simplify(value)
+        is_default = key in parameters and simplify(parameters[key].default) == shown
+        if key == "padding" or not is_default:
+            text = _constructor(shown) if isinstance(shown, LayerSpec) else repr(shown)
+            arguments.append(f"{key}={text}")
+    return f"keras.layers.{layer.cls}({', '.join(arguments)})"
 
 
-def _config_text(value: Any) -> str:
-    return _constructor(value) if isinstance(value, LayerSpec) else repr(value)
-
-
-def plain(value: Any) -> Any:
-    """One number for a tuple of one, as a person writes it."""
+def simplify(value: Any) -> Any:
+    """Return the number for a tuple of one number, as a person writes it; else the value."""
     return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
 def value_text(value: Any, names: Mapping[int, str]) -> str:
-    """An argument: a value's name, a literal array, or its repr."""
+    """Return an argument as text: a value's name, a literal array, or its repr."""
     if isinstance(value, Ref):
         return names[value.index]
     if isinstance(value, Literal):
         return f"np.array({value.weight.values().tolist()!r}, {value.weight.dtype!r})"
-    if isinstance(value, list | tuple):
-        inner = ", ".join(value_text(v, names) for v in value)
-        return (
-            f"[{inner}]"
-            if isinstance(value, list)
-            else f"({inner}{',' if len(value) == 1 else ''})"
-        )
-    return repr(value)
+    if not isinstance(value, list | tuple):
+        return repr(value)
+    inner = ", ".join(value_text(item, names) for item in value)
+    if isinstance(value, list):
+        return f"[{inner}]"
+    return f"({inner},)" if len(value) == 1 else f"({inner})"
 
 
 def _index_text(index: Any) -> str:
@@ -89,43 +99,58 @@ def _index_text(index: Any) -> str:
 
 
 def _slice_text(item: Any) -> str:
+    if item is Ellipsis:
+        return "..."
     if not isinstance(item, slice):
-        return "..." if item is Ellipsis else repr(item)
-    text = f"{'' if item.start is None else item.start}:{'' if item.stop is None else item.stop}"
-    return text if item.step is None else f"{text}:{item.step}"
+        return repr(item)
+    start, stop, step = ("" if n is None else str(n) for n in (item.start, item.stop, item.step))
+    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
 
 
 def weight_text(weight: Weight, name: str) -> str:
-    """The NumPy expression that makes the Keras weight of the PyTorch tensor called `name`."""
-    shape, whole = tuple(weight.constant.tensor.shape), name
-    there = weight.numbers()
-    numbers = element_numbers(shape, ())
-    if shape and there.numel() < numbers.numel():  # the part of one group: rows of the tensor
-        row = numbers[0].numel()
-        first, last = int(there.min()) // row, int(there.max()) // row + 1
-        numbers, name = numbers[first:last], f"{name}[{first}:{last}]"
-    for order in permutations(range(len(shape))):
+    """Return the NumPy expression that makes the Keras weight of the PyTorch tensor called `name`.
+
+    At most one slice, one transpose and one reshape where these are enough, else each move.
+    """
+    goal = weight.numbers()
+    numbers, part = _take_rows(weight, goal, name)
+    for order in permutations(range(numbers.ndim)):
         moved = numbers.permute(order)
-        step = "" if order == tuple(range(len(shape))) else f".transpose{order}"
-        if moved.shape == there.shape and torch.equal(moved, there):
-            return f"{name}{step}"
-        if moved.numel() == there.numel() and torch.equal(moved.reshape(there.shape), there):
-            return f"{name}{step}.reshape{tuple(there.shape)}"
-    return whole + "".join(_move_text(move) for move in (*weight.constant.moves, *weight.moves))
+        text = part if order == tuple(range(numbers.ndim)) else f"{part}.transpose{order}"
+        if moved.shape == goal.shape and torch.equal(moved, goal):
+            return text
+        if moved.numel() == goal.numel() and torch.equal(moved.reshape(goal.shape), goal):
+            return f"{text}.reshape{tuple(goal.shape)}"
+    return name + "".join(map(_move_text, (*weight.constant.moves, *weight.moves)))
 
 
-def _move_text(move: Any) -> str:
-    kind = type(move).__name__
-    if kind == "Reshape":
-        return f".reshape{move.shape}"
-    if kind == "Permute":
-        return f".transpose{move.order}"
-    if kind == "Take":
-        return f".take({move.order}, axis={move.dim})"
-    if kind == "Narrow":
-        return f".take(range({move.start}, {move.stop}), axis={move.dim})"
-    if kind == "Flip":
-        return (
-            f"[{', '.join('::-1' if d in move.dims else ':' for d in range(max(move.dims) + 1))}]"
-        )
+def _take_rows(weight: Weight, goal: torch.Tensor, name: str) -> tuple[torch.Tensor, str]:
+    """Return the numbers of the tensor's elements, and its name.
+
+    Where the weight has fewer elements, as that of one group of a convolution, they are those of the
+    rows from its first to its last.
+    """
+    numbers = element_numbers(tuple(weight.constant.tensor.shape), ())
+    if numbers.ndim == 0 or goal.numel() >= numbers.numel():
+        return numbers, name
+    row = numbers[0].numel()
+    first, last = int(goal.min()) // row, int(goal.max()) // row + 1
+    return numbers[first:last], f"{name}[{first}:{last}]"
+
+
+def _move_text(move: ElementMove) -> str:
+    """Return a move of elements as a method call or index of NumPy."""
+    match move:
+        case Reshape(shape):
+            return f".reshape{shape}"
+        case Permute(order):
+            return f".transpose{order}"
+        case Take(dim, order):
+            return f".take({order}, axis={dim})"
+        case Narrow(dim, start, stop):
+            return f".take(range({start}, {stop}), axis={dim})"
+        case Flip(dims):
+            steps = ["::-1" if dim in dims else ":" for dim in range(max(dims) + 1)]
+            return f"[{', '.join(steps)}]"
+    assert isinstance(move, Apply)
     return f"  # then {move.op}{dict(move.args)}"

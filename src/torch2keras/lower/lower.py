@@ -17,6 +17,7 @@ from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype
 from torch2keras.graph.symbolic import static_size
 from torch2keras.keras_graph.causal_padding import fuse_padding
+from torch2keras.keras_graph.compact import compact_calls
 from torch2keras.keras_graph.detach_parameters import find_tied_tensors
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph
 from torch2keras.keras_graph.layer_names import name_calls, sanitize
@@ -92,18 +93,25 @@ def lower(
             else:
                 work.survey_node(node, survey)
         outputs, output_storages = work.outputs()
+    results = [t.index for t in outputs]
     calls = share_embeddings(recorder.calls)
     if survey is not None:
         survey.calls.update({node: calls[span] for node, span in work.spans.items()})
-    fused = fuse_padding(calls, len(inputs), [t.index for t in outputs])
-    named = name_calls(fused.calls, {i.name for i in inputs})
-    keras_graph = KerasGraph(sanitize(name), inputs, named, fused.outputs, float_dtype)
-    left = {
-        v: replace(s, tensor=replace(s.tensor, index=fused.place[s.tensor.index]))
-        for v, s in work.stored.items()
-        if s.tensor.index in fused.place
-    }
-    return Lowered(keras_graph, left, storages, output_storages)
+    compact = compact_calls(fuse_padding(calls, results), len(inputs), results)
+    named = name_calls(compact.calls, {i.name for i in inputs})
+    keras_graph = KerasGraph(sanitize(name), inputs, named, compact.outputs, float_dtype)
+    values = _renumber(work.stored, compact.numbers)
+    return Lowered(keras_graph, values, storages, output_storages)
+
+
+def _renumber(stored: Mapping[Value, Stored], numbers: Mapping[int, int]) -> dict[Value, Stored]:
+    """Return the values that are left in the Keras graph, by their new numbers."""
+    left = {}
+    for value, there in stored.items():
+        if there.tensor.index in numbers:
+            tensor = replace(there.tensor, index=numbers[there.tensor.index])
+            left[value] = replace(there, tensor=tensor)
+    return left
 
 
 def _port(plan: LayoutPlan, value: Value, storage: Storage) -> Input:

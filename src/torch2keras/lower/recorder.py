@@ -24,7 +24,7 @@ from torch2keras.keras_graph.detach_parameters import (
     is_divided,
     is_statistic,
 )
-from torch2keras.keras_graph.graph import Call, Input, LayerSpec, Literal, Ref
+from torch2keras.keras_graph.graph import GETITEM, REFUSED, Call, Input, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
 from torch2keras.keras_model.layers import make_layer
@@ -101,7 +101,7 @@ class Tensor(Operand):
 
     def __getitem__(self, index: Any) -> Recorded:
         key = index if isinstance(index, tuple) else (index,)
-        return recorder().op("getitem", operator.getitem, (self, key), {})
+        return recorder().op(GETITEM, operator.getitem, (self, key), {})
 
     def __add__(self, other: Any) -> Recorded:
         return ops.add(self, other)
@@ -165,7 +165,7 @@ class Recorder:
         """A value that nothing makes, for the result of a refused op on these operands."""
         made = self._new(shape, dtype)
         self.calls.append(
-            Call("refused", _refs(tuple(operands)), {}, (made.index,), origin=self.origin)
+            Call(REFUSED, _refs(tuple(operands)), {}, (made.index,), origin=self.origin)
         )
         return made
 
