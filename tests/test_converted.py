@@ -1,4 +1,4 @@
-"""What a converted model takes and gives; its weights, files and verification have tests of their own."""
+"""What a converted model takes and gives."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_the_package_alone_imports_no_framework():
 
 
 def test_users_code_needs_no_deep_import():
-    """Examples and benchmarks are what users copy: `torch2keras` and `torch2keras.extend` are all they import."""
+    """Examples and benchmarks are what users copy: they import the public face alone."""
     for folder in USERS_SIDE:
         for file in sorted((ROOT / folder).glob("*.py")):
             text = file.read_text()

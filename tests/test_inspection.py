@@ -11,7 +11,6 @@ from torch import nn
 import torch2keras as t2k
 from command import command
 from exported import assert_golden
-from torch2keras.reporting.memory import predicted_memory
 
 X = (2, 3, 22)
 
@@ -91,15 +90,6 @@ def test_a_batch_that_has_to_be_fixed_is_so():
 class Turned(nn.Module):
     def forward(self, x):
         return nn.functional.adaptive_avg_pool1d(x.mT[None], 3)
-
-
-def test_memory():
-    converted = t2k.convert(convertible().eval(), (torch.randn(X),), verify=False)
-    memory = predicted_memory(converted.conversion.graph, converted.conversion.lowered.graph)
-    assert memory.weights == 4 * sum(int(w.numpy().size) for w in converted.model.weights)
-    # The input is 2 x 3 x 22, each value behind the convolution 2 x 5 x 22; two of these are alive at once.
-    assert memory.values == 4 * 2 * 2 * 5 * 22
-    assert memory.peak == memory.weights + memory.values
 
 
 def test_on_the_command_line(monkeypatch, tmp_path):

@@ -20,20 +20,20 @@ from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.lower.lower import Survey
 from torch2keras.pipeline import TRANSLATION, Work, run_stages
 from torch2keras.reporting.facts import Parameters, Transpose
-from torch2keras.reporting.memory import Memory, predicted_memory
-from torch2keras.reporting.notes import notes_of
-from torch2keras.reporting.parameters import parameters_of
-from torch2keras.reporting.report import kind_of
+from torch2keras.reporting.memory import Memory, predict_memory
+from torch2keras.reporting.notes import write_notes
+from torch2keras.reporting.parameters import count_parameters
+from torch2keras.reporting.report import kind_of_call
 from torch2keras.reporting.text import (
-    counts_text,
-    labelled,
-    number,
-    place,
-    ports_text,
-    table,
+    format_count,
+    label_lines,
+    parameters_text,
+    port_lines,
+    shorten_path,
+    table_lines,
     transposes_text,
 )
-from torch2keras.reporting.transposes import transposes_of
+from torch2keras.reporting.transposes import describe_transposes
 from torch2keras.runtime.isolation import unchanged
 from torch2keras.runtime.progress import Stage
 
@@ -116,7 +116,7 @@ def _make_inspection(conversion: Conversion, survey: Survey) -> Inspection:
     graph = conversion.lowered.graph
     trainable = _count_scalars(graph, trainable=True)
     frozen = _count_scalars(graph, trainable=False)
-    parameters = parameters_of(conversion, trainable, frozen)
+    parameters = count_parameters(conversion, trainable, frozen)
     refusals = tuple(f"{type(e).__name__}: {e.message}" for e in survey.refusals.values())
     return Inspection(
         name=graph.name,
@@ -125,9 +125,9 @@ def _make_inspection(conversion: Conversion, survey: Survey) -> Inspection:
         ops=tuple(_op_rows(survey)),
         refusals=refusals,
         parameters=parameters,
-        transposes=tuple(transposes_of(conversion.graph, conversion.plan)),
-        memory=predicted_memory(conversion.graph, graph),
-        notes=tuple(notes_of(conversion, parameters, None)),
+        transposes=tuple(describe_transposes(conversion.graph, conversion.plan)),
+        memory=predict_memory(conversion.graph, graph),
+        notes=tuple(write_notes(conversion, parameters, None)),
     )
 
 
@@ -144,7 +144,7 @@ def _op_rows(survey: Survey) -> Iterator[OpRow]:
         path, source, op = node.origin.path, node.origin.source, str(node.op)
         error = survey.refusals.get(node)
         if error is None:
-            kinds = tuple(kind_of(call) for call in calls)
+            kinds = tuple(kind_of_call(call) for call in calls)
             yield OpRow(path, source, op, kinds, refused="")
         else:
             yield OpRow(path, source, op, keras=(), refused=_reason(error))
@@ -159,14 +159,14 @@ def _reason(error: Torch2KerasError) -> str:
 
 def inspection_text(inspection: Inspection) -> str:
     """Return the page: ports, ops, parameters, transposes, memory, notes and the refusals."""
-    ports = [*ports_text("inputs", inspection.inputs), *ports_text("outputs", inspection.outputs)]
+    ports = [*port_lines("inputs", inspection.inputs), *port_lines("outputs", inspection.outputs)]
     facts = [
-        *labelled("parameters", counts_text(inspection.parameters)),
-        *labelled("transposes", transposes_text(inspection.transposes)),
-        *labelled("memory", _memory_text(inspection.memory)),
+        *label_lines("parameters", parameters_text(inspection.parameters)),
+        *label_lines("transposes", transposes_text(inspection.transposes)),
+        *label_lines("memory", _memory_text(inspection.memory)),
     ]
     for note in inspection.notes:
-        facts += labelled("note", note)
+        facts += label_lines("note", note)
     parts = [
         f"{inspection.name}: {_verdict(inspection)}",
         "\n".join(ports),
@@ -178,7 +178,7 @@ def inspection_text(inspection: Inspection) -> str:
 
 
 def _verdict(inspection: Inspection) -> str:
-    ops = number(len(inspection.ops), "op")
+    ops = format_count(len(inspection.ops), "op")
     if inspection.ok:
         return f"{ops}, none refused"
     return f"{len(inspection.refusals)} of {ops} refused"
@@ -188,8 +188,8 @@ def _op_lines(rows: Sequence[OpRow]) -> Iterator[str]:
     cells = [("module", "op", "Keras", "source")]
     for row in rows:
         op = row.op.removeprefix("aten.")
-        cells.append((row.module or "(itself)", op, _becomes(row), place(row.source)))
-    return table(cells)
+        cells.append((row.module or "(itself)", op, _becomes(row), shorten_path(row.source)))
+    return table_lines(cells)
 
 
 def _becomes(row: OpRow) -> str:

@@ -17,9 +17,14 @@ from torch2keras.cli.input_shapes import build_example
 from torch2keras.errors import SourceError, UnsafeFileError
 
 CONFIG = {
-    "model_type": "bert", "vocab_size": 101, "hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 3,
-    "intermediate_size": 17, "max_position_embeddings": 31,
-}  # fmt: skip
+    "model_type": "bert",
+    "vocab_size": 101,
+    "hidden_size": 12,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 3,
+    "intermediate_size": 17,
+    "max_position_embeddings": 31,
+}
 
 
 @pytest.fixture

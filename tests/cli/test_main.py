@@ -211,7 +211,10 @@ def test_version(monkeypatch, capsys):
 
 
 def test_help_imports_no_framework():
-    code = "import sys, torch2keras.cli.main; print(sorted({'torch', 'keras', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    code = (
+        "import sys, torch2keras.cli.main;"
+        "print(sorted({'torch', 'keras', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 

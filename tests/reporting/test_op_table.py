@@ -10,7 +10,7 @@ import pytest
 
 from torch2keras.declarations.registry import registry
 from torch2keras.errors import InputError
-from torch2keras.reporting.op_table import OpRow, find_ops, format_op_details, format_op_list
+from torch2keras.reporting.op_table import SupportedOp, find_ops, format_op_details, format_op_list
 
 KERAS_NAME = re.compile(r"\bkeras(?:\.\w+)+")
 
@@ -73,8 +73,8 @@ def test_a_name_of_no_op_is_an_error_that_shows_near_ones() -> None:
 
 def test_a_line_for_each_op_and_a_block_with_what_is_known() -> None:
     rows = [
-        OpRow("a.b", "keras.ops.x", "...", "", ""),
-        OpRow("a.longer", "Y", "n c -> n c", "n c", "of two"),
+        SupportedOp("a.b", "keras.ops.x", "...", "", ""),
+        SupportedOp("a.longer", "Y", "n c -> n c", "n c", "of two"),
     ]
     assert format_op_list(rows) == "a.b       ...         keras.ops.x\na.longer  n c -> n c  Y"
     assert format_op_details(rows) == (

@@ -7,7 +7,7 @@ import torch
 
 from torch2keras.declarations.registry import Lowering
 from torch2keras.lower.recorder import layers, ops
-from torch2keras.reporting.recorded_calls import recorded_calls
+from torch2keras.reporting.recorded_calls import describe_calls
 
 aten = torch.ops.aten
 
@@ -47,4 +47,4 @@ ROWS = [
 
 @pytest.mark.parametrize(("op", "convert", "said"), ROWS)
 def test_what_a_row_calls(op, convert, said) -> None:
-    assert recorded_calls(Lowering(op, convert, "...")) == said
+    assert describe_calls(Lowering(op, convert, "...")) == said

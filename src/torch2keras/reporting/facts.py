@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TIERS = {"S": "float64", "N": "as saved"}
-"""What the letters of the metric mean to a reader."""
+"""What the letters of the metric's tiers mean to a reader."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,19 @@ class KerasCall:
 
 @dataclass(frozen=True)
 class ModuleRow:
-    """A module of the user's, and what Keras computes in its place; nothing where it only renames axes."""
+    """A module of the user's, and what Keras computes in its place."""
 
     path: str
     cls: str
     source: str
-    """The first line of the user's that it comes from, as "net.py:41"; empty inside torch.nn's own modules."""
+    """The first line of the user's that it comes from, as "net.py:41"; empty within torch.nn."""
     keras: tuple[KerasCall, ...]
+    """Nothing where the module only renames axes."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Scalars on both sides. Keras's frozen ones hold buffers and constants too."""
+    """The numbers of scalars on both sides. Keras's frozen ones hold buffers and constants too."""
 
     torch_trainable: int
     torch_frozen: int
@@ -58,10 +59,11 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Tier:
-    """The worst check of one tier: its error as a share of what is allowed."""
+    """The worst check of one tier."""
 
     tier: str
     share: float
+    """Its error as a share of what is allowed."""
     probe: str
     output: str
     max_abs: float
@@ -69,7 +71,7 @@ class Tier:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was compared, and the worst of each tier."""
+    """What was compared, and the worst check of each tier."""
 
     tiers: tuple[Tier, ...]
     probes: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]

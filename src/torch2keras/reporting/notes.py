@@ -1,4 +1,4 @@
-"""The notes of a report: what a user should know."""
+"""The notes of a report: what a user should know, each a sentence."""
 
 from __future__ import annotations
 
@@ -14,91 +14,128 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.reporting.facts import Parameters
 from torch2keras.verification.results import Verification
 
+NAMES_SHOWN = 3
 
-def notes_of(
+
+def write_notes(
     conversion: Conversion, parameters: Parameters, verification: Verification | None
 ) -> Iterator[str]:
-    """What the user should know, each a sentence."""
+    """Yield the notes on the capture, the weights, further training and the verification."""
+    graph = conversion.lowered.graph
+    bias_sums = list(_bias_sums(graph))
     yield from conversion.captured.notes
     if conversion.captured.strict:
         yield "torch.export took the module only with strict=True."
-    sums = list(_bias_sums(conversion.lowered.graph))
+    yield from _weight_notes(graph, parameters, bias_sums)
+    yield from _batch_norm_notes(conversion)
+    yield from _recurrence_notes(graph, bias_sums)
+    if verification is not None:
+        yield from verification.notes
+
+
+def _weight_notes(
+    graph: KerasGraph, parameters: Parameters, bias_sums: Sequence[str]
+) -> Iterator[str]:
+    """Yield what became of parameters that are not one weight each."""
     for weight, names in parameters.folded.items():
-        if weight not in sums:
+        if weight not in bias_sums:
             yield f"{weight} is computed from {', '.join(names)}; in Keras it is one weight."
     for names in parameters.tied:
-        yield f"{' = '.join(names)}: one parameter, and one weight in Keras where one layer reads it."
-    for name, count in _apart(conversion.lowered.graph):
-        yield f"{name} is held in {count} Keras weights that share elements: equal now, and training moves them apart."
+        equal = " = ".join(names)
+        yield f"{equal}: one parameter, and one weight in Keras where one layer reads it."
+    for name, count in _find_overlaps(graph):
+        yield (
+            f"{name} is held in {count} Keras weights that share elements: "
+            "equal now, and training moves them apart."
+        )
     if parameters.unused:
-        yield f"No output depends on {', '.join(parameters.unused)}; they are not in the Keras model."
-    yield from _batch_norm_notes(conversion)
-    yield from _recurrence_notes(conversion.lowered.graph, sums)
-    yield from (verification.notes if verification else ())
+        unused = ", ".join(parameters.unused)
+        yield f"No output depends on {unused}; they are not in the Keras model."
 
 
 def _batch_norm_notes(conversion: Conversion) -> Iterator[str]:
-    """What further training does to batch normalization otherwise than in PyTorch."""
-    norms = [
-        call
-        for call in conversion.lowered.graph.calls
-        if call.target == "layers.BatchNormalization"
-    ]
-    still = [call.name for call in norms if _has_cumulative_average(conversion.module, call)]
-    if free := [call.name for call in norms if call.trainable and call.name not in still]:
+    """Yield what further training does to batch normalization otherwise than in PyTorch."""
+    trained, frozen, still = [], [], []
+    for call in conversion.lowered.graph.calls:
+        if call.target != "layers.BatchNormalization":
+            continue
+        if not call.trainable:
+            frozen.append(call.name)
+        has_no_momentum = _has_cumulative_average(conversion.module, call)
+        if has_no_momentum:
+            still.append(call.name)
+        elif call.trainable:
+            trained.append(call.name)
+    if trained:
         yield (
-            f"Further training of {_some(free)}: Keras moves the running variance with a batch's biased variance, "
-            "PyTorch with the unbiased one, n/(n-1) times as large for n numbers a channel."
+            f"Further training of {_join_names(trained)}: Keras moves the running variance with a "
+            "batch's biased variance, PyTorch with the unbiased one, n/(n-1) times as large for n "
+            "numbers a channel."
         )
-    if frozen := [call.name for call in norms if not call.trainable]:
+    if frozen:
         yield (
-            f"The parameters of {_some(frozen)} are frozen, so these layers are: in training, Keras normalizes with "
-            "their running statistics and leaves them as they are, PyTorch with those of the batch."
+            f"The parameters of {_join_names(frozen)} are frozen, so these layers are: in "
+            "training, Keras normalizes with their running statistics and leaves them as they "
+            "are, PyTorch with those of the batch."
         )
     if still:
-        yield f"The running statistics of {_some(still)} stay as they are in Keras: it has no cumulative average."
+        yield (
+            f"The running statistics of {_join_names(still)} stay as they are in Keras: it has no "
+            "cumulative average."
+        )
 
 
 def _has_cumulative_average(module: nn.Module, call: Call) -> bool:
     """Whether a batch normalization is one with momentum=None."""
-    own = dict(module.named_modules()).get(call.origin.path)
+    modules = dict(module.named_modules())
+    own = modules.get(call.origin.path)
     return own is not None and getattr(own, "momentum", 0.1) is None
 
 
-def _recurrence_notes(graph: KerasGraph, sums: Sequence[str]) -> Iterator[str]:
-    """How the biases of recurrent layers are trained, and what makes these layers fast."""
-    if sums:
+def _recurrence_notes(graph: KerasGraph, bias_sums: Sequence[str]) -> Iterator[str]:
+    """Yield how biases of recurrent layers are trained, and what makes these layers fast."""
+    if bias_sums:
         yield (
-            f"{_some(sums)}: the sum of bias_ih and bias_hh, which moves half as far as PyTorch's two at the same "
-            "learning rate. Once trained, state_dict gives it as bias_ih, and zeros as bias_hh."
+            f"{_join_names(bias_sums)}: the sum of bias_ih and bias_hh, which moves half as far as "
+            "PyTorch's two at the same learning rate. Once trained, state_dict gives it as "
+            "bias_ih, and zeros as bias_hh."
         )
     if looping := find_recurrent_layers(graph.calls):
         yield (
-            f"{_some(looping)}: step by step. On a CPU, TensorFlow is 2 to 8 times as fast with jit_compile=True: "
-            "model.predict and fit do so by themselves, tf.function and a SavedModel only when told."
+            f"{_join_names(looping)}: step by step. On a CPU, TensorFlow is 2 to 8 times as fast "
+            "with jit_compile=True: model.predict and fit do so by themselves, tf.function and a "
+            "SavedModel only when told."
         )
 
 
 def _bias_sums(graph: KerasGraph) -> Iterator[str]:
-    """The biases of recurrent layers in which PyTorch's two are summed."""
+    """Yield the biases of recurrent layers in which PyTorch's two are summed."""
     for call, attribute, weight in graph.weights():
-        recipe = weight.constant.recipe
-        if recipe and attribute.endswith("cell.bias") and recipe[0].op is torch.ops.aten.add.Tensor:
+        if not attribute.endswith("cell.bias") or weight.constant.recipe is None:
+            continue
+        node, _ = weight.constant.recipe
+        if node.op is torch.ops.aten.add.Tensor:
             yield f"{call.name}.{attribute}"
 
 
-def _apart(graph: KerasGraph) -> Iterator[tuple[str, int]]:
-    """Parameters of which an element stands in several Keras weights, and in how many."""
-    held: dict[str, list[Weight]] = {}
+def _find_overlaps(graph: KerasGraph) -> Iterator[tuple[str, int]]:
+    """Yield the parameters with an element in several Keras weights, and the number of these."""
+    holders: dict[str, list[Weight]] = {}
     for _, _, weight in graph.weights():
         if weight.trainable and weight.constant.paths:
-            held.setdefault(weight.constant.paths[0], []).append(weight)
-    for name, weights in held.items():
-        numbers = np.concatenate([weight.numbers().numpy().ravel() for weight in weights])
-        if len(weights) > 1 and len(np.unique(numbers)) < len(numbers):
+            holders.setdefault(weight.constant.paths[0], []).append(weight)
+    for name, weights in holders.items():
+        if len(weights) < 2:
+            continue
+        elements = np.concatenate([weight.numbers().numpy().ravel() for weight in weights])
+        if len(np.unique(elements)) < len(elements):
             yield name, len(weights)
 
 
-def _some(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
     unique = list(dict.fromkeys(names))
-    return ", ".join(unique[:3]) + (f" and {len(unique) - 3} more" if len(unique) > 3 else "")
+    shown = ", ".join(unique[:NAMES_SHOWN])
+    if len(unique) > NAMES_SHOWN:
+        shown += f" and {len(unique) - NAMES_SHOWN} more"
+    return shown

@@ -11,16 +11,18 @@ from typing import Any
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.declarations.registry import Declaration, Lowering, registry
 from torch2keras.errors import InputError
-from torch2keras.reporting.recorded_calls import recorded_calls
+from torch2keras.reporting.recorded_calls import describe_calls
 
 BY_ARGUMENTS = "by arguments"
+"""What is said of a declaration that depends on the arguments of a call."""
 
 
 PINNED = "as in PyTorch"
+"""What is said of an op without a declaration."""
 
 
 @dataclass(frozen=True)
-class OpRow:
+class SupportedOp:
     """One ATen op, what it becomes, and which of its axes are the same."""
 
     op: str
@@ -31,73 +33,79 @@ class OpRow:
     note: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return the row as plain data."""
         return dataclasses.asdict(self)
 
 
-def find_ops(name: str = "") -> tuple[OpRow, ...]:
-    """All ops whose name contains `name`, sorted. Raises InputError where there is none."""
-    rows = [
-        OpRow(str(op), "nothing", "", "", f"{note}, no data moves")
-        for op, note in _structural().items()
-    ]
-    rows += [_lowered(lowering) for lowering in registry.lowerings.values()]
-    found = tuple(sorted((row for row in rows if name in row.op), key=lambda row: row.op))
+def find_ops(name: str = "") -> tuple[SupportedOp, ...]:
+    """Return all ops whose name contains `name`, sorted. Raises InputError where there is none."""
+    rows = [*_structural_rows(), *map(_lowering_row, registry.lowerings.values())]
+    found = [row for row in rows if name in row.op]
     if not found:
-        close = difflib.get_close_matches(
-            name, {n for row in rows for n in (row.op, row.op.split(".")[1])}, n=4, cutoff=0.6
-        )
-        raise InputError(
-            f"no supported op is called {name!r}",
-            [("close", ", ".join(close)), ("next", "torch2keras ops lists all of them")],
-        )
-    return found
+        raise _no_op(name, rows)
+    return tuple(sorted(found, key=lambda row: row.op))
 
 
-def format_op_list(rows: Sequence[OpRow]) -> str:
-    """One line an op, so that grep finds all of it."""
-    widths = [max(len(row.op) for row in rows), max(len(row.axes) for row in rows)]
-    return "\n".join(
-        f"{row.op:<{widths[0]}}  {row.axes:<{widths[1]}}  {row.keras}".rstrip() for row in rows
+def _structural_rows() -> Iterator[SupportedOp]:
+    """Yield the ops that only rename axes."""
+    kinds = (
+        (registry.views, "regroups dimensions"),
+        (registry.permutes, "reorders dimensions"),
+        (registry.aliases, "gives its argument"),
+    )
+    for found, what in kinds:
+        for op in found:
+            yield SupportedOp(str(op), "nothing", "", "", f"{what}, no data moves")
+
+
+def _lowering_row(lowering: Lowering) -> SupportedOp:
+    summary = lowering.summary.replace("`", "").rstrip(".")
+    axes = PINNED
+    if lowering.torch is not None:
+        axes = _declaration_text(lowering.torch)
+    return SupportedOp(
+        op=str(lowering.op),
+        keras=summary or describe_calls(lowering),
+        axes=axes,
+        keras_order=_declaration_text(lowering.keras),
+        note=lowering.when,
     )
 
 
-def format_op_details(rows: Sequence[OpRow]) -> str:
-    """A block an op, with all that is known of it."""
-    return "\n\n".join("\n".join(_block(row)) for row in rows)
-
-
-def _block(row: OpRow) -> Iterator[str]:
-    yield row.op
-    for label, text in (
-        ("Keras", row.keras),
-        ("axes", row.axes),
-        ("kernel", row.keras_order),
-        ("note", row.note),
-    ):
-        if text:
-            yield f"  {label:<7} {text}"
-
-
-def _structural() -> dict[Any, str]:
-    return (
-        dict.fromkeys(registry.views, "regroups dimensions")
-        | dict.fromkeys(registry.permutes, "reorders dimensions")
-        | dict.fromkeys(registry.aliases, "gives its argument")
-    )
-
-
-def _lowered(lowering: Lowering) -> OpRow:
-    return OpRow(
-        str(lowering.op),
-        lowering.summary.replace("`", "").rstrip(".") or recorded_calls(lowering),
-        PINNED if lowering.torch is None else _declared(lowering.torch),
-        _declared(lowering.keras),
-        lowering.when,
-    )
-
-
-def _declared(declaration: Declaration | None) -> str:
+def _declaration_text(declaration: Declaration | None) -> str:
     if declaration is None:
         return ""
-    return BY_ARGUMENTS if callable(declaration) else declaration
+    if callable(declaration):
+        return BY_ARGUMENTS
+    return declaration
+
+
+def _no_op(name: str, rows: Sequence[SupportedOp]) -> InputError:
+    """Return the error for a name of no op, with the names that are close to it."""
+    names = dict[str, None]()
+    for row in rows:
+        names |= dict.fromkeys([row.op, row.op.split(".")[1]])
+    close = difflib.get_close_matches(name, names, n=4, cutoff=0.6)
+    return InputError(
+        f"no supported op is called {name!r}",
+        [("close", ", ".join(close)), ("next", "torch2keras ops lists all of them")],
+    )
+
+
+def format_op_list(rows: Sequence[SupportedOp]) -> str:
+    """Return one line an op, so that grep finds all of it."""
+    op_width = max(len(row.op) for row in rows)
+    axes_width = max(len(row.axes) for row in rows)
+    lines = [f"{row.op:<{op_width}}  {row.axes:<{axes_width}}  {row.keras}" for row in rows]
+    return "\n".join(map(str.rstrip, lines))
+
+
+def format_op_details(rows: Sequence[SupportedOp]) -> str:
+    """Return a block an op, with all that is known of it."""
+    return "\n\n".join(map(_format_block, rows))
+
+
+def _format_block(row: SupportedOp) -> str:
+    facts = {"Keras": row.keras, "axes": row.axes, "kernel": row.keras_order, "note": row.note}
+    lines = [f"  {label:<7} {text}" for label, text in facts.items() if text]
+    return "\n".join([row.op, *lines])

@@ -13,36 +13,43 @@ KINDS = {"float32": "floats", "int32": "integers", "bool": "bools"}
 """The types that a row may tell apart, the usual one first."""
 
 
-def recorded_calls(lowering: Lowering) -> str:
-    """The Keras calls of an op with its default arguments: "keras.ops.abs; of bools nothing"."""
+def describe_calls(lowering: Lowering) -> str:
+    """Return the Keras calls of an op: "keras.ops.abs; of bools nothing".
+
+    They are those of its default arguments; a number without a default is 1.
+    """
     kinds: dict[str, list[str]] = {}
     for dtype, kind in KINDS.items():
-        kinds.setdefault(_names(_calls(lowering, dtype)), []).append(kind)
+        functions = _functions_text(_record_calls(lowering, dtype))
+        kinds.setdefault(functions, []).append(kind)
     usual, *others = kinds
-    return "; ".join([usual, *(f"of {' and '.join(kinds[names])} {names}" for names in others)])
+    exceptions = [f"of {' and '.join(kinds[functions])} {functions}" for functions in others]
+    return "; ".join([usual, *exceptions])
 
 
-def _calls(lowering: Lowering, dtype: str) -> Sequence[Call]:
-    """What is recorded of tensors of a dtype; numbers without a default are 1."""
+def _record_calls(lowering: Lowering, dtype: str) -> Sequence[Call]:
+    """Return what an op records of tensors of a dtype."""
     arguments = [a for a in lowering.op._schema.arguments if a.name not in IGNORED]
     tensors = [a.name for a in arguments if str(a.type) == "Tensor"]
     recorder = Recorder(tuple(Input(name, (2, 3), dtype) for name in tensors), "float32")
-    given: dict[str, Any] = {
-        a.name: a.default_value if a.has_default_value() else 1 for a in arguments
-    }
+    given: dict[str, Any] = {}
+    for argument in arguments:
+        given[argument.name] = 1
+        if argument.has_default_value():
+            given[argument.name] = argument.default_value
     given |= zip(tensors, recorder.tensors, strict=True)
     with recording(recorder):
         lowering.convert(*given.values())
     return recorder.calls
 
 
-def _names(calls: Sequence[Call]) -> str:
-    """Each function once, in the order of the calls; a layer with its configuration."""
-    names = [f"keras.{call.target}{_arguments(call)}" for call in calls]
-    return ", ".join(dict.fromkeys(names)) or "nothing"
+def _functions_text(calls: Sequence[Call]) -> str:
+    """Return each function once, in the order of the calls; a layer with its configuration."""
+    return ", ".join(dict.fromkeys(map(_function_text, calls))) or "nothing"
 
 
-def _arguments(call: Call) -> str:
+def _function_text(call: Call) -> str:
     if not call.is_layer:
-        return ""
-    return f"({', '.join(f'{key}={value!r}' for key, value in call.config.items())})"
+        return f"keras.{call.target}"
+    arguments = [f"{key}={value!r}" for key, value in call.config.items()]
+    return f"keras.{call.target}({', '.join(arguments)})"

@@ -6,7 +6,6 @@ Facts first, as dataclasses; `report_text` sets them in lines.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,18 +26,18 @@ from torch2keras.reporting.facts import (
     Transpose,
     Verified,
 )
-from torch2keras.reporting.notes import notes_of
-from torch2keras.reporting.parameters import count_scalars, parameters_of
+from torch2keras.reporting.notes import write_notes
+from torch2keras.reporting.parameters import count_parameters, count_scalars
 from torch2keras.reporting.text import (
-    counts_text,
-    labelled,
+    format_count,
+    label_lines,
     module_lines,
-    number,
-    number_lines,
-    ports_text,
+    parameters_text,
+    port_lines,
     transposes_text,
+    verification_text,
 )
-from torch2keras.reporting.transposes import transposes_of
+from torch2keras.reporting.transposes import describe_transposes
 from torch2keras.verification.results import Check, Verification
 
 
@@ -56,11 +55,11 @@ class Report:
     verified: Verified | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as dicts, lists, strings and numbers."""
+        """Return the report as dicts, lists, strings and numbers."""
         return dataclasses.asdict(self)
 
     def to_json(self) -> str:
-        """The report as a JSON document."""
+        """Return the report as a JSON document."""
         return json.dumps(self.as_dict(), indent=2)
 
     def __str__(self) -> str:
@@ -70,85 +69,108 @@ class Report:
 def make_report(
     conversion: Conversion, model: keras.Model, verification: Verification | None
 ) -> Report:
-    """The report of a conversion, as it stands: with the last verification."""
-    c = conversion
-    calls = c.lowered.graph.calls
-    parameters = parameters_of(
-        c, count_scalars(model.trainable_weights), count_scalars(model.non_trainable_weights)
-    )
+    """Return the report of a conversion as it stands: with the last verification."""
+    graph, keras_graph = conversion.graph, conversion.lowered.graph
+    trainable = count_scalars(model.trainable_weights)
+    frozen = count_scalars(model.non_trainable_weights)
+    parameters = count_parameters(conversion, trainable, frozen)
+    verified = None
+    if verification is not None:
+        verified = summarise_verification(verification)
     return Report(
-        c.lowered.graph.name,
-        c.inputs,
-        c.outputs,
-        tuple(_rows(c.graph, calls)),
-        parameters,
-        tuple(transposes_of(c.graph, c.plan)),
-        tuple(notes_of(c, parameters, verification)),
-        _verified(verification) if verification else None,
+        name=keras_graph.name,
+        inputs=conversion.inputs,
+        outputs=conversion.outputs,
+        rows=tuple(_module_rows(graph, keras_graph.calls)),
+        parameters=parameters,
+        transposes=tuple(describe_transposes(graph, conversion.plan)),
+        notes=tuple(write_notes(conversion, parameters, verification)),
+        verified=verified,
     )
 
 
-def _rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
-    """One row a module, in the order in which they first run."""
+def _module_rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
+    """Yield one row a module, in the order in which they first run."""
     origins: dict[str, Origin] = {}
-    made: dict[str, list[KerasCall]] = {}
-    for origin in [node.origin for node in graph.nodes] + [call.origin for call in calls]:
+    keras_calls: dict[str, list[KerasCall]] = {}
+    node_origins = [node.origin for node in graph.nodes]
+    call_origins = [call.origin for call in calls]
+    for origin in (*node_origins, *call_origins):
         known = origins.setdefault(origin.path, origin)
         if origin.source and not known.source:
             origins[origin.path] = origin
-        made.setdefault(origin.path, [])
+        keras_calls.setdefault(origin.path, [])
     for call in calls:
-        made[call.origin.path].append(KerasCall(kind_of(call), call.name))
+        keras_calls[call.origin.path].append(KerasCall(kind_of_call(call), call.name))
     for path, origin in origins.items():
-        yield ModuleRow(path, origin.cls, origin.source, tuple(made[path]))
+        yield ModuleRow(path, origin.cls, origin.source, tuple(keras_calls[path]))
 
 
-def kind_of(call: Call) -> str:
-    """The layer or op of a call, as a reader knows it."""
-    kind = call.target.removeprefix("layers.") if call.is_layer else call.target
-    return f"{kind}({call.config['activation']!r})" if kind == "Activation" else kind
+def kind_of_call(call: Call) -> str:
+    """Return the layer or op of a call as a reader knows it: "Conv1D", "Activation('relu')"."""
+    if not call.is_layer:
+        return call.target
+    kind = call.target.removeprefix("layers.")
+    if kind == "Activation":
+        return f"{kind}({call.config['activation']!r})"
+    return kind
 
 
-def _verified(verification: Verification) -> Verified:
+def summarise_verification(verification: Verification) -> Verified:
+    """Return the worst check of each tier, and the inputs that were compared."""
     probes = dict.fromkeys((check.probe, check.shapes) for check in verification.checks)
-    tiers = (
-        _tier(name, [c for c in verification.checks if c.difference.tier == name]) for name in TIERS
-    )
-    return Verified(tuple(t for t in tiers if t is not None), tuple(probes))
+    tiers = []
+    for name in TIERS:
+        checks = [check for check in verification.checks if check.difference.tier == name]
+        if checks:
+            worst = max(checks, key=_share_of_bound)
+            tiers.append(
+                Tier(
+                    name,
+                    _share_of_bound(worst),
+                    worst.probe,
+                    worst.output,
+                    worst.difference.max_abs,
+                )
+            )
+    return Verified(tuple(tiers), tuple(probes))
 
 
-def _tier(name: str, checks: Sequence[Check]) -> Tier | None:
-    if not checks:
-        return None
-    worst = max(checks, key=_share)
-    return Tier(name, _share(worst), worst.probe, worst.output, worst.difference.max_abs)
-
-
-def _share(check: Check) -> float:
-    """The error as a share of the bound; exact results have none."""
+def _share_of_bound(check: Check) -> float:
+    """Return the error as a share of the bound; exact results have none."""
     difference = check.difference
     if difference.max_abs == 0.0:
         return 0.0
-    return difference.max_abs / difference.bound_max if difference.bound_max else float("inf")
+    if not difference.bound_max:
+        return float("inf")
+    return difference.max_abs / difference.bound_max
 
 
 def report_text(report: Report) -> str:
-    """The page: ports, modules, parameters, transposes, numbers, notes."""
-    parts = [
-        [f"{report.name}: {_size(report)}"],
-        [*ports_text("inputs", report.inputs), *ports_text("outputs", report.outputs)],
-        list(module_lines(report.rows)),
-        [
-            *labelled("parameters", counts_text(report.parameters)),
-            *labelled("transposes", transposes_text(report.transposes)),
-            *labelled("verified", number_lines(report.verified)),
-            *itertools.chain.from_iterable(labelled("note", note) for note in report.notes),
-        ],
+    """Return the page: ports, modules, parameters, transposes, numbers, notes."""
+    facts = [
+        *label_lines("parameters", parameters_text(report.parameters)),
+        *label_lines("transposes", transposes_text(report.transposes)),
+        *label_lines("verified", verification_text(report.verified)),
     ]
-    return "\n\n".join("\n".join(part) for part in parts if part)
+    for note in report.notes:
+        facts += label_lines("note", note)
+    parts = [
+        [f"{report.name}: {_size_text(report)}"],
+        [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)],
+        module_lines(report.rows),
+        facts,
+    ]
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
-def _size(report: Report) -> str:
-    layers = {call.name for row in report.rows for call in row.keras if call.name}
-    ops = sum(not call.name for row in report.rows for call in row.keras)
-    return f"{number(len(layers), 'layer')} and {number(ops, 'op')} of stock Keras"
+def _size_text(report: Report) -> str:
+    layers, ops = set(), 0
+    for row in report.rows:
+        for call in row.keras:
+            if call.name:
+                layers.add(call.name)
+            else:
+                ops += 1
+    sizes = f"{format_count(len(layers), 'layer')} and {format_count(ops, 'op')}"
+    return f"{sizes} of stock Keras"

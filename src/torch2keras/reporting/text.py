@@ -1,4 +1,4 @@
-"""A report as a page of plain text, 100 columns wide."""
+"""The lines of a page of plain text, 100 columns wide."""
 
 from __future__ import annotations
 
@@ -17,145 +17,158 @@ WIDTH = 100
 LABEL = 12
 
 
-WIDEST = {"module": 32, "class": 22, "source": 30}
-"""Columns grow to these; the rest of the line is Keras's."""
+GAP = 2
+"""Blanks before a line, and between columns."""
 
 
-def number(count: int, what: str) -> str:
-    """`3 ops`, `1 op`."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+MODULE_WIDTH, CLASS_WIDTH, SOURCE_WIDTH = 32, 22, 30
+"""Columns of a table grow to these; the rest of the line is Keras's."""
 
 
-def ports_text(label: str, ports: Sequence[Port]) -> list[str]:
-    """Each port's shapes on both sides: `x  float32  PyTorch (n, 3, 21)  Keras (n, 21, 3) = n l c`."""
+Row = tuple[str, str, str, str]
+"""The cells of a table's line: module, class or op, Keras, source."""
+
+
+def format_count(count: int, what: str) -> str:
+    """Return `3 ops` or `1 op`."""
+    if count == 1:
+        return f"1 {what}"
+    return f"{count:,} {what}s"
+
+
+def label_lines(label: str, text: str) -> list[str]:
+    """Return a label with its text, wrapped in a column behind it."""
+    width = WIDTH - LABEL - GAP
+    lines: list[str] = []
+    for part in text.splitlines():
+        lines += textwrap.wrap(part, width, break_on_hyphens=False)
+    first, *rest = lines or [""]
+    indent = " " * (GAP + LABEL)
+    return [f"{' ' * GAP}{label:<{LABEL}}{first}", *(indent + line for line in rest)]
+
+
+def port_lines(label: str, ports: Sequence[Port]) -> list[str]:
+    """Return a line for each port, the label before the first.
+
+    Each has the shapes on both sides: `x  float32  PyTorch (n, c=3, l=21), Keras (n, l=21, c=3)`.
+    """
     lines = []
-    width = max((len(p.name) for p in ports), default=0)
+    width = max((len(port.name) for port in ports), default=0)
     for port in ports:
-        usual = dimension_letters(len(port.torch_shape))
-        torch = _shape(port.torch_shape, usual)
-        keras = _shape(port.keras_shape, port.order.split())
-        same = port.order.split() == usual
-        both = f"{torch} on both sides" if same else f"PyTorch {torch}, Keras {keras}"
-        lines += labelled(label, f"{port.name:<{width}}  {port.dtype}  {both}")
+        lines += label_lines(label, f"{port.name:<{width}}  {port.dtype}  {_shapes_text(port)}")
         label = ""
     return lines
 
 
-def _shape(shape: Sequence[int | None], names: Sequence[str]) -> str:
-    """Dynamic sizes by their letter."""
-    return (
-        "("
-        + ", ".join(
-            name if size is None else f"{name}={size}"
-            for size, name in zip(shape, names, strict=True)
-        )
-        + ")"
-    )
+def _shapes_text(port: Port) -> str:
+    torch_names, keras_names = dimension_letters(len(port.torch_shape)), port.order.split()
+    torch_shape = _shape_text(port.torch_shape, torch_names)
+    if torch_names == keras_names:
+        return f"{torch_shape} on both sides"
+    return f"PyTorch {torch_shape}, Keras {_shape_text(port.keras_shape, keras_names)}"
+
+
+def _shape_text(shape: Sequence[int | None], names: Sequence[str]) -> str:
+    """Return `(n, c=3)`: a dynamic size is its letter alone."""
+    sizes = []
+    for size, name in zip(shape, names, strict=True):
+        sizes.append(name if size is None else f"{name}={size}")
+    return f"({', '.join(sizes)})"
+
+
+def table_lines(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the lines of a table whose first row is its head.
+
+    The third column takes what the others leave.
+    """
+    first, second, _, last = (max(map(len, column)) for column in zip(*rows, strict=True))
+    module_width = min(first, MODULE_WIDTH)
+    class_width = min(second, CLASS_WIDTH)
+    source_width = min(last, SOURCE_WIDTH)
+    keras_width = WIDTH - module_width - class_width - source_width - 4 * GAP
+    widths = (module_width, class_width, keras_width, source_width)
+    for row in rows:
+        columns = []
+        for cell, width in zip(row, widths, strict=True):
+            columns.append(textwrap.wrap(cell, width) or [""])
+        for parts in itertools.zip_longest(*columns, fillvalue=""):
+            yield _row_line(parts, widths)
+
+
+def _row_line(parts: Sequence[str], widths: Sequence[int]) -> str:
+    gap = " " * GAP
+    padded = [f"{part:<{width}}" for part, width in zip(parts, widths, strict=True)]
+    return (gap + gap.join(padded)).rstrip()
+
+
+def shorten_path(source: str) -> str:
+    """Return a file of the current folder from there, any other by its last two names."""
+    path = Path(source)
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return "/".join(path.parts[-2:])
 
 
 def module_lines(rows: Sequence[ModuleRow]) -> Iterator[str]:
-    """The lines of the table of modules."""
-    cells = [(row.path or "(itself)", row.cls, keras_text(row), place(row.source)) for row in rows]
-    return table([("module", "class", "Keras", "source"), *cells])
-
-
-def table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
-    """The lines of a table whose first row is its head; its third column takes what the others leave."""
-    first, second, _, last = (
-        max(len(cell) for cell in column) for column in zip(*rows, strict=True)
-    )
-    widths = [
-        min(first, WIDEST["module"]),
-        min(second, WIDEST["class"]),
-        0,
-        min(last, WIDEST["source"]),
+    """Yield the lines of the table of modules."""
+    cells = [
+        (row.path or "(itself)", row.cls, keras_text(row), shorten_path(row.source)) for row in rows
     ]
-    widths[2] = WIDTH - 2 - sum(widths) - 3 * 2
-    for row in rows:
-        cells = [
-            textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)
-        ]
-        for line in itertools.zip_longest(*cells, fillvalue=""):
-            yield (
-                "  "
-                + "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
-            ).rstrip()
-
-
-def place(source: str) -> str:
-    """A file of the current folder from there, any other by its last two names."""
-    path = Path(source)
-    return (
-        str(path.relative_to(Path.cwd()))
-        if path.is_relative_to(Path.cwd())
-        else "/".join(path.parts[-2:])
-    )
+    return table_lines([("module", "class", "Keras", "source"), *cells])
 
 
 def keras_text(row: ModuleRow) -> str:
-    """`ZeroPadding1D + Conv1D`; equal neighbours are counted, and a layer that is not called as its module is named."""
+    """Return what stands for a module: `ZeroPadding1D + Conv1D`.
+
+    Equal neighbours are counted, and a layer that is not called as its module is named.
+    """
     if not row.keras:
         return "- (only renames axes)"
-    runs = [
-        (text, len(list(run)))
-        for text, run in itertools.groupby(_call_text(c, row.path) for c in row.keras)
-    ]
-    return " + ".join(text if count == 1 else f"{count} {text}" for text, count in runs)
+    parts = []
+    for text, run in itertools.groupby(_call_text(call, row.path) for call in row.keras):
+        count = len(list(run))
+        parts.append(text if count == 1 else f"{count} {text}")
+    return " + ".join(parts)
 
 
 def _call_text(call: KerasCall, path: str) -> str:
-    return (
-        call.kind
-        if not call.name or call.name.startswith(path or call.name)
-        else f"{call.kind} {call.name!r}"
-    )
+    is_called_as_module = not path or call.name.startswith(path)
+    if not call.name or is_called_as_module:
+        return call.kind
+    return f"{call.kind} {call.name!r}"
 
 
-def counts_text(parameters: Parameters) -> str:
-    """The scalars on both sides, in a line."""
-    p = parameters
-    frozen = f", {p.torch_frozen:,} frozen" if p.torch_frozen else ""
-    buffers = f", {p.torch_buffers:,} in buffers" if p.torch_buffers else ""
-    torch = f"PyTorch {p.torch_trainable:,} trainable{frozen}{buffers}"
-    return f"{torch}; Keras {p.keras_trainable:,} trainable, {p.keras_frozen:,} not"
+def parameters_text(parameters: Parameters) -> str:
+    """Return the scalars on both sides, in a line."""
+    torch_side = f"PyTorch {parameters.torch_trainable:,} trainable"
+    if parameters.torch_frozen:
+        torch_side += f", {parameters.torch_frozen:,} frozen"
+    if parameters.torch_buffers:
+        torch_side += f", {parameters.torch_buffers:,} in buffers"
+    keras_side = f"Keras {parameters.keras_trainable:,} trainable, {parameters.keras_frozen:,} not"
+    return f"{torch_side}; {keras_side}"
 
 
 def transposes_text(transposes: Sequence[Transpose]) -> str:
-    """How many are left, and a line for each."""
+    """Return how many are left, and a line for each."""
     if not transposes:
         return "none"
-    lines = [
-        f"{t.value} {t.type} is stored as {t.written!r} and needed as {t.read!r} by {', '.join(t.readers)}"
-        for t in transposes
-    ]
-    return "\n".join([str(len(lines)), *lines])
+    lines = [str(len(transposes))]
+    for t in transposes:
+        orders = f"stored as {t.written!r} and needed as {t.read!r}"
+        lines.append(f"{t.value} {t.type} is {orders} by {', '.join(t.readers)}")
+    return "\n".join(lines)
 
 
-def number_lines(verified: Verified | None) -> str:
-    """The lines on what was compared and how close it came."""
+def verification_text(verified: Verified | None) -> str:
+    """Return what was compared, and how close it came."""
     if verified is None:
         return "not verified (verify=False)"
-    tiers = [
-        f"{TIERS[t.tier]}: worst error {t.max_abs:.1e}, {_percent(t.share)} of what is allowed ({t.probe}, {t.output})"
-        for t in verified.tiers
-    ]
-    sets = [
-        f"{probe} {', '.join(str(shape) for shape in shapes)}" for probe, shapes in verified.probes
-    ]
-    return "\n".join([*tiers, f"inputs: {'; '.join(sets)}"])
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
-
-
-def labelled(label: str, text: str) -> list[str]:
-    """A label and its text, wrapped behind it."""
-    indent = " " * (LABEL + 2)
-    width = WIDTH - LABEL - 2
-    lines = [
-        line
-        for part in text.splitlines()
-        for line in textwrap.wrap(part, width, break_on_hyphens=False)
-    ] or [""]
-    return [f"  {label:<{LABEL}}{lines[0]}", *(indent + line for line in lines[1:])]
+    lines = []
+    for tier in verified.tiers:
+        error = f"worst error {tier.max_abs:.1e}, {100 * tier.share:.2g} % of what is allowed"
+        lines.append(f"{TIERS[tier.tier]}: {error} ({tier.probe}, {tier.output})")
+    inputs = []
+    for probe, shapes in verified.probes:
+        inputs.append(f"{probe} {', '.join(map(str, shapes))}")
+    return "\n".join([*lines, f"inputs: {'; '.join(inputs)}"])

@@ -11,53 +11,68 @@ from torch2keras.layout.signatures import Order
 from torch2keras.reporting.facts import Transpose
 
 
-def transposes_of(graph: Graph, plan: LayoutPlan) -> Iterator[Transpose]:
-    """The transposes that the plan leaves, and who needs them."""
-    uses = graph.uses()
-    _, names = port_names(graph)
-    ports = dict(
-        zip([i for i, v in enumerate(graph.outputs) if isinstance(v, Value)], names, strict=True)
-    )
+def describe_transposes(graph: Graph, plan: LayoutPlan) -> Iterator[Transpose]:
+    """Yield the transposes that the plan leaves, and who needs them."""
+    readers_of = graph.uses()
+    ports = _output_ports(graph)
     for value, order in find_transposes(graph, plan):
-        readers = [
-            _reader(node) for node in uses.get(value, []) if _reads(plan, node, value, order)
-        ]
-        readers += [
-            f"the output {ports[i]}"
-            for i, out in enumerate(graph.outputs)
-            if out is value and plan.outputs[i] == order
-        ]
+        users = readers_of.get(value, [])
+        readers = [_reader_text(n) for n in users if _reads_in_order(plan, n, value, order)]
+        for number, port in ports.items():
+            if graph.outputs[number] is value and plan.outputs[number] == order:
+                readers.append(f"the output {port}")
         yield Transpose(
-            value.name, str(value.type), _spelled(plan, value, _written(graph, plan, value)),
-            _spelled(plan, value, order), tuple(dict.fromkeys(readers)),
-        )  # fmt: skip
+            value.name,
+            str(value.type),
+            written=_order_text(plan, value, _order_of_writer(graph, plan, value)),
+            read=_order_text(plan, value, order),
+            readers=tuple(dict.fromkeys(readers)),
+        )
 
 
-def _written(graph: Graph, plan: LayoutPlan, value: Value) -> Order:
+def _output_ports(graph: Graph) -> dict[int, str]:
+    """Return the names of the output ports, by their place in the graph's outputs."""
+    _, names = port_names(graph)
+    places = [i for i, output in enumerate(graph.outputs) if isinstance(output, Value)]
+    return dict(zip(places, names, strict=True))
+
+
+def _order_of_writer(graph: Graph, plan: LayoutPlan, value: Value) -> Order:
+    """Return the order in which the value is made."""
     for node in graph.nodes:
         if value in node.outputs:
-            return plan.signatures[node].orders[len(node.operands) + node.outputs.index(value)]
+            slot = len(node.operands) + node.outputs.index(value)
+            return plan.signatures[node].orders[slot]
     return plan.inputs[value]
 
 
-def _reads(plan: LayoutPlan, node: Node, value: Value, order: Order) -> bool:
+def _reads_in_order(plan: LayoutPlan, node: Node, value: Value, order: Order) -> bool:
     orders = plan.signatures[node].orders
-    return any(
-        operand is value and orders[slot] == order for slot, operand in enumerate(node.operands)
-    )
+    for slot, operand in enumerate(node.operands):
+        if operand is value and orders[slot] == order:
+            return True
+    return False
 
 
-def _reader(node: Node) -> str:
-    where = node.origin.path or node.origin.cls
+def _reader_text(node: Node) -> str:
+    """Return the op and its module: "conv1d in blocks.0"."""
+    module = node.origin.path or node.origin.cls
     op = str(node.op).removeprefix("aten.").partition(".")[0]
-    return f"{op} in {where}" if where else op
+    if module:
+        return f"{op} in {module}"
+    return op
 
 
-def _spelled(plan: LayoutPlan, value: Value, order: Order) -> str:
-    """An order as letters; a dimension that is several axes has them numbered: "n c0 l c1"."""
+def _order_text(plan: LayoutPlan, value: Value, order: Order) -> str:
+    """Return an order as letters; a dimension of several axes has them numbered: "n c0 l c1"."""
     dims, names = plan.space.dim_of(value), dimension_letters(value.type.rank)
-    solid = plan.space.solid(value)
-    inside = {i: [j for j in solid if dims[j] == dims[i]] for i in order}
-    return " ".join(
-        names[dims[i]] + (str(inside[i].index(i)) if len(inside[i]) > 1 else "") for i in order
-    )
+    axes_in: dict[int, list[int]] = {}
+    for axis in plan.space.solid(value):
+        axes_in.setdefault(dims[axis], []).append(axis)
+    spelled = []
+    for axis in order:
+        letter, axes = names[dims[axis]], axes_in.get(dims[axis], [])
+        if len(axes) > 1:
+            letter += str(axes.index(axis))
+        spelled.append(letter)
+    return " ".join(spelled)
