@@ -1,6 +1,6 @@
 """Discrete Fourier transforms of pairs of real tensors, as PyTorch ops of our own: (real part, imaginary part).
 
-PyTorch's transforms have complex results. The graph holds real values alone (passes/complex_pairs.py), so it needs ops
+PyTorch's transforms have complex results. The graph holds real values alone (fx_passes/split_complex.py), so it needs ops
 that say the same of pairs; they run in PyTorch as any other op does. Neither of them scales but `irfft`, by 1/n.
 """
 

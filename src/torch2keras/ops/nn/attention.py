@@ -1,4 +1,4 @@
-"""Scaled dot product attention, where Keras has an op for it (`passes/attention_parts.py`)."""
+"""Scaled dot product attention, where Keras has an op for it (`ir_passes/decompose_attention.py`)."""
 
 from __future__ import annotations
 
