@@ -1,4 +1,4 @@
-"""Constants of the Keras graph: made of numbers that a converter computes, and turned into recorded tensors."""
+"""Constants of the Keras graph that a converter computes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch2keras.keras_graph.weight import Weight
 
 
 def as_constant(values: torch.Tensor, dtype: str = "int32") -> Weight:
-    """The numbers as a constant of this dtype; floats are kept in the precision in which they are known."""
+    """The numbers as a constant of this dtype; floats stay as precise as they are known."""
     if "float" not in dtype:
         values = values.to(getattr(torch, dtype))
     kind = TensorType(tuple(values.shape), getattr(torch, dtype))

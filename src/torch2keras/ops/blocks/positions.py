@@ -1,60 +1,101 @@
-"""Positions along dimensions, and indices that count from the end."""
+"""Indexing by tensors and by diagonals: the names of dimensions, and positions counted from the end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from torch2keras.graph.ir import Size, Value
-from torch2keras.keras_graph.weight import Weight
+from torch2keras.graph.ir import Size, Value, keras_dtype
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.dynamic_sizes import size_tensor
-from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
+from torch2keras.lower.recorder import as_tensor, cast, ops
 from torch2keras.ops.blocks.constants import as_constant
 
-
-def indexed(args: Mapping[str, Any]) -> list[Value | None]:
-    """For each dimension of the operand the tensor that indexes it."""
-    given = list(args["indices"])
-    return given + [None] * (args["self"].type.rank - len(given))
+MASK_DTYPES = frozenset(["bool", "uint8"])
+"""Tensors of these dtypes choose the positions where they are true; others hold positions."""
 
 
-def is_mask(value: Value | None) -> bool:
+def find_indices(args: Mapping[str, Any]) -> dict[int, Value]:
+    """The tensors that index, by the dimension that each of them indexes."""
+    return {dim: index for dim, index in enumerate(args["indices"]) if index is not None}
+
+
+def has_mask(args: Mapping[str, Any]) -> bool:
+    """Whether one of the tensors that index is a mask."""
+    dtypes = [keras_dtype(index.type.dtype) for index in find_indices(args).values()]
+    return not MASK_DTYPES.isdisjoint(dtypes)
+
+
+def is_mask(index: Operand) -> bool:
     """Whether a tensor that indexes is a mask."""
-    return value is not None and value.type.dtype in (torch.bool, torch.uint8)
+    return index.dtype in MASK_DTYPES
 
 
-def index_names(args: Mapping[str, Any]) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Names of the operand's dimensions (`a` those indexed), of each index, of the result, and of all indices."""
-    tensors = indexed(args)
-    ranks = {d: t.type.rank for d, t in enumerate(tensors) if t is not None}
-    where, rank = list(ranks), max(ranks.values())
-    names = [f"a{d}'" if d in ranks else f"d{d}" for d in range(len(tensors))]
-    broad = [f"i{k}" for k in range(rank)]
-    terms = [" ".join(broad[rank - own :]) for own in ranks.values()]
-    adjacent = where == list(range(where[0], where[-1] + 1))
-    start = where[0] if adjacent else 0
-    rest = [n for n in names if n[0] == "d"]
-    result = [*rest[:start], *broad, *rest[start:]]
-    return names, terms, result, broad
+def as_pattern(operands: list[list[str]], result: list[str]) -> str:
+    """The declaration with these names of dimensions of each operand and of the result."""
+    terms = [" ".join(names) for names in operands]
+    return f"{', '.join(terms)} -> {' '.join(result)}"
 
 
-def wrapped(index: Tensor | Weight, size: Size) -> Tensor | Weight:
-    """An index with negative positions counted from the end, as int32."""
-    if isinstance(index, Weight):
-        known = index.values()
-        if isinstance(size, int):
-            return as_constant(torch.where(known < 0, known + size, known))
-        if int(known.min()) >= 0:
-            return as_constant(known)
-    index = cast(as_tensor(index), "int32")
-    return ops.where(ops.less(index, 0), index + size_tensor(size), index)
+@dataclass(frozen=True)
+class IndexNames:
+    """Names of the dimensions of an indexing: "a0'" of those that are indexed, "d1" of others."""
+
+    operand: list[str]
+    indices: list[list[str]]
+    """Of each index; "i0" is a dimension of all indices broadcast together."""
+    broadcast: list[str]
+    """Of all indices broadcast together."""
+    result: list[str]
+
+    @property
+    def indexed(self) -> list[str]:
+        """The dimensions of the operand that are indexed."""
+        return [name for name in self.operand if name[0] == "a"]
+
+    @property
+    def others(self) -> list[str]:
+        """The dimensions of the operand that are not indexed."""
+        return [name for name in self.operand if name[0] == "d"]
 
 
-def diagonal_names(args: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Names of all dimensions, r' and c' those of the diagonal; and of the others."""
+def name_indexing(args: Mapping[str, Any]) -> IndexNames:
+    """The names of PyTorch's dimensions where integer tensors index.
+
+    The dimensions of adjacent indices stand where they index; with others between them they come
+    first. (https://numpy.org/doc/stable/user/basics.indexing.html#combining-advanced-and-basic-indexing)
+    """
+    ranks = {dim: index.type.rank for dim, index in find_indices(args).items()}
+    rank = max(ranks.values())
+    operand = [f"a{d}'" if d in ranks else f"d{d}" for d in range(args["self"].type.rank)]
+    broadcast = [f"i{k}" for k in range(rank)]
+    indices = [broadcast[rank - own :] for own in ranks.values()]
+    first, last = min(ranks), max(ranks)
+    adjacent = len(ranks) == last - first + 1
+    start = first if adjacent else 0
+    others = [name for name in operand if name[0] == "d"]
+    result = [*others[:start], *broadcast, *others[start:]]
+    return IndexNames(operand, indices, broadcast, result)
+
+
+def wrap_negative(index: Operand, size: Size) -> Operand:
+    """The index as int32, its negative positions counted from the end of a dimension of this size."""
+    known = index.values()
+    if known is not None and isinstance(size, int):
+        return as_constant(torch.where(known < 0, known + size, known))
+    if known is not None and bool((known >= 0).all()):
+        return as_constant(known)
+    computed = cast(as_tensor(index), "int32")
+    return ops.where(ops.less(computed, 0), computed + size_tensor(size), computed)
+
+
+def name_diagonal(args: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Names of all dimensions, r' and c' those of the diagonal; and of the others, "d0" and so on."""
     rank = args["self"].type.rank
-    row, column = args["dim1"] % rank, args["dim2"] % rank
-    names = ["r'" if d == row else "c'" if d == column else f"d{d}" for d in range(rank)]
+    names = [f"d{d}" for d in range(rank)]
+    names[args["dim1"] % rank] = "r'"
+    names[args["dim2"] % rank] = "c'"
     return names, [name for name in names if name[0] == "d"]

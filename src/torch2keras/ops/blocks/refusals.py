@@ -7,13 +7,9 @@ from torch2keras.errors import LoweringError
 
 def require_inactive(active: bool | None) -> None:
     """Raises LoweringError where the module drops elements in eval mode too."""
-    if active:
-        raise LoweringError(
-            "this dropout is active in eval mode, where a Keras layer has none",
-            [
-                (
-                    "next",
-                    "pass training=self.training to torch.nn.functional.dropout, or use torch.nn.Dropout",
-                )
-            ],
-        )
+    if not active:
+        return
+    advice = "pass training=self.training to torch.nn.functional.dropout, or use torch.nn.Dropout"
+    raise LoweringError(
+        "this dropout is active in eval mode, where a Keras layer has none", [("next", advice)]
+    )

@@ -1,4 +1,4 @@
-"""Adaptive pooling: to a given size, whatever the length."""
+"""Adaptive apply_pooling: to a given size, whatever the length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.lower.recorder import Tensor, layers, ops
-from torch2keras.ops.blocks.pooling_windows import MOST_TAPS, Windows, places_of_max, pooling
+from torch2keras.ops.blocks.pooling_windows import (
+    MOST_TAPS,
+    Windows,
+    apply_pooling,
+    find_max_positions,
+)
 from torch2keras.ops.blocks.resampling import Taps, pick, resample
 from torch2keras.ops.blocks.slices import index_along
 
@@ -19,7 +24,7 @@ aten = torch.ops.aten
 
 
 def even(args: Mapping[str, Any]) -> bool:
-    """Whether all windows are equally long and stand side by side: then it is plain pooling."""
+    """Whether all windows are equally long and stand side by side: then it is plain apply_pooling."""
     sizes = args["output_size"]
     lengths = args["self"].type.shape[-len(sizes) :]
     return set(sizes) != {1} and all(
@@ -45,7 +50,7 @@ def pooled(args: Mapping[str, Any], prime: str) -> str:
 
 
 def adaptive_keras(args: Mapping[str, Any]) -> str | None:
-    """Plain pooling wants channels last."""
+    """Plain apply_pooling wants channels last."""
     dims = " ".join(f"s{i}'" for i in range(len(args["output_size"])))
     return f"n {dims} c -> n {dims} c" if even(args) else None
 
@@ -69,7 +74,7 @@ def adaptive_max_pool(x, output_size, *, s, context):
     known = context.used[1] and s == tuple(range(1, x.ndim - 1))
     equal = equal_windows([x.shape[axis] for axis in s], output_size) if known else None
     few = equal if equal is not None and math.prod(equal.kernel) <= MOST_TAPS else None
-    indices = None if few is None else places_of_max(x, few, output_size)
+    indices = None if few is None else find_max_positions(x, few, output_size)
     return adaptive(x, s, output_size, "Max", uneven_max), indices
 
 
@@ -98,11 +103,11 @@ def adaptive(
     if lengths == list(sizes):
         return x
     if last and (equal := equal_windows(lengths, sizes)) is not None:
-        return pooling(kind, x, equal)
+        return apply_pooling(kind, x, equal)
     for axis, length, size in zip(axes, lengths, sizes, strict=True):
         if (length is None and size != 1) or not isinstance(size, int):
             raise LoweringError(
-                f"adaptive pooling of a dynamic dimension to the size {size}",
+                f"adaptive apply_pooling of a dynamic dimension to the size {size}",
                 [("next", "make the dimension static: leave it out of dynamic_shapes")],
             )
         x = (
@@ -123,7 +128,7 @@ def uneven_mean(x: Tensor, axis: int, parts: Sequence[tuple[int, int]]) -> Tenso
     matrix = torch.zeros(len(parts), parts[-1][1], dtype=torch.float64)
     for row, (start, end) in zip(matrix, parts, strict=True):
         row[start:end] = 1 / (end - start)
-    return resample(x, axis, Taps.of(matrix))
+    return resample(x, axis, Taps.of_matrix(matrix))
 
 
 def uneven_max(x: Tensor, axis: int, parts: Sequence[tuple[int, int]]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Padding and cropping: `aten.pad` in all its modes, and the zero padding that convolution and pooling share."""
+"""Padding and cropping: `aten.pad` in all its modes, and the ops that have one mode each."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.lower.recorder import Tensor
-from torch2keras.ops.blocks.padding import Widths, constant_pad, reflect, replicate, wrap
+from torch2keras.ops.blocks.padding import Widths, pad_constant, reflect, replicate, wrap
 
 aten = torch.ops.aten
 
 
-def padded_dims(name: str) -> Callable[[Mapping[str, Any]], str]:
-    """The declaration of an op that pads the last dimensions, as many as its list of widths has pairs."""
+def declare_padding(argument: str) -> Callable[[Mapping[str, Any]], str]:
+    """The declaration of an op that pads the last dimensions: as many as its list of widths has pairs."""
 
     def declare(args: Mapping[str, Any]) -> str:
-        dims = " ".join(f"s{i}'" for i in range(len(args[name]) // 2))
+        """Each padded dimension changes its size, so it is primed."""
+        dims = " ".join(f"s{i}'" for i in range(len(args[argument]) // 2))
         return f"... {dims} -> ... {dims}"
 
     return declare
 
 
-def widths_of(pad: Sequence[Any], axes: Sequence[int]) -> Widths:
-    """PyTorch's list, the last dimension first, by stored axis. Raises LoweringError for a width that is not known."""
+def as_widths(pad: Sequence[Any], axes: Sequence[int]) -> Widths:
+    """PyTorch's flat list of widths, whose last dimension comes first, by stored axis.
+
+    Raises LoweringError where a width is not known at conversion.
+    """
     if not all(isinstance(p, int) for p in pad):
         raise LoweringError(
             f"a padding that depends on a dynamic size: {list(pad)}",
@@ -43,38 +47,40 @@ MODES: dict[str, Callable[[Tensor, Widths], Tensor]] = {
 }
 
 
-@lowering(aten.pad.default, axes=padded_dims("pad"))
+@lowering(aten.pad.default, axes=declare_padding("pad"))
 def pad(x, pad, mode="constant", value=None, *, s):
     """`ZeroPadding`; other constants and reflection as `ops.pad`, the other modes as slices."""
-    widths = widths_of(pad, s)
-    return constant_pad(x, widths, value or 0) if mode == "constant" else MODES[mode](x, widths)
+    widths = as_widths(pad, s)
+    if mode == "constant":
+        return pad_constant(x, widths, value or 0)
+    return MODES[mode](x, widths)
 
 
-@lowering(aten.constant_pad_nd.default, axes=padded_dims("pad"))
-def constant_pad_nd(x, pad, value=0, *, s):
+@lowering(aten.constant_pad_nd.default, axes=declare_padding("pad"))
+def constant_pad(x, pad, value=0, *, s):
     """`ZeroPadding`, or `ops.pad` for another constant."""
-    return constant_pad(x, widths_of(pad, s), value)
+    return pad_constant(x, as_widths(pad, s), value)
 
 
 @lowering(
     aten.reflection_pad1d.default, aten.reflection_pad2d.default, aten.reflection_pad3d.default,
-    axes=padded_dims("padding"),
+    axes=declare_padding("padding"),
 )  # fmt: skip
 def reflection_pad(x, padding, *, s):
     """`ops.pad` with mode "reflect"."""
-    return reflect(x, widths_of(padding, s))
+    return reflect(x, as_widths(padding, s))
 
 
 @lowering(
     aten.replication_pad1d.default, aten.replication_pad2d.default, aten.replication_pad3d.default,
-    axes=padded_dims("padding"),
+    axes=declare_padding("padding"),
 )  # fmt: skip
 def replication_pad(x, padding, *, s):
     """The edge slices repeated and concatenated."""
-    return replicate(x, widths_of(padding, s))
+    return replicate(x, as_widths(padding, s))
 
 
-@lowering(aten._pad_circular.default, axes=padded_dims("pad"))
-def pad_circular(x, pad, *, s):
+@lowering(aten._pad_circular.default, axes=declare_padding("pad"))
+def circular_pad(x, pad, *, s):
     """The slices of the other end concatenated."""
-    return wrap(x, widths_of(pad, s))
+    return wrap(x, as_widths(pad, s))

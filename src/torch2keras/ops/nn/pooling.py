@@ -1,4 +1,4 @@
-"""Max and average pooling over windows, of one, two and three dimensions."""
+"""Max and average apply_pooling over windows, of one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 
 from torch2keras.declarations.registry import lowering
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.padding import replicate_pad, tuple_of, zero_pad
+from torch2keras.ops.blocks.padding import as_tuple, pad_spatial, replicate
 from torch2keras.ops.blocks.pooling_windows import (
     MOST_TAPS,
     Windows,
-    lowest,
-    places_of_max,
-    pooling,
+    apply_pooling,
+    find_max_positions,
+    lowest_number,
 )
 from torch2keras.ops.blocks.slices import index_along
 
@@ -23,14 +23,14 @@ aten = torch.ops.aten
 
 
 def windows(rank, kernel_size, stride, padding, dilation, ceil_mode):
-    """The windows of an ATen pooling op, whose default stride is the kernel's size."""
-    kernel = tuple_of(kernel_size, rank)
-    strides, pads, dilations = (tuple_of(v, rank) for v in (stride or kernel, padding, dilation))
+    """The windows of an ATen apply_pooling op, whose default stride is the kernel's size."""
+    kernel = as_tuple(kernel_size, rank)
+    strides, pads, dilations = (as_tuple(v, rank) for v in (stride or kernel, padding, dilation))
     return Windows(kernel, strides, pads, dilations, ceil_mode)
 
 
 def terms(rank: int) -> dict[str, Any]:
-    """The declaration of a pooling over the last `rank` dimensions."""
+    """The declaration of a apply_pooling over the last `rank` dimensions."""
     dims = " ".join(f"s{i}'" for i in range(rank))
     return {"torch": f"n? c {dims} -> n? c {dims}", "keras": f"n {dims} c -> n {dims} c"}
 
@@ -42,16 +42,16 @@ def max_pool(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
     """`MaxPooling`, behind a padding with -inf where "same" is not equal for every length."""
     w = windows(x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
     if max(w.dilation) == 1 and "float" in x.dtype:
-        native = w.same()
-        x = x if native else zero_pad(x, w.pads(), lowest(x.dtype))
-        return pooling("Max", x, w, "same" if native else "valid")
-    # Integers have no pooling on every backend, nor their lowest a constant; an undilated window that hangs over an end
+        native = w.is_same
+        x = x if native else pad_spatial(x, w.pads, lowest_number(x.dtype))
+        return apply_pooling("Max", x, w, "same" if native else "valid")
+    # Integers have no apply_pooling on every backend, nor their lowest_number a constant; an undilated window that hangs over an end
     # holds that end's element anyway, so repeating it changes nothing.
     whole = max(w.dilation) == 1
     x = (
-        replicate_pad(x, dict(enumerate(w.pads(), start=1)))
+        replicate(x, dict(enumerate(w.pads, start=1)))
         if whole
-        else zero_pad(x, w.pads(), lowest(x.dtype))
+        else pad_spatial(x, w.pads, lowest_number(x.dtype))
     )
     for axis, (k, s, d) in enumerate(zip(w.kernel, w.stride, w.dilation, strict=True), start=1):
         x = thinned_max(x, axis, k, s, d)
@@ -67,12 +67,12 @@ def max_pool_with_indices(
     """`MaxPooling`; the indices, where they are used, are an `argmax` over stacked slices."""
     w = windows(x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
     few = math.prod(w.kernel) <= MOST_TAPS
-    indices = places_of_max(x, w, context.shapes[1][1:-1]) if few else None
+    indices = find_max_positions(x, w, context.shapes[1][1:-1]) if few else None
     return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode), indices
 
 
 def thinned_max(x: Tensor, axis: int, kernel: int, stride: int, dilation: int) -> Tensor:
-    """The largest of `kernel` elements `dilation` apart, along one axis: stock Keras dilates no pooling."""
+    """The largest of `kernel` elements `dilation` apart, along one axis: stock Keras dilates no apply_pooling."""
     last = dilation * (kernel - 1)
     taps = [
         x[index_along(axis, slice(j, j - last or None, stride))]
@@ -105,19 +105,23 @@ def avg_pool(
     w = windows(x.ndim - 2, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         return average(x, w, count_include_pad)
-    return pooling("Average", zero_pad(x, w.pads()), w) * (math.prod(w.kernel) / divisor_override)
+    return apply_pooling("Average", pad_spatial(x, w.pads), w) * (
+        math.prod(w.kernel) / divisor_override
+    )
 
 
 def average(x: Tensor, w: Windows, count_padding: bool) -> Tensor:
     """The mean over windows. Keras counts no padding with "same", and all of it with explicit zeros."""
-    padded, ragged = max(w.padding) > 0, any(right for _, right in w.ragged())
-    if w.same() and not (padded and count_padding):
-        return pooling("Average", x, w, "same")
-    means = pooling("Average", zero_pad(x, w.pads()), w)
+    padded, ragged = max(w.padding) > 0, max(w.overhang) > 0
+    if w.is_same and not (padded and count_padding):
+        return apply_pooling("Average", x, w, "same")
+    means = apply_pooling("Average", pad_spatial(x, w.pads), w)
     if not ragged and (count_padding or not padded):
         return means
-    # Of each window, the share that counts: the same pooling over ones.
+    # Of each window, the share that counts: the same apply_pooling over ones.
     one = slice(0, 1)
     ones = ops.ones_like(x[(one, *[slice(None)] * len(w.kernel), one)])
-    counted = zero_pad(ones, [(p, p) for p in w.padding], float(count_padding))
-    return means / pooling("Average", zero_pad(counted, w.ragged()), w)
+    counted = pad_spatial(ones, [(p, p) for p in w.padding], float(count_padding))
+    return means / apply_pooling(
+        "Average", pad_spatial(counted, [(0, more) for more in w.overhang]), w
+    )

@@ -17,7 +17,7 @@ import torch
 from torch2keras.declarations.registry import OpOverload, lowering
 from torch2keras.errors import LoweringError
 from torch2keras.lower.recorder import Tensor, layers
-from torch2keras.ops.blocks.resampling import Taps, interleave, pick, repeat, resample, thin
+from torch2keras.ops.blocks.resampling import Taps, interleave, pick, repeat_each, resample, thin
 from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
@@ -172,7 +172,7 @@ def nearest(x: Tensor, axis: int, resize: Resize, op: OpOverload, rank: int) -> 
     step = resize.step(None)
     times, every = whole(1 / step if step else None), whole(step)
     if times:
-        return repeat(x, axis, times)
+        return repeat_each(x, axis, times)
     if every:
         first = every // 2 if op in EXACT else 0
         return x[index_along(axis, slice(first, first + 1 - every or None, every))]
@@ -260,7 +260,9 @@ def smoothed(op: OpOverload) -> Mode:
         size, factors = (
             ([resize.size, 2], None) if resize.size is not None else (None, [resize.factor, 1.0])
         )
-        return resample(x, axis, Taps.of(op(units, size, resize.align, factors)[0, :, :, 0].T))
+        return resample(
+            x, axis, Taps.of_matrix(op(units, size, resize.align, factors)[0, :, :, 0].T)
+        )
 
     return mode
 

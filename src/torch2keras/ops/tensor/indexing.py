@@ -11,13 +11,20 @@ from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import size_product
-from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
-from torch2keras.lower.recorder import Tensor, as_tensor, ops
+from torch2keras.lower.recorder import as_tensor, ops
 from torch2keras.ops.blocks.constants import as_constant
-from torch2keras.ops.blocks.positions import index_names, indexed, is_mask, wrapped
-from torch2keras.ops.blocks.slices import cut_beside
+from torch2keras.ops.blocks.positions import (
+    as_pattern,
+    find_indices,
+    has_mask,
+    is_mask,
+    name_indexing,
+    wrap_negative,
+)
+from torch2keras.ops.blocks.slices import cut_other_dims
 
 aten = torch.ops.aten
 
@@ -28,94 +35,104 @@ def index_select(x, dim, index):
     return ops.take(x, index, axis=dim)
 
 
-def same_beside(args: Mapping[str, Any]) -> str | None:
-    """Of other dims that are longer than the index's, the first entries are read: then they don't correspond."""
+def gather_axes(args: Mapping[str, Any]) -> str | None:
+    """The same dimensions everywhere; None where one beside `dim` is longer than the index's.
+
+    Its first entries are read then, so that the two do not correspond.
+    """
     own, index = args["self"].type.shape, args["index"].type.shape
     dim = args["dim"] % max(len(own), 1)
-    alike = len(own) == len(index) and all(
-        a == b for d, (a, b) in enumerate(zip(own, index, strict=True)) if d != dim
-    )
-    return "... [dim'], ... [dim'] -> ... [dim']" if alike else None
+    own_others = (*own[:dim], *own[dim + 1 :])
+    index_others = (*index[:dim], *index[dim + 1 :])
+    if len(own) != len(index) or own_others != index_others:
+        return None
+    return "... [dim'], ... [dim'] -> ... [dim']"
 
 
-@lowering(aten.gather.default, axes=same_beside)
+@lowering(aten.gather.default, axes=gather_axes)
 def gather(x, dim, index, sparse_grad=False):
     """`keras.ops.take_along_axis`."""
     if not x.ndim or not index.ndim:
         return ops.take(ops.reshape(x, (-1,)), index, axis=0)
     dim %= x.ndim
-    return ops.take_along_axis(cut_beside(x, sizes_of(index), dim), index, axis=dim)
+    return ops.take_along_axis(cut_other_dims(x, sizes_of(index), dim), index, axis=dim)
+
+
+def name_single_index(args: Mapping[str, Any]) -> str | None:
+    """The declaration of one index of at most one dimension; None for others.
+
+    Its entries take the place of what they index, in any layout.
+    """
+    ((dim, index), *others) = find_indices(args).items()
+    if others or index.type.rank > 1:
+        return None
+    names = [f"d{d}" for d in range(args["self"].type.rank)]
+    rest = [*names[:dim], *names[dim + 1 :]]
+    names[dim] = f"a{dim}'"
+    if index.type.rank == 0:
+        return as_pattern([names, []], rest)
+    return as_pattern([names, ["i'"]], names)
 
 
 def index_torch(args: Mapping[str, Any]) -> str | None:
-    """Adjacent indices stand where they index; with others between them, their dimensions come first."""
-    if any(map(is_mask, args["indices"])):
+    """The dimensions as PyTorch has them; None for masks, which are refused."""
+    if has_mask(args):
         return None
-    if (single := _single(args)) is not None:
+    single = name_single_index(args)
+    if single is not None:
         return single
-    names, terms, result, _ = index_names(args)
-    return f"{' '.join(names)}, {', '.join(terms)} -> {' '.join(result)}"
+    names = name_indexing(args)
+    return as_pattern([names.operand, *names.indices], names.result)
 
 
 def index_keras(args: Mapping[str, Any]) -> str | None:
-    """One index of several dimensions: PyTorch's own order. Several: the dimensions that they index come first."""
-    if any(map(is_mask, args["indices"])) or _single(args) is not None:
+    """The dimensions that several indices index come first; one index alone takes PyTorch's order."""
+    if has_mask(args) or name_single_index(args) is not None:
         return None
-    names, terms, _, broad = index_names(args)
-    if len(terms) == 1:
+    names = name_indexing(args)
+    if len(names.indices) == 1:
         return index_torch(args)
-    first = [n for n in names if n[0] == "a"]
-    rest = [n for n in names if n[0] == "d"]
-    return f"{' '.join(first + rest)}, {', '.join(terms)} -> {' '.join(broad + rest)}"
-
-
-def _single(args: Mapping[str, Any]) -> str | None:
-    """One index of at most one dimension: its entries take the place of what they index, in any layout."""
-    given = {d: t.type.rank for d, t in enumerate(indexed(args)) if t is not None}
-    if len(given) != 1 or max(given.values()) > 1:
-        return None
-    names = [f"a{d}'" if d in given else f"d{d}" for d in range(args["self"].type.rank)]
-    if max(given.values()):
-        return f"{' '.join(names)}, i' -> {' '.join(names)}"
-    return f"{' '.join(names)},  -> {' '.join(n for n in names if n[0] == 'd')}"
+    operand = [*names.indexed, *names.others]
+    return as_pattern([operand, *names.indices], [*names.broadcast, *names.others])
 
 
 @lowering(aten.index.Tensor, torch=index_torch, keras=index_keras)
 def index(x, indices, *, a=()):
     """`keras.ops.take`; of several dimensions by one number for all of them."""
     tensors = [i for i in indices if i is not None]
-    if any(t.dtype in ("bool", "uint8") for t in tensors):
+    if any(map(is_mask, tensors)):
         raise LoweringError(
             "indexing with a mask gives a shape that depends on the data",
             [("next", "keep the shape: torch.where(mask, x, 0), or multiply by the mask")],
         )
     if len(tensors) == 1:
         return ops.take(x, tensors[0], axis=a[0])
-    count = len(tensors)
-    have = sizes_of(x)
-    flat = flat_position(tensors, have[:count])
-    return ops.take(
-        reshape(as_tensor(x), have, (size_product(have[:count]), *have[count:])), flat, axis=0
-    )
+    shape = sizes_of(x)
+    indexed, others = shape[: len(tensors)], shape[len(tensors) :]
+    numbers = number_positions(tensors, indexed)
+    rows = reshape(as_tensor(x), shape, (size_product(indexed), *others))
+    return ops.take(rows, numbers, axis=0)
 
 
-def flat_position(indices: Sequence[Tensor | Weight], shape: Sequence[Size]) -> Tensor | Weight:
-    """The row-major number of the position that indices of several dimensions name."""
-    total, *others = (wrapped(index, size) for index, size in zip(indices, shape, strict=True))
+def number_positions(indices: Sequence[Operand], shape: Sequence[Size]) -> Operand:
+    """The row-major number of the position that indices of several dimensions name together."""
+    total, *others = [wrap_negative(*pair) for pair in zip(indices, shape, strict=True)]
     for position, size in zip(others, shape[1:], strict=True):
-        total = plus(times(total, size), position)
+        total = _add(_multiply(total, size), position)
     return total
 
 
-def times(index: Tensor | Weight, size: Size) -> Tensor | Weight:
-    """Known positions are computed at conversion."""
-    if isinstance(index, Weight) and isinstance(size, int):
-        return as_constant(index.values() * size)
+def _multiply(index: Operand, size: Size) -> Operand:
+    """The product, which is computed at conversion where both are known."""
+    known = index.values()
+    if known is not None and isinstance(size, int):
+        return as_constant(known * size)
     return ops.multiply(size_tensor(size), index)
 
 
-def plus(a: Tensor | Weight, b: Tensor | Weight) -> Tensor | Weight:
-    """Known positions are computed at conversion."""
-    if isinstance(a, Weight) and isinstance(b, Weight):
-        return as_constant(a.values() + b.values())
+def _add(a: Operand, b: Operand) -> Operand:
+    """The sum, which is computed at conversion where both are known."""
+    first, second = a.values(), b.values()
+    if first is not None and second is not None:
+        return as_constant(first + second)
     return ops.add(a, b)

@@ -13,7 +13,7 @@ from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.positions import diagonal_names
+from torch2keras.ops.blocks.positions import name_diagonal
 
 aten = torch.ops.aten
 
@@ -150,13 +150,13 @@ def triu(x, diagonal=0):
 
 def diagonal_torch(args: Mapping[str, Any]) -> str:
     """The two dimensions leave, their diagonal comes last."""
-    names, rest = diagonal_names(args)
+    names, rest = name_diagonal(args)
     return f"{' '.join(names)} -> {' '.join(rest)} e'"
 
 
 def diagonal_keras(args: Mapping[str, Any]) -> str:
     """The two dimensions last."""
-    _, rest = diagonal_names(args)
+    _, rest = name_diagonal(args)
     return f"{' '.join(rest)} r' c' -> {' '.join(rest)} e'"
 
 

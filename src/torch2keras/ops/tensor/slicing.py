@@ -1,6 +1,6 @@
-"""Parts of a tensor: slice, select, split, unbind; and a tensor with a part exchanged.
+"""Parts of a tensor: slice, select, split, unbind; and a tensor with a slice_part exchanged.
 
-Bounds may be symbolic. Python slices take numbers only, so `size - k` becomes `-k`; a bound that depends on the
+Bounds may be symbolic. Python slices take numbers only, so `size - k` becomes `-k`; a simplify_bound that depends on the
 length in another way becomes a lookup of counted positions.
 """
 
@@ -20,15 +20,15 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.dynamic_sizes import size_tensor, sizes_of
 from torch2keras.lower.recorder import Tensor, as_tensor, ops
 from torch2keras.ops.blocks.constants import as_constant
-from torch2keras.ops.blocks.slices import END, bound, index_along, part
+from torch2keras.ops.blocks.slices import END, index_along, simplify_bound, slice_part
 
 aten = torch.ops.aten
 
 
 @lowering(aten.slice.Tensor, axes="... [dim'] -> ... [dim']")
 def slice_(x, dim=0, start=None, end=None, step=1, *, context):
-    """A slice; `keras.ops.take` of counted positions where a bound depends on the length."""
-    return part(
+    """A slice; `keras.ops.take` of counted positions where a simplify_bound depends on the length."""
+    return slice_part(
         x,
         dim,
         0 if start is None else start,
@@ -41,7 +41,7 @@ def slice_(x, dim=0, start=None, end=None, step=1, *, context):
 @lowering(aten.select.int, axes="... [dim'] -> ...")
 def select(x, dim, index):
     """An index of one dimension."""
-    index = bound(index, sizes_of(x)[dim])
+    index = simplify_bound(index, sizes_of(x)[dim])
     if isinstance(index, int) and isinstance(x, Tensor):
         return x[index_along(dim, index)]
     return ops.take(x, size_tensor(index), axis=dim)
@@ -57,7 +57,8 @@ def parts(x: Tensor | Weight, dim: int, lengths: Sequence[Size]) -> list[Tensor]
         return list(ops.split(x, sections, axis=dim))
     starts = [0, *ends[:-1]]
     return [
-        part(x, dim, a, b, 1, n) for a, b, n in zip(starts, [*ends[:-1], END], lengths, strict=True)
+        slice_part(x, dim, a, b, 1, n)
+        for a, b, n in zip(starts, [*ends[:-1], END], lengths, strict=True)
     ]
 
 
@@ -85,10 +86,10 @@ def unbind(x, dim=0):
 
 @lowering(aten.slice_scatter.default, axes="... [dim'], ... [dim'] -> ... [dim']")
 def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, context):
-    """What stands before, the new part, and what stands behind; of a part with a step, a lookup in both."""
+    """What stands before, the new slice_part, and what stands behind; of a slice_part with a step, a lookup in both."""
     size, length = context.shapes[0][dim], sizes_of(src)[dim]
-    first = bound(0 if start is None else start, size)
-    stop = bound(END if end is None else end, size)
+    first = simplify_bound(0 if start is None else start, size)
+    stop = simplify_bound(END if end is None else end, size)
     if step != 1:
         return interleaved(x, src, dim, (first, stop, step))
     if not isinstance(first, int) or not isinstance(stop, int):
@@ -126,7 +127,7 @@ def interleaved(x: Tensor, src: Tensor, dim: int, bounds: tuple[Any, Any, Any]) 
 def select_scatter(x, src, dim, index, *, context):
     """What stands before, the new entry, and what stands behind."""
     size = context.shapes[0][dim]
-    index = bound(index, size)
+    index = simplify_bound(index, size)
     if not isinstance(index, int):
         raise LoweringError(
             "a write to an entry at no fixed distance from an end",

@@ -11,7 +11,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.lower.dynamic_sizes import count_positions
 from torch2keras.lower.recorder import layers, ops
-from torch2keras.ops.blocks.padding import tuple_of, zero_pad
+from torch2keras.ops.blocks.padding import as_tuple, pad_spatial
 from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
@@ -56,9 +56,9 @@ def unfold(x, dimension, size, step, *, at, w, context):
 def im2col(x, kernel_size, dilation, padding, stride):
     """Strided slices, one for each position of the kernel, stacked."""
     kernel, dilation, padding, stride = (
-        tuple_of(v, 2) for v in (kernel_size, dilation, padding, stride)
+        as_tuple(v, 2) for v in (kernel_size, dilation, padding, stride)
     )
-    x = zero_pad(x, [(p, p) for p in padding])
+    x = pad_spatial(x, [(p, p) for p in padding])
 
     def taps(axis: int) -> list[slice]:
         d, last = dilation[axis], kernel[axis] - 1

@@ -1,0 +1,18 @@
+"""A bias that a layer holds, or that is added behind it because the model computes it."""
+
+from __future__ import annotations
+
+from torch2keras.keras_graph.operand import Operand
+from torch2keras.lower.recorder import Tensor
+
+
+def split_bias(bias: Operand | None) -> tuple[Operand | None, Operand | None]:
+    """The bias for the layer to hold, and the bias to add behind it; at most one of them is there."""
+    if bias is None or bias.is_constant:
+        return bias, None
+    return None, bias
+
+
+def add_bias(y: Tensor, bias: Operand | None) -> Tensor:
+    """`y + bias`, or `y` where there is no bias."""
+    return y if bias is None else y + bias

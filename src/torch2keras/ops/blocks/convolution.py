@@ -1,0 +1,178 @@
+"""A convolution of stored dimensions (n, *s, c) as stock Keras layers, or as ops by a computed kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import reduce
+from typing import Any
+
+from torch2keras.keras_graph.operand import Operand
+from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
+from torch2keras.ops.blocks.bias import add_bias, split_bias
+from torch2keras.ops.blocks.padding import Pads, pad_spatial
+
+
+class Grouping(Enum):
+    """Which channels of the input a filter sees."""
+
+    DENSE = auto()
+    """All of them."""
+    DEPTHWISE = auto()
+    """One: each of several channels is a group of its own."""
+    GROUPED = auto()
+    """Those of its group."""
+    UNKNOWN = auto()
+    """Those of its group, where how many filters there are is dynamic."""
+
+
+def find_grouping(channels: Any, groups: int) -> Grouping:
+    """The grouping where the number of filters is known."""
+    if groups == 1:
+        return Grouping.DENSE
+    return Grouping.DEPTHWISE if groups == channels else Grouping.GROUPED
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """How a kernel is applied to (n, *s, c): in each sequence one entry for each spatial dimension."""
+
+    stride: tuple[int, ...]
+    pads: Pads
+    dilation: tuple[int, ...]
+    channels: int
+    groups: int
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each of several channels is a group of its own."""
+        return find_grouping(self.channels, self.groups) is Grouping.DEPTHWISE
+
+    @property
+    def has_no_layer(self) -> bool:
+        """Whether stock layers refuse this stride: beside dilation, or an uneven one by channels."""
+        if max(self.stride) == 1:
+            return False
+        is_uneven = len(set(self.stride)) > 1
+        return max(self.dilation) > 1 or (is_uneven and self.is_depthwise)
+
+    def is_same(self, kernel_size: Sequence[int]) -> bool:
+        """Whether Keras's "same" pads exactly so at every length.
+
+        With stride 1 it pads d (k - 1) elements in all, an odd one on the right.
+        """
+        totals = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
+        if max(self.stride) > 1 or max(totals) == 0:
+            return False
+        return list(self.pads) == split_evenly(totals)
+
+
+def split_evenly(totals: Sequence[int]) -> list[tuple[int, int]]:
+    """The pads of a padding of so many elements: half on each side, an odd one on the right."""
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+def convolve(x: Tensor, weight: Operand, bias: Operand | None, how: Convolution) -> Tensor:
+    """The convolution of (n, *s, c) by a kernel (*k, channels of a group, filters).
+
+    Of a depthwise one by a constant the kernel is (*k, channels, filters of a channel).
+    """
+    if how.is_depthwise and x.ndim == 5 and weight.is_constant and None not in x.shape[1:]:
+        return _convolve_frames(pad_spatial(x, how.pads), weight, bias, how)
+    if how.has_no_layer:
+        return _convolve_and_thin(x, weight, bias, how)
+    padding = "same"
+    if not how.is_same(weight.shape[: x.ndim - 2]):
+        x, padding = pad_spatial(x, how.pads), "valid"
+    config = {"strides": how.stride, "dilation_rate": how.dilation, "padding": padding}
+    if weight.is_constant:
+        return _convolve_by_layer(x, weight, bias, how, config)
+    return _convolve_by_op(x, weight, bias, how, config)
+
+
+def _convolve_and_thin(
+    x: Tensor, weight: Operand, bias: Operand | None, how: Convolution
+) -> Tensor:
+    """The convolution with stride 1, of which only every stride-th element is kept."""
+    rank = x.ndim - 2
+    dense = replace(how, stride=(1,) * rank, pads=[(0, 0)] * rank)
+    y = convolve(pad_spatial(x, how.pads), weight, bias, dense)
+    return y[(slice(None), *[slice(None, None, stride) for stride in how.stride])]
+
+
+def _convolve_by_layer(
+    x: Tensor, weight: Operand, bias: Operand | None, how: Convolution, config: dict[str, Any]
+) -> Tensor:
+    """`Conv` or `DepthwiseConv`; a bias that the model computes is added behind the layer."""
+    rank = x.ndim - 2
+    held, added = split_bias(bias)
+    if x.dtype == "bfloat16" and held is not None:
+        # PyTorch rounds once, behind the bias; the layer would round before it too.
+        x = cast(x, "float32")
+    config = {"kernel_size": weight.shape[:rank], **config, "use_bias": held is not None}
+    if how.is_depthwise and rank < 3:
+        layer = getattr(layers, f"DepthwiseConv{rank}D")(
+            depth_multiplier=weight.shape[-1], **config
+        )
+    else:
+        weight = weight.reshape(*weight.shape[:rank], how.channels // how.groups, -1)
+        layer = getattr(layers, f"Conv{rank}D")(
+            filters=weight.shape[-1], groups=how.groups, **config
+        )
+    return add_bias(call(layer, x, kernel=weight, bias=held), added)
+
+
+def _convolve_by_op(
+    x: Tensor, weight: Operand, bias: Operand | None, how: Convolution, config: dict[str, Any]
+) -> Tensor:
+    """`keras.ops.conv` by a kernel that the model computes: in a Functional model one a group."""
+    has_channels = weight.shape[-2] == how.channels
+    is_even = len(set(how.dilation)) == 1
+    if how.groups == 1:
+        y = ops.conv(x, weight, **config)
+    elif how.is_depthwise and has_channels and is_even and x.ndim < 5:
+        # Numbers, as the op does not take the lists that a reloaded model has for tuples.
+        numbers = {"strides": how.stride[0], "dilation_rate": how.dilation[0]}
+        y = ops.depthwise_conv(x, weight, padding=config["padding"], **numbers)
+    else:
+        inputs = ops.split(x, how.groups, axis=-1)
+        kernels = _split_kernel(weight, how)
+        parts = [ops.conv(*pair, **config) for pair in zip(inputs, kernels, strict=True)]
+        y = ops.concatenate(parts, axis=-1)
+    return add_bias(y, bias)
+
+
+def _split_kernel(weight: Operand, how: Convolution) -> list[Tensor]:
+    """The (*k, channels of a group, filters of a group) of each group."""
+    each = how.channels // how.groups
+    if weight.shape[-2] != each:
+        weight = weight.reshape(*weight.shape[:-2], each, -1)
+    return ops.split(weight, how.groups, axis=-1)
+
+
+def _convolve_frames(x: Tensor, weight: Operand, bias: Operand | None, how: Convolution) -> Tensor:
+    """A depthwise convolution in three dimensions by those of the frames, of static sizes.
+
+    There is one for each place of the kernel in depth, and their results are added up. Keras's
+    Conv3D of so many groups is compiled by XLA, and 13 to 100 times as slow on a processor
+    (TensorFlow 2.21).
+    """
+    _, depth, *frame = x.shape
+    frames = ops.reshape(x, (-1, *frame))
+    within = replace(how, stride=how.stride[1:], pads=[(0, 0), (0, 0)], dilation=how.dilation[1:])
+    kernels = unstack(weight)
+    windows = depth - how.dilation[0] * (len(kernels) - 1)
+    parts = []
+    for tap, kernel in enumerate(kernels):
+        y = convolve(frames, kernel, bias if tap == 0 else None, within)
+        videos = ops.reshape(y, (-1, depth, *y.shape[1:]))
+        start = tap * how.dilation[0]
+        parts.append(videos[:, start : start + windows : how.stride[0]])
+    return reduce(ops.add, parts)
+
+
+def unstack(weight: Operand) -> list[Operand]:
+    """The entries of the first dimension."""
+    entry = weight.shape[1:]
+    return [weight.narrow(0, k, k + 1).reshape(*entry) for k in range(weight.shape[0])]
