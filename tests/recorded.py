@@ -13,7 +13,7 @@ from torch2keras.graph.ir import Constant, TensorType, keras_dtype
 from torch2keras.keras_graph.graph import Input, KerasGraph
 from torch2keras.keras_graph.layer_names import name_calls
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.execute import run
+from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.lower.dynamic_sizes import SizeTensors, measuring
 from torch2keras.lower.recorder import Recorder, as_tensor, recording
@@ -53,7 +53,7 @@ def record(
         outputs = [as_tensor(y) for y in (made if isinstance(made, list | tuple) else [made])]
     calls = name_calls(recorder.calls, {i.name for i in given})
     graph = KerasGraph("net", given, calls, tuple(y.index for y in outputs))
-    values = run(graph, [x.numpy() for x in inputs], Layers(graph).loaded)
+    values = run_graph(graph, [x.numpy() for x in inputs], Layers(graph).layer_with_weights)
     results = [torch.from_numpy(np.array(values[y.index])) for y in outputs]
     return Recording([c.target for c in calls], [y.shape for y in outputs], results)
 
