@@ -6,13 +6,13 @@ mistake shows or hides with the length, `shape` and `second` have different ones
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from variants import Call, Variant, after, alone, another, changed, instead, recurrent
+from sequence_bugs import SEQUENCE_BUGS
+from shape_bugs import SHAPE_BUGS
+from variants import Call, Variant, after, alone, another, assigned, changed, instead
 
 
 def _same_pad(x: Tensor, conv: nn.Conv1d) -> Tensor:
@@ -32,28 +32,6 @@ def _same_crop(x: Tensor, conv: nn.ConvTranspose1d) -> Tensor:
     return full[:, :, : x.shape[-1] * conv.stride[0]] + conv.bias[:, None]
 
 
-def _gru_gates_swapped(net: nn.Module) -> None:
-    for name, tensor in net.named_parameters():
-        if "_l0" in name:
-            reset, update, new = tensor.data.chunk(3)
-            tensor.data = torch.cat([update, reset, new])
-
-
-def _lstm_gates_swapped(net: nn.Module) -> None:
-    for name, tensor in net.named_parameters():
-        if "_l0" in name:
-            i, f, g, o = tensor.data.chunk(4)
-            tensor.data = torch.cat([i, f, o, g])
-
-
-def _set(**attributes: object) -> Callable[[nn.Module], None]:
-    def edit(net: nn.Module) -> None:
-        for name, value in attributes.items():
-            setattr(net, name, value)
-
-    return edit
-
-
 def _shuffled_groups(x: Tensor, conv: nn.Conv1d) -> Tensor:
     n, channels, length = x.shape
     interleaved = x.reshape(n, channels // conv.groups, conv.groups, length).transpose(1, 2)
@@ -69,6 +47,27 @@ def _standardized(x: Tensor, correction: int) -> Tensor:
 def _norm_eps_outside(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     scale = norm.weight / (norm.running_var.sqrt() + norm.eps)
     return (x - norm.running_mean[:, None]) * scale[:, None] + norm.bias[:, None]
+
+
+def _norm_of_the_batch(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    return F.batch_norm(x, None, None, norm.weight, norm.bias, training=True)
+
+
+def _standardized_pairs(x: Tensor) -> Tensor:
+    """Three groups of two channels, at each position by itself."""
+    pairs = x.unflatten(1, (3, 2)).transpose(2, 3)
+    return F.layer_norm(pairs, (2,)).transpose(2, 3).flatten(1, 2)
+
+
+def _norm_of_interleaved_groups(x: Tensor, norm: nn.GroupNorm) -> Tensor:
+    """Channels 0 and 3, 1 and 4, 2 and 5 as groups."""
+    y = norm(x.unflatten(1, (2, 3)).transpose(1, 2).flatten(1, 2))
+    return y.unflatten(1, (3, 2)).transpose(1, 2).flatten(1, 2)
+
+
+def _zero_output_padding(x: Tensor, conv: nn.ConvTranspose1d) -> Tensor:
+    y = F.conv_transpose1d(x, conv.weight, None, conv.stride, conv.padding)
+    return F.pad(y, (0, 1)) + conv.bias[:, None]
 
 
 def _square_attention(x: Tensor, dim: int) -> Tensor:
@@ -91,7 +90,7 @@ def _head() -> nn.Module:
     return nn.Sequential(nn.Conv1d(6, 7, 3), nn.Flatten(), nn.Linear(7 * 18, 5))
 
 
-BUGS: tuple[Variant, ...] = (
+LAYER_BUGS: tuple[Variant, ...] = (
     Variant(
         "padding same for stride 2",
         lambda: nn.Conv1d(6, 7, 3, stride=2, padding=1),
@@ -107,15 +106,19 @@ BUGS: tuple[Variant, ...] = (
     Variant(
         "layer norm eps 1e-3 for 1e-5",
         lambda: nn.LayerNorm(20),
-        changed(_set(eps=1e-3)),
+        changed(assigned(eps=1e-3)),
         second=(3, 6, 20),
     ),
-    Variant("batch norm eps 1e-3 for 1e-5", lambda: nn.BatchNorm1d(6), changed(_set(eps=1e-3))),
+    Variant("batch norm eps 1e-3 for 1e-5", lambda: nn.BatchNorm1d(6), changed(assigned(eps=1e-3))),
     Variant(
         "batch norm eps outside the root", lambda: nn.BatchNorm1d(6), another(_norm_eps_outside)
     ),
-    Variant("group norm eps 1e-3 for 1e-5", lambda: nn.GroupNorm(3, 6), changed(_set(eps=1e-3))),
-    Variant("group norm with one group", lambda: nn.GroupNorm(3, 6), changed(_set(num_groups=1))),
+    Variant(
+        "group norm eps 1e-3 for 1e-5", lambda: nn.GroupNorm(3, 6), changed(assigned(eps=1e-3))
+    ),
+    Variant(
+        "group norm with one group", lambda: nn.GroupNorm(3, 6), changed(assigned(num_groups=1))
+    ),
     Variant(
         "average pool that does not count padding",
         lambda: nn.AvgPool1d(3, 2, 1),
@@ -125,10 +128,6 @@ BUGS: tuple[Variant, ...] = (
         "max pool padded with zeros",
         lambda: Call(lambda x: F.max_pool1d(x - 3, 3, 2, 1)),
         another(lambda x: F.max_pool1d(F.pad(x - 3, (1, 1)), 3, 2)),
-    ),
-    Variant("GRU gates in Keras order", recurrent(nn.GRU), changed(_gru_gates_swapped)),
-    Variant(
-        "LSTM cell and output gate exchanged", recurrent(nn.LSTM), changed(_lstm_gates_swapped)
     ),
     Variant(
         "biased variance",
@@ -257,6 +256,185 @@ BUGS: tuple[Variant, ...] = (
         lambda: nn.Conv1d(6, 7, 3),
         changed(lambda net: net.weight.set_(net.weight.bfloat16().float())),
     ),
+)
+CONVOLUTION_BUGS: tuple[Variant, ...] = (
+    Variant(
+        "transposed kernel flipped",
+        lambda: nn.ConvTranspose1d(6, 7, 3, stride=2),
+        changed(lambda net: net.weight.set_(net.weight.flip(-1).contiguous())),
+    ),
+    Variant(
+        "output padding of zeros",
+        lambda: nn.ConvTranspose1d(6, 7, 3, stride=2, padding=1, output_padding=1),
+        another(_zero_output_padding),
+    ),
+    Variant(
+        "output padding at the left",
+        lambda: nn.ConvTranspose1d(6, 7, 3, stride=2, padding=1, output_padding=1),
+        another(lambda x, conv: _unpadded_transpose(x, conv)[..., :-1] + conv.bias[:, None]),
+    ),
+    Variant(
+        "groups of a transposed convolution interleaved",
+        lambda: nn.ConvTranspose1d(6, 6, 3, groups=2),
+        another(lambda x, conv: conv(x.unflatten(1, (3, 2)).transpose(1, 2).flatten(1, 2))),
+    ),
+    Variant(
+        "kernel of an image with width before height",
+        lambda: nn.Conv2d(3, 4, 3),
+        changed(lambda net: net.weight.set_(net.weight.transpose(2, 3).contiguous())),
+        shape=(2, 3, 7, 7),
+        second=None,
+    ),
+    Variant(
+        "dilation of an image with width before height",
+        lambda: nn.Conv2d(3, 4, 3, padding=(1, 2), dilation=(1, 2)),
+        another(
+            lambda x, conv: F.conv2d(x, conv.weight, conv.bias, padding=(2, 1), dilation=(2, 1))
+        ),
+        shape=(2, 3, 7, 7),
+        second=None,
+    ),
+    Variant(
+        "strides that begin at the second element",
+        lambda: nn.Conv1d(6, 7, 3, stride=2, padding=1),
+        another(lambda x, conv: F.conv1d(F.pad(x, (0, 2)), conv.weight, conv.bias, stride=2)),
+    ),
+    Variant(
+        "bias twice",
+        lambda: nn.Conv1d(6, 7, 3),
+        another(lambda x, conv: conv(x) + conv.bias[:, None]),
+    ),
+    Variant(
+        "weights of two layers exchanged",
+        lambda: nn.Sequential(nn.Conv1d(6, 6, 3), nn.Conv1d(6, 6, 3)),
+        lambda net: nn.Sequential(net[1], net[0]),
+    ),
+    Variant(
+        "kernel of a linear layer not transposed",
+        lambda: nn.Linear(20, 20),
+        changed(lambda net: net.weight.set_(net.weight.T.contiguous())),
+        second=None,
+    ),
+    Variant(
+        "residual before the activation",
+        lambda: Call(lambda x, conv: x + conv(x).relu(), nn.Conv1d(6, 6, 3, padding=1)),
+        another(lambda x, conv: (x + conv(x)).relu()),
+    ),
+)
+
+NORMALIZATION_BUGS: tuple[Variant, ...] = (
+    Variant("batch norm of the batch", lambda: nn.BatchNorm1d(6), another(_norm_of_the_batch)),
+    Variant(
+        "batch norm without gamma",
+        lambda: nn.BatchNorm1d(6),
+        changed(lambda net: net.weight.fill_(1)),
+    ),
+    Variant(
+        "batch norm without beta", lambda: nn.BatchNorm1d(6), changed(lambda net: net.bias.zero_())
+    ),
+    Variant(
+        "batch norm with the unbiased variance",
+        lambda: nn.BatchNorm1d(6),
+        changed(lambda net: net.running_var.mul_(40 / 39)),
+    ),
+    Variant(
+        "batch norm with deviations for variances",
+        lambda: nn.BatchNorm1d(6),
+        changed(lambda net: net.running_var.sqrt_()),
+    ),
+    Variant(
+        "instance norm over the channels",
+        lambda: nn.InstanceNorm1d(6),
+        another(lambda x, _: F.layer_norm(x.transpose(1, 2), (6,)).transpose(1, 2)),
+    ),
+    Variant(
+        "group norm of each position",
+        lambda: nn.GroupNorm(3, 6, affine=False),
+        another(lambda x, _: _standardized_pairs(x)),
+    ),
+    Variant(
+        "groups of a norm interleaved",
+        lambda: nn.GroupNorm(3, 6, affine=False),
+        another(_norm_of_interleaved_groups),
+    ),
+    Variant(
+        "layer norm over the last of two dimensions",
+        lambda: nn.LayerNorm((6, 20), elementwise_affine=False),
+        another(lambda x, _: F.layer_norm(x, (20,))),
+        second=(3, 6, 20),
+    ),
+    Variant(
+        "layer norm without its mean",
+        lambda: nn.LayerNorm(20),
+        another(lambda x, norm: F.rms_norm(x, (20,), norm.weight, 1e-5) + norm.bias),
+        second=(3, 6, 20),
+    ),
+    Variant(
+        "RMS norm with the epsilon of Keras",
+        lambda: nn.RMSNorm(20),
+        changed(assigned(eps=1e-6)),
+        second=(3, 6, 20),
+    ),
+    Variant(
+        "local response not divided by its size",
+        lambda: nn.LocalResponseNorm(3, alpha=1.0),
+        another(lambda x, _: F.local_response_norm(x, 3, alpha=3.0)),
+    ),
+)
+
+ACTIVATION_BUGS: tuple[Variant, ...] = (
+    Variant(
+        "PReLU with one slope",
+        lambda: nn.PReLU(6),
+        another(lambda x, net: F.prelu(x, net.weight[:1])),
+    ),
+    Variant(
+        "PReLU along the other axis of a square",
+        lambda: nn.PReLU(6),
+        another(lambda x, net: F.prelu(x.transpose(1, 2), net.weight).transpose(1, 2)),
+        shape=(2, 6, 6),
+        second=None,
+    ),
+    Variant("elu of one for alpha", after(lambda x: F.elu(x, 0.5)), instead(F.elu)),
+    Variant("elu for celu", after(lambda x: F.celu(x, 0.5)), instead(lambda x: F.elu(x, 0.5))),
+    Variant("hard for soft shrinking", after(F.softshrink), instead(F.hardshrink)),
+    Variant("hardtanh from zero on", after(F.hardtanh), instead(lambda x: F.hardtanh(x, 0.0, 1.0))),
+    Variant(
+        "threshold of zero",
+        after(lambda x: F.threshold(x, 0.2, -1.0)),
+        instead(lambda x: F.threshold(x, 0.0, -1.0)),
+    ),
+    Variant("silu for mish", after(F.mish), instead(F.silu)),
+    Variant(
+        "softplus without beta",
+        after(lambda x: F.softplus(x, beta=2)),
+        instead(F.softplus),
+    ),
+    Variant("gelu by a sigmoid", after(F.gelu), instead(lambda x: x * torch.sigmoid(1.702 * x))),
+    Variant(
+        "glu with its gate first",
+        alone(lambda x: F.glu(x, 1)),
+        another(lambda x: F.glu(torch.cat(x.chunk(2, 1)[::-1], 1), 1)),
+    ),
+    Variant(
+        "dropout that scales in inference",
+        lambda: Call(lambda x, conv, drop: drop(conv(x)), nn.Conv1d(6, 7, 3), nn.Dropout(0.5)),
+        another(lambda x, conv, _: conv(x) / 2),
+    ),
+    Variant(
+        "softmax without its temperature",
+        after(lambda x: F.softmax(x / 2, 1)),
+        instead(lambda x: F.softmax(x, 1)),
+    ),
+)
+
+BUGS = (
+    LAYER_BUGS
+    + CONVOLUTION_BUGS
+    + NORMALIZATION_BUGS
+    + ACTIVATION_BUGS
+    + SEQUENCE_BUGS
+    + SHAPE_BUGS
 )
 """Caught by "normal" and "wide" inputs at `shape` and `second`."""
 

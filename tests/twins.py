@@ -177,8 +177,8 @@ CORRECT: tuple[Variant, ...] = (
         lambda: nn.InstanceNorm1d(6),
         another(lambda x, _: F.group_norm(x, 6)),
     ),
-    Variant("LSTM by hand", recurrent(nn.LSTM), another(_lstm_by_hand)),
-    Variant("GRU by hand", recurrent(nn.GRU), another(_gru_by_hand)),
+    Variant("LSTM by hand", recurrent(nn.LSTM), another(_lstm_by_hand), (2, 6, 7), (3, 6, 8)),
+    Variant("GRU by hand", recurrent(nn.GRU), another(_gru_by_hand), (2, 6, 7), (3, 6, 8)),
     Variant("attention by hand", alone(_attention), another(_attention_by_hand)),
     Variant("gelu by erfc", after(F.gelu), instead(_gelu_by_erfc)),
     Variant(

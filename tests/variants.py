@@ -31,6 +31,8 @@ class Variant:
     other: Callable[[nn.Module], nn.Module]
     shape: tuple[int, ...] = (2, 6, 20)
     second: tuple[int, ...] | None = (3, 6, 23)
+    dynamic: bool = False
+    """The last dimension of the input is dynamic in the conversion."""
 
     def pair(self, seed: int = 0) -> tuple[nn.Module, nn.Module]:
         """The net, with weights and normalization statistics drawn from `seed`, and its variant, in eval mode."""
@@ -74,6 +76,16 @@ def changed(edit: Callable[[nn.Module], None]) -> Callable[[nn.Module], nn.Modul
         return twin
 
     return build
+
+
+def assigned(**attributes: object) -> Callable[[nn.Module], None]:
+    """Sets attributes of a module."""
+
+    def edit(net: nn.Module) -> None:
+        for name, value in attributes.items():
+            setattr(net, name, value)
+
+    return edit
 
 
 def recurrent(cell: type[nn.RNNBase]) -> Callable[[], nn.Module]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -19,13 +17,7 @@ NAN, INF = np.nan, np.inf
 MISPLACED = "NaN at 1 of 2 places where PyTorch has none, first at (0,): PyTorch has inf"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """These nets are small: on a busy machine their threads would wait for one another most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def compared(variant: Variant, names: tuple[str, ...]) -> list[tuple[str, Difference]]:
