@@ -12,7 +12,6 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 from collections.abc import Iterator
 
 import pytest
-import torch
 from hypothesis import settings
 
 # No test may depend on time, and CI must judge the same examples each time.
@@ -24,6 +23,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """For small nets: on a busy machine their threads would wait for one another most of the time."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

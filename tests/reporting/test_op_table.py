@@ -7,8 +7,9 @@ import re
 
 import keras
 import pytest
+import torch
 
-from torch2keras.declarations.registry import registry
+from torch2keras.declarations.registry import Lowering, registry
 from torch2keras.errors import InputError
 from torch2keras.reporting.op_table import SupportedOp, find_ops, format_op_details, format_op_list
 
@@ -39,8 +40,26 @@ def test_a_name_that_keras_lacks_would_be_seen() -> None:
     assert exists("keras.ops.tanh")
 
 
-def test_each_op_says_what_it_becomes() -> None:
-    assert not [row.op for row in find_ops() if not row.keras or "<" in row.keras]
+def test_each_converter_of_the_package_says_what_it_becomes() -> None:
+    silent = [
+        str(lowering.op)
+        for lowering in registry.lowerings.values()
+        if lowering.convert.__module__.startswith("torch2keras.")
+        and not lowering.summary
+        and not lowering.tabled
+    ]
+    assert not silent
+    assert not [row.op for row in find_ops() if row.op.startswith("aten.") and "<" in row.keras]
+
+
+def test_a_users_converter_without_a_docstring_is_named_and_not_run(monkeypatch) -> None:
+    def airy(x):
+        raise AssertionError
+
+    op = torch.ops.aten.special_airy_ai.default
+    monkeypatch.setitem(registry.lowerings, op, Lowering(op, airy, "..."))
+    (row,) = find_ops("special_airy")
+    assert row.keras == "airy"
 
 
 # op, what it says of Keras

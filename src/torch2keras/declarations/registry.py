@@ -55,7 +55,10 @@ class Lowering:
     asks_context: bool = False
     """The converter has the parameter `context`."""
     summary: str = ""
+    """The first line of the converter's docstring; empty where it has none."""
     when: str = ""
+    tabled: bool = False
+    """Registered by `pointwise`: its function takes tensors and numbers, and can be tried on any."""
 
     def declared(self, node: Node) -> str | None:
         """The declaration for this node's arguments; None where it is pinned."""
@@ -203,7 +206,9 @@ def pointwise(table: Mapping[OpOverload, Converter], *, promote: bool = True) ->
     for op, convert in table.items():
         check_row(op, convert)
         summary = _summary(convert)
-        registry.lowerings[op] = Lowering(op, convert, "...", promote=promote, summary=summary)
+        registry.lowerings[op] = Lowering(
+            op, convert, "...", promote=promote, summary=summary, tabled=True
+        )
 
 
 def check_row(op: OpOverload, convert: Converter) -> None:

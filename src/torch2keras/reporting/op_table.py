@@ -59,17 +59,25 @@ def _structural_rows() -> Iterator[SupportedOp]:
 
 
 def _lowering_row(lowering: Lowering) -> SupportedOp:
-    summary = lowering.summary.replace("`", "").rstrip(".")
     axes = PINNED
     if lowering.torch is not None:
         axes = _declaration_text(lowering.torch)
     return SupportedOp(
         op=str(lowering.op),
-        keras=summary or describe_calls(lowering),
+        keras=_keras_text(lowering),
         axes=axes,
         keras_order=_declaration_text(lowering.keras),
         note=lowering.when,
     )
+
+
+def _keras_text(lowering: Lowering) -> str:
+    """Return the author's summary; without one what is called, or at least the converter's name."""
+    if lowering.summary:
+        return lowering.summary.replace("`", "").rstrip(".")
+    if lowering.tabled:
+        return describe_calls(lowering)
+    return str(lowering.convert.__name__)
 
 
 def _declaration_text(declaration: Declaration | None) -> str:
