@@ -1,4 +1,7 @@
-"""What explain says of a layer, held against golden texts; numbers of the last line vary with the processor."""
+"""What explain says of a layer, held against golden texts.
+
+The numbers of the last line vary with the processor.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +39,6 @@ def test_golden(name: str) -> None:
     assert explanation.difference < 1e-4
     assert explanation.meaning < 1e-9
     assert all(reason.text for reason in explanation.reasons)
-
-
-def test_every_weight_is_reproduced() -> None:
-    layer = LAYERS["conv_transpose1d_groups_2"]
-    explanation = t2k.explain(layer)
-    state = {name: tensor.numpy() for name, tensor in layer.state_dict().items()}
-    made = [eval(w.expression, {"state": state}) for w in explanation.weights]  # noqa: S307 - the package's own text
-    assert [a.shape for a in made] == [w.shape for w in explanation.weights]
-    assert sum(a.size for a in made) == sum(p.numel() for p in layer.parameters())
 
 
 def test_text_and_data() -> None:

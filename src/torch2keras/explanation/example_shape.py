@@ -14,6 +14,10 @@ from torch2keras.runtime.isolation import eval_view
 BATCH, LENGTH = 2, 20
 
 
+CHANNELS = 12
+"""The channels of a layer that does not say how many it takes; 12 has many divisors."""
+
+
 CHANNEL_NAMES = (
     "in_channels",
     "num_features",
@@ -26,58 +30,84 @@ CHANNEL_NAMES = (
 
 
 CLASS_RANK = re.compile(r"([123])d")
+"""The number of spatial dimensions in the name of a class: Conv1d."""
 
 
 def example_inputs(
     layer: nn.Module, shape: tuple[int, ...] | None = None
 ) -> tuple[torch.Tensor, ...]:
-    """Inputs for one layer: of `shape` if given, else the first shape that it runs on.
+    """Return inputs for one layer: of `shape` if given, else of the first shape that it runs on.
 
     Raises InputError where it runs on none.
     """
-    tried = [shape] if shape else list(_candidates(layer))
+    shapes = list(_likely_shapes(_first_layer(layer)))
+    if shape is not None:
+        shapes = [shape]
     failure = ""
-    for candidate in tried:
-        inputs = _inputs(layer, candidate)
+    for candidate in shapes:
+        inputs = _draw_inputs(_first_layer(layer), candidate)
         try:
-            with eval_view(layer), torch.no_grad(), torch.random.fork_rng(devices=[]):
-                layer(*inputs)
-        except Exception as error:  # noqa: BLE001 - whatever is raised beside the error tree is what is looked for
+            _run(layer, inputs)
+        except Exception as error:  # noqa: BLE001 - whatever is raised, another shape may fit
             failure = str(error).partition("\n")[0]
-            continue
-        return inputs
+        else:
+            return inputs
+    tried = " or ".join(str(list(s)) for s in shapes)
     raise InputError(
-        f"{type(layer).__name__} takes no input of shape {' or '.join(str(list(s)) for s in tried)}: {failure}",
+        f"{type(layer).__name__} takes no input of shape {tried}: {failure}",
         [("next", "give the shape of its input in PyTorch's order, for example 2,16,100")],
     )
 
 
-def _candidates(layer: nn.Module) -> Iterator[tuple[int, ...]]:
-    """Likely shapes, by the layer's attributes and its name; of a Sequential, by its first layer."""
-    first = next(iter(layer), layer) if isinstance(layer, nn.Sequential) else layer
-    if isinstance(first, nn.Embedding):
+def _run(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Run a layer, and leave it and the random numbers as they were."""
+    with eval_view(layer), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        layer(*inputs)
+
+
+def _first_layer(layer: nn.Module) -> nn.Module:
+    """Return what reads the input: the first layer of a Sequential, or the layer itself."""
+    if isinstance(layer, nn.Sequential) and len(layer):
+        return layer[0]
+    return layer
+
+
+def _likely_shapes(layer: nn.Module) -> Iterator[tuple[int, ...]]:
+    """Yield likely shapes by the layer's attributes and name, the likeliest first."""
+    if isinstance(layer, nn.Embedding):
         yield (BATCH, LENGTH)
-    channels = next(
-        (getattr(first, n) for n in CHANNEL_NAMES if isinstance(getattr(first, n, None), int)), 12
-    )
-    normal = getattr(first, "normalized_shape", None)
-    if normal is not None:
-        yield (BATCH, LENGTH, *normal)
-    found = CLASS_RANK.search(type(first).__name__)
-    ranks = [int(found[1])] if found else [1, 2, 3]
-    last = [(BATCH, LENGTH, channels), (BATCH, channels)]
-    spatial = [(BATCH, channels, *[LENGTH] * rank) for rank in ranks]
-    yield from last + spatial if isinstance(first, nn.Linear | nn.Identity) else spatial + last
+    normalized = getattr(layer, "normalized_shape", None)
+    if normalized is not None:
+        yield (BATCH, LENGTH, *normalized)
+    channels = _channel_count(layer)
+    channels_last = [(BATCH, LENGTH, channels), (BATCH, channels)]
+    ranks = [1, 2, 3]
+    named_rank = CLASS_RANK.search(type(layer).__name__)
+    if named_rank is not None:
+        ranks = [int(named_rank[1])]
+    channels_first = [(BATCH, channels, *[LENGTH] * rank) for rank in ranks]
+    if isinstance(layer, nn.Linear | nn.Identity):
+        yield from channels_last
+        yield from channels_first
+    else:
+        yield from channels_first
+        yield from channels_last
 
 
-def _inputs(layer: nn.Module, shape: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
+def _channel_count(layer: nn.Module) -> int:
+    for name in CHANNEL_NAMES:
+        count = getattr(layer, name, None)
+        if isinstance(count, int):
+            return count
+    return CHANNELS
+
+
+def _draw_inputs(layer: nn.Module, shape: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
-    first = next(iter(layer), layer) if isinstance(layer, nn.Sequential) else layer
-    if isinstance(first, nn.Embedding):
-        return (torch.randint(0, first.num_embeddings, shape, generator=generator),)
-    if isinstance(first, nn.Bilinear):
-        return tuple(
-            torch.randn(BATCH, size, generator=generator)
-            for size in (first.in1_features, first.in2_features)
-        )
+    if isinstance(layer, nn.Embedding):
+        return (torch.randint(0, layer.num_embeddings, shape, generator=generator),)
+    if isinstance(layer, nn.Bilinear):
+        first = torch.randn(BATCH, layer.in1_features, generator=generator)
+        second = torch.randn(BATCH, layer.in2_features, generator=generator)
+        return first, second
     return (torch.randn(shape, generator=generator),)
