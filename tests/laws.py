@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 
-from torch2keras.declarations.patterns import Dim, Label
+from torch2keras.declarations.labels import Dim, Label
 from torch2keras.declarations.registry import registry
 from torch2keras.graph.interpreter import evaluate_node, measure_symbols
 from torch2keras.graph.ir import Constant, Graph, Node, Value
@@ -74,7 +74,7 @@ def broken_labels(
     terms = list(zip(term_values(node), declared.dims, strict=True))
     sizes = label_sizes(node, terms, known)
     for label in dict.fromkeys(
-        x for _, dims in terms for dim in dims for x in dim if not x.ordered
+        x for _, dims in terms for dim in dims for x in dim if not x.is_ordered
     ):
         if sizes[label] < 2:  # nothing to permute
             continue
@@ -92,7 +92,7 @@ def broken_labels(
                 if value in read and not torch.allclose(
                     result, wanted, rtol=1e-9, atol=1e-9, equal_nan=True
                 ):
-                    yield f"the positions of {label.slot} are not treated alike, in {value}"
+                    yield f"the positions of {label.slot.text or label.slot.number} are not treated alike, in {value}"
 
 
 def label_sizes(
@@ -109,7 +109,9 @@ def label_sizes(
         if len(labels) == 1:
             sizes[labels[0]] = max(size, sizes.get(labels[0], 1))
     for labels, size in (pair for pair in dims if len(pair[0]) > 1):
-        sizes |= {x: node.args[x.slot] for x in labels if isinstance(node.args.get(x.slot), int)}
+        sizes |= {
+            x: node.args[x.slot.text] for x in labels if isinstance(node.args.get(x.slot.text), int)
+        }
         missing = [x for x in labels if x not in sizes]
         if len(missing) == 1:
             sizes[missing[0]] = size // math.prod(sizes[x] for x in labels if x not in missing)

@@ -12,12 +12,17 @@ from torch2keras.declarations.costs import (
     contraction_cost,
     last_axis_cost,
 )
-from torch2keras.declarations.patterns import AxisLabel, Label
+from torch2keras.declarations.labels import AxisLabel, Label, Slot
 
 
 def word(text: str) -> list[AxisLabel]:
     """One axis a letter; a capital is the dimension that the op acts on."""
-    return [(Label(f"[{x}" if x.isupper() else f".{x}"), 0) for x in text]
+    axes = []
+    for letter in text:
+        number = ord(letter)
+        label = Label(Slot.of_argument(number)) if letter.isupper() else Label.free(number)
+        axes.append(AxisLabel(label, 0))
+    return axes
 
 
 # the words of operands and result -> how many of them are moved, and how many of those end with a batch axis

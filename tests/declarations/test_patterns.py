@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from torch2keras.declarations.labels import Label, LabelKind
 from torch2keras.declarations.patterns import bind_pattern, normalize_dims, parse_pattern
 
 # pattern, ranks of operands and results, arguments, the labels of each dimension; a prime carries its term's number
@@ -35,10 +36,16 @@ BOUND = [
 ]
 
 
-def shown(dims) -> str:
-    return " ".join(
-        "+".join(f"{x.slot}'{x.term}" if x.ordered else x.slot for x in dim) for dim in dims
-    )
+def write_label(label: Label) -> str:
+    """`.1` is a dimension of `...`, `[1` one that an argument names, `1@0` the unit of term 0."""
+    prefix = {LabelKind.FREE: ".", LabelKind.ARGUMENT: "[", LabelKind.UNIT: "1@"}
+    slot = label.slot
+    text = slot.text if slot.kind is LabelKind.NAMED else f"{prefix[slot.kind]}{slot.number}"
+    return f"{text}'{label.term}" if label.is_ordered else text
+
+
+def write_dims(dims) -> str:
+    return " ".join("+".join(map(write_label, dim)) for dim in dims)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,7 @@ def shown(dims) -> str:
 def test_bind(text, ranks, args, labels) -> None:
     bound = bind_pattern(parse_pattern(text), ranks, args)
     assert bound is not None
-    assert [shown(dims) for dims in bound] == labels
+    assert [write_dims(dims) for dims in bound] == labels
 
 
 # patterns and ranks that do not go together: the op is then pinned
@@ -71,15 +78,15 @@ def test_malformed(text) -> None:
 
 
 def test_pointwise_is_only_dots() -> None:
-    assert parse_pattern("...").pointwise
-    assert parse_pattern("..., ... -> ...").pointwise
-    assert not parse_pattern("... c -> ... c").pointwise
+    assert parse_pattern("...").is_pointwise
+    assert parse_pattern("..., ... -> ...").is_pointwise
+    assert not parse_pattern("... c -> ... c").is_pointwise
 
 
 def test_a_free_dimension_is_one_of_the_dots() -> None:
     bound = bind_pattern(parse_pattern("... c -> ... c"), (3, 3), {})
     assert bound is not None
-    assert [label.free for (label,) in bound[0]] == [True, True, False]
+    assert [label.is_free for (label,) in bound[0]] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -95,3 +102,22 @@ def test_a_free_dimension_is_one_of_the_dots() -> None:
 )
 def test_normal_dims(dims, rank, normal) -> None:
     assert normalize_dims(dims, rank) == normal
+
+
+# the name that a pattern gives -> whether a converter may ask for it
+NAMES = {
+    "n? c *s' -> n? c *s'": {"n", "c", "s"},
+    "n (g i) -> n g i": {"n", "g", "i"},
+    "n k0 k1 -> n": {"n", "k", "k0", "k1"},
+    "... [dim] 1 -> ...": set(),
+}
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_names_are_those_of_dimensions(text) -> None:
+    assert parse_pattern(text).names == NAMES[text]
+
+
+def test_arguments_that_name_dimensions() -> None:
+    pattern = parse_pattern("... [dim], ... [dims'] -> ...")
+    assert pattern.argument_names == {"dim", "dims"}

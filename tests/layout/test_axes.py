@@ -7,6 +7,7 @@ from torch import nn
 from torch.export import Dim
 
 from stages import axes_of, graph_of, node_of, value_of
+from torch2keras.declarations.labels import LabelKind
 from torch2keras.layout.axis_inference import find_permutation
 
 A = Dim.AUTO
@@ -127,10 +128,10 @@ def test_a_view_renames_axes_and_a_block_does_not() -> None:
     )
     space = axes_of(graph)
     slots = [
-        {label.slot[0] for term in space.terms[node].labels for label, _ in term}
+        {label.slot.kind for term in space.terms[node].labels for label, _ in term}
         for node in graph.nodes
     ]
-    assert ["=" in found for found in slots] == [False, False, False, True]
+    assert [LabelKind.BLOCK in found for found in slots] == [False, False, False, True]
 
 
 def test_no_declaration_has_no_terms() -> None:

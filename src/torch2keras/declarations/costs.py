@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from torch2keras.declarations.patterns import AxisLabel
+from torch2keras.declarations.labels import AxisLabel
 
 Word = Sequence[AxisLabel]
 
@@ -39,7 +39,7 @@ a transpose that is written out, unless something else speaks for that one too."
 
 def last_axis_cost(words: Sequence[Word]) -> list[float]:
     """Of an op along `[dim]` whose kernel runs along the last dimension alone, as TensorFlow's softmax does."""
-    acted = {letter for word in words for letter in word if not letter[0].free}
+    acted = {letter for word in words for letter in word if not letter.label.is_free}
     return [ALONG_ANOTHER * (set(word[len(word) - len(acted) :]) != acted) for word in words]
 
 

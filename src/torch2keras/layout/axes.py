@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch2keras.declarations.costs import CostFunction
-from torch2keras.declarations.patterns import AxisLabel, Dim, Pattern
+from torch2keras.declarations.labels import AxisLabel, Dim
+from torch2keras.declarations.patterns import Pattern
 from torch2keras.graph.ir import Node, Size, Value
 
 Factors = tuple[Size, ...]

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from torch2keras.declarations.patterns import AxisLabel, Dim, Label, bind_pattern
+from torch2keras.declarations.labels import AxisLabel, Dim, Label
+from torch2keras.declarations.patterns import bind_pattern
 from torch2keras.declarations.registry import registry
 from torch2keras.graph.ir import Graph, Node, Size, Value
 from torch2keras.graph.symbolic import simplify_size, size_product, size_quotient
@@ -37,10 +38,10 @@ def build_axis_map(node: Node) -> AxisMap | None:
     ranks = [v.type.rank for v in term_values(node)]
     if node.op in registry.permutes:
         order = find_permutation(node)
-        labels = [(Label(f".{d}"),) for d in range(ranks[0])]
+        labels = [(Label.free(d),) for d in range(ranks[0])]
         return AxisMap((tuple(labels), tuple(labels[d] for d in order)))
     if node.op in registry.aliases:
-        labels = [(Label(f".{d}"),) for d in range(ranks[0])]
+        labels = [(Label.free(d),) for d in range(ranks[0])]
         return AxisMap((tuple(labels), tuple(labels)))
     found = node.op in registry.lowerings and registry.lowerings[node.op].patterns(node)
     if not found:
@@ -56,7 +57,7 @@ def build_axis_map(node: Node) -> AxisMap | None:
         tuple(dims),
         kernel=kernel,
         reorder_cost=lowering.reorder_cost,
-        pointwise=pattern.pointwise,
+        pointwise=pattern.is_pointwise,
         equation=lowering.equation,
         cost=lowering.cost,
     )
@@ -157,7 +158,7 @@ def _unite(table: Factorisation, number: int, node: Node, known: AxisMap) -> lis
             if len(labels) > 1:
                 parts: Run = [((number, label), sizes[label]) for label in labels]
                 equations.append((_run(value, [d]), parts))
-            elif size != 1 and not labels[0].ordered and simplify_size(size) == sizes[labels[0]]:
+            elif size != 1 and not labels[0].is_ordered and simplify_size(size) == sizes[labels[0]]:
                 table.union((value, d), (number, labels[0]))
     return equations
 
@@ -174,8 +175,9 @@ def label_sizes(node: Node, known: AxisMap) -> dict[Label, Size]:
                 sizes[labels[0]] = simplify_size(size)
     for labels, size in groups:
         for label in labels:
-            if label not in sizes and isinstance(node.args.get(label.slot), int):
-                sizes[label] = node.args[label.slot]
+            argument = node.args.get(label.slot.text)
+            if label not in sizes and isinstance(argument, int):
+                sizes[label] = argument
         missing = [label for label in labels if label not in sizes]
         if len(missing) == 1:
             found = size_quotient(
@@ -211,7 +213,7 @@ def _terms(
             nest = tuple(f for _, _, f in parts) == whole
             if len(parts) != len(whole) or not (nest or _in_one_piece(known, term, dim_labels)):
                 return None
-            labels += [(x, k) for x, k, _ in parts]
+            labels += [AxisLabel(x, k) for x, k, _ in parts]
         all_labels.append(tuple(labels))
     return Terms(tuple(all_labels), **{f.name: getattr(known, f.name) for f in fields(Manner)})
 
@@ -220,7 +222,7 @@ def _in_one_piece(known: AxisMap, term: int, labels: Dim) -> bool:
     """Whether the kernel too has these labels in one dimension, in the same order."""
     members = tuple(label.slot for label in labels)
     return known.kernel is not None and any(
-        token.members == members for token in known.kernel.terms[term]
+        token.slots == members for token in known.kernel.terms[term]
     )
 
 
@@ -240,12 +242,12 @@ def _view_terms(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors,
             block = solid[0] != solid[1]
             k = 0
             for size in side:
-                unit = Label(f"1:{term}:{number}")
-                label = (
-                    unit
-                    if size == 1
-                    else Label(f"={number}" if block else f".{number}", term if block else -1)
-                )
-                sides[term].append((label, k))
+                if size == 1:
+                    label = Label.view_unit(number, term)
+                elif block:
+                    label = Label.block(number, term)
+                else:
+                    label = Label.free(number)
+                sides[term].append(AxisLabel(label, k))
                 k += size != 1 or len(side) == 1
     return Terms(tuple(tuple(side) for side in sides), view=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from torch2keras.declarations.patterns import AxisLabel
+from torch2keras.declarations.labels import AxisLabel
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Node
 from torch2keras.layout.axes import AxisSpace, term_values

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from torch2keras.declarations.patterns import AxisLabel, Token, expand_stars
+from torch2keras.declarations.labels import AxisLabel, LabelKind, Slot
+from torch2keras.declarations.patterns import Token, TokenKind, expand_stars
 from torch2keras.graph.ir import Constant, Node, Value
 from torch2keras.layout.axes import AxisSpace, Terms, term_values
 
@@ -40,7 +41,7 @@ def complete_signature(
         total = _gather_dims(_total(space, values, terms, seed))
         free = _orders(space, values, terms, total)
         return Signature(free, tuple(total), signature_cost(values, terms, free))
-    batch = [x for x in _total(space, values, terms, seed) if x[0].free]
+    batch = [x for x in _total(space, values, terms, seed) if x.label.is_free]
     orders = []
     for value, labels, tokens in zip(values, terms.labels, terms.kernel.terms, strict=True):
         wanted = kernel_order(labels, tokens, batch, seed)
@@ -73,7 +74,7 @@ def reorder_kernel(
     """
     values, free = term_values(node), replace(terms, kernel=None)
     if any(
-        size == 1 and not label[0].free
+        size == 1 and not label.label.is_free
         for value, labels in zip(values, terms.labels, strict=True)
         for size, label in zip(space.sizes(value), labels, strict=True)
     ):
@@ -118,22 +119,22 @@ def kernel_groups(
     index = {label: i for i, label in enumerate(labels)}
     stars = len({label.slot for label, _ in labels if _star(label.slot, tokens)})
     groups: list[tuple[int, ...]] = []
-    units = (i for i, (label, _) in enumerate(labels) if label.slot.startswith("1@"))
-    for token in expand_stars(tokens, stars // max(1, sum(t.kind == "star" for t in tokens))):
-        if token.kind == "ellipsis":
+    units = (i for i, (label, _) in enumerate(labels) if label.slot.kind is LabelKind.UNIT)
+    for token in expand_stars(
+        tokens, stars // max(1, sum(t.kind is TokenKind.STAR for t in tokens))
+    ):
+        if token.kind is TokenKind.ELLIPSIS:
             groups += [(index[x],) for x in batch if x in index]
             continue
-        names = token.members or (token.name,)
         axes = list[int]()
-        for name in names:
-            if not name:
-                axes += itertools.islice(units, 1)
-                continue
-            own = [x for x in labels if x[0].slot == name]
+        if token.kind is TokenKind.UNIT:
+            axes += itertools.islice(units, 1)
+        for slot in token.slots:
+            own = [x for x in labels if x.label.slot == slot]
             own.sort(
                 key=lambda x: (
-                    x[0].ordered or x not in seed,
-                    seed.index(x) if x in seed and not x[0].ordered else x[1],
+                    x.label.is_ordered or x not in seed,
+                    seed.index(x) if x in seed and not x.label.is_ordered else x.factor,
                 )
             )
             axes += [index[x] for x in own]
@@ -141,8 +142,11 @@ def kernel_groups(
     return groups
 
 
-def _star(slot: str, tokens: Sequence[Token]) -> bool:
-    return any(t.kind == "star" and slot.rstrip("0123456789") == t.name for t in tokens)
+def _star(slot: Slot, tokens: Sequence[Token]) -> bool:
+    return any(
+        t.kind is TokenKind.STAR and slot.kind is LabelKind.NAMED and slot.name == t.name
+        for t in tokens
+    )
 
 
 def _total(
@@ -161,9 +165,9 @@ def insert_missing(total: list[AxisLabel], labels: Sequence[AxisLabel]) -> None:
     previous: AxisLabel | None = None
     for label in labels:
         if label not in total:
-            siblings = [i for i, x in enumerate(total) if x[0].slot == label[0].slot]
+            siblings = [i for i, x in enumerate(total) if x.label.slot == label.label.slot]
             beside = siblings or (
-                [i for i, x in enumerate(total) if x[0].slot == previous[0].slot]
+                [i for i, x in enumerate(total) if x.label.slot == previous.label.slot]
                 if previous
                 else []
             )
@@ -177,11 +181,13 @@ def _gather_dims(total: list[AxisLabel]) -> list[AxisLabel]:
     for label in total:
         if label in out:
             continue
-        if label[0].free:
+        if label.label.is_free:
             out.append(label)
             continue
-        same = [x for x in total if x[0].slot == label[0].slot]
-        out += sorted(same, key=lambda x: (x[0].term, x[1] if x[0].ordered else total.index(x)))
+        same = [x for x in total if x.label.slot == label.label.slot]
+        out += sorted(
+            same, key=lambda x: (x.label.term, x.factor if x.label.is_ordered else total.index(x))
+        )
     return out
 
 

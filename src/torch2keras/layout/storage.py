@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from torch2keras.declarations.patterns import AxisLabel
+from torch2keras.declarations.labels import AxisLabel, LabelKind, Slot
+from torch2keras.declarations.patterns import TokenKind, has_kind
 from torch2keras.graph.ir import Node, Size, Value
 from torch2keras.graph.symbolic import simplify_size, size_product
 from torch2keras.layout.axes import AxisSpace, Terms, term_values
@@ -21,6 +22,10 @@ Group = tuple[int, ...]
 
 
 Storage = tuple[Group, ...]
+
+
+Positions = dict[Slot, list[int]]
+"""Which stored dimensions hold a slot."""
 
 
 Frame = list[tuple[AxisLabel, ...]]
@@ -95,8 +100,32 @@ class NodeStorage:
     """The storage of each operand and result of one node."""
 
     storages: tuple[Storage, ...]
-    positions: tuple[dict[str, list[int]], ...]
+    positions: tuple[Positions, ...]
     """For each term: slot -> the stored dimensions that hold it."""
+
+    def find_name(self, name: str) -> int | tuple[int, ...]:
+        """Return the stored dimension of a name of the pattern, in the first term that has it.
+
+        Of a name that is numbered in the pattern, as that of `*s`, all of them; () where it is absent.
+        """
+        wanted = Slot.of_name(name)
+        for term in self.positions:
+            if wanted in term:
+                return term[wanted][0]
+            numbered = [s for s in term if s.kind is LabelKind.NAMED and s.name == name]
+            if numbered:
+                return tuple(place for slot in sorted(numbered) for place in term[slot])
+        return ()
+
+    def find_argument_dims(self, dims: Sequence[int]) -> tuple[int, ...]:
+        """Return the stored dimensions that hold those which an argument of the op names.
+
+        The first term tells that has any. Raises KeyError where it lacks one of them.
+        """
+        for term in self.positions:
+            if any(slot.kind is LabelKind.ARGUMENT for slot in term):
+                return tuple(place for dim in dims for place in term[Slot.of_argument(dim)])
+        raise KeyError(*dims)
 
 
 def choose_storage(
@@ -145,7 +174,7 @@ def _equation_storage(
 
     def together(a: AxisLabel, b: AxisLabel) -> bool:
         apart = any((a in group) != (b in group) for group in seed) and (
-            a[0].free or a[0].slot != b[0].slot
+            a.label.is_free or a.label.slot != b.label.slot
         )
         return not apart and all(
             next_of.get(a) == b
@@ -191,8 +220,10 @@ def _frame(
 ) -> Frame:
     """The common stored dimensions of the labels that `...` or an order-free declaration leaves in any order."""
     total = list(signature.total)
-    insert_missing(total, [x for group in seed for x in group if terms.kernel is None or x[0].free])
-    named = [x for term in reversed(terms.labels) for x in term if not x[0].free]
+    insert_missing(
+        total, [x for group in seed for x in group if terms.kernel is None or x.label.is_free]
+    )
+    named = [x for term in reversed(terms.labels) for x in term if not x.label.is_free]
     if terms.kernel is None:
         for term in reversed(terms.labels):
             insert_missing(total, [x for x in term if x in total or x in named])
@@ -214,25 +245,26 @@ def _together(
     a: AxisLabel, b: AxisLabel, home: dict[AxisLabel, int], solid: Sequence[dict[AxisLabel, bool]]
 ) -> bool:
     """Whether two neighbouring labels share a stored dimension."""
-    if a[0].slot == b[0].slot and not a[0].free:
+    if a.label.slot == b.label.slot and not a.label.is_free:
         return True
-    if not (a[0].free and b[0].free):
+    if not (a.label.is_free and b.label.is_free):
         return False
     alike = all(term.get(a, False) == term.get(b, False) for term in solid)
     if a in home and b in home:
         return home[a] == home[b] and alike
-    return a[0].slot == b[0].slot and a not in home and b not in home
+    return a.label.slot == b.label.slot and a not in home and b not in home
 
 
 def _term_storage(
     terms: Terms, index: int, frame: Frame, signature: Signature, *, result: bool
-) -> tuple[Storage, dict[str, list[int]]]:
+) -> tuple[Storage, Positions]:
     labels = terms.labels[index]
     where = {label: i for i, label in enumerate(labels)}
-    wide = not labels or any(label.free for label, _ in labels)
+    wide = not labels or any(label.is_free for label, _ in labels)
     if terms.kernel is None:
         shared: list[tuple[Group, bool]] = [
-            (tuple(where[x] for x in group if x in where), group[0][0].free) for group in frame
+            (tuple(where[x] for x in group if x in where), group[0].label.is_free)
+            for group in frame
         ]
         aligned = [g for g, free in shared if g or free]
         groups = [g for g, _ in shared if g] if result or not wide else _trim_units(aligned)
@@ -240,18 +272,21 @@ def _term_storage(
         batch = [tuple(where[x] for x in group if x in where) for group in frame]
         tokens = terms.kernel.terms[index]
         kernel = kernel_groups(
-            labels, [t for t in tokens if t.kind != "ellipsis"], [], _inner(terms, index, signature)
+            labels,
+            [t for t in tokens if t.kind is not TokenKind.ELLIPSIS],
+            [],
+            _inner(terms, index, signature),
         )
-        if any(t.kind == "ellipsis" for t in tokens):
-            at = next(i for i, t in enumerate(tokens) if t.kind == "ellipsis")
+        if has_kind(tokens, TokenKind.ELLIPSIS):
+            at = next(i for i, t in enumerate(tokens) if t.kind is TokenKind.ELLIPSIS)
             batch = [g for g in batch if g] if result else _trim_units(batch) if not at else batch
             groups = [*kernel[:at], *batch, *kernel[at:]]
         else:
             groups = list(kernel)
-    slots: dict[str, list[int]] = {}
+    slots: Positions = {}
     for position, group in enumerate(groups):
         for axis in group:
-            found = slots.setdefault(labels[axis][0].slot, [])
+            found = slots.setdefault(labels[axis].label.slot, [])
             if position not in found:
                 found.append(position)
     return tuple(groups), slots

@@ -10,6 +10,7 @@ from typing import Any
 import sympy
 
 from torch2keras.declarations.context import Context
+from torch2keras.declarations.labels import LabelKind
 from torch2keras.declarations.patterns import normalize_dims, parse_pattern
 from torch2keras.declarations.registry import CONTEXT, IGNORED, Lowering, registry
 from torch2keras.declarations.unsupported import unsupported_op_error
@@ -198,7 +199,7 @@ class Lowerer:
         assert terms is not None
         tensor, storage = self._in_order(source, signature.orders[0])
         inside, outside = terms.labels
-        if any(label.slot.startswith("=") for label, _ in inside):
+        if any(label.slot.kind is LabelKind.BLOCK for label, _ in inside):
             out_storage = natural_storage(self.space, target, signature.orders[1])
             whole = reshape(
                 tensor,
@@ -233,7 +234,7 @@ class Lowerer:
         if (
             terms is None
             and (found := lowering.patterns(node))
-            and (found[1] is not None or found[0].groups)
+            and (found[1] is not None or found[0].has_groups)
         ):
             raise LoweringError(
                 "the axes of these operands cannot be matched with the op's declaration, on which its lowering relies",
@@ -253,7 +254,7 @@ class Lowerer:
         ]
         if lowering.promote:
             args = promote_arguments(node, args)
-        names = _positions(lowering, node, chosen.positions)
+        names = _positions(lowering, node, chosen)
         if lowering.asks_context:
             names[CONTEXT] = self._context(node, chosen)
         results = lowering.convert(*args, **names)
@@ -324,10 +325,9 @@ class Lowerer:
         """An argument that names dimensions, as the stored positions of them."""
         terms = self.space.terms[node]
         assert terms is not None
-        found = next((p for p in chosen.positions if any(slot.startswith("[") for slot in p)), {})
         rank = max(v.type.rank for v in (*node.operands, *node.outputs))
-        places = [p for d in normalize_dims(value, rank) for p in found[f"[{d}"]]
-        return places[0] if isinstance(value, int) else tuple(places)
+        places = chosen.find_argument_dims(normalize_dims(value, rank))
+        return places[0] if isinstance(value, int) else places
 
     def _store(self, node: Node, results: Sequence[Any], chosen: NodeStorage) -> None:
         for value, result, storage in zip(
@@ -372,29 +372,20 @@ class Lowerer:
         return tensors, tuple(storages)
 
 
-@functools.cache
-def _dims_names(declaration: str) -> frozenset[str]:
-    return frozenset(
-        t.name for term in parse_pattern(declaration).terms for t in term if t.kind == "dims"
-    )
-
-
 def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
     """The arguments that name dimensions, by the declaration."""
-    text = lowering.torch(node.args) if callable(lowering.torch) else lowering.torch
-    return _dims_names(text) if text else frozenset()
+    text = lowering.declared(node)
+    return parse_pattern(text).argument_names if text else frozenset()
 
 
-def _positions(
-    lowering: Lowering, node: Node, terms: Sequence[Mapping[str, list[int]]]
-) -> dict[str, Any]:
+def _positions(lowering: Lowering, node: Node, chosen: NodeStorage) -> dict[str, Any]:
     """The stored positions of the names that a converter asks for.
 
     A name that is absent, and that the converter has a default for, is left out. Raises
     LoweringError where another one is absent: a declaration that is a function may lack it.
     """
     asked = lowering.axis_names
-    found = {name: _position(terms, name) for name in asked}
+    found = {name: chosen.find_name(name) for name in asked}
     missing = [name for name in asked if found[name] == ()]
     needed = ", ".join(name for name in missing if name not in lowering.optional)
     if needed:
@@ -409,21 +400,6 @@ def _positions(
             ],
         )
     return {name: place for name, place in found.items() if name not in missing}
-
-
-def _position(terms: Sequence[Mapping[str, list[int]]], name: str) -> int | tuple[int, ...]:
-    """The stored dimension of a name of the pattern, in the first term that has it; of a starred name, all of them."""
-    slots = next(
-        (t for t in terms if any(name in (slot, slot.rstrip("0123456789")) for slot in t)), {}
-    )
-    if name in slots:
-        return slots[name][0]
-    return tuple(
-        p
-        for slot, places in sorted(slots.items())
-        if slot.rstrip("0123456789") == name
-        for p in places
-    )
 
 
 def _next_step(node: Node) -> str:
