@@ -1,9 +1,11 @@
-"""Adaptive apply_pooling: to a given size, whatever the length."""
+"""Adaptive pooling: to a given size, whatever the length."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -22,47 +24,85 @@ from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
-
-def even(args: Mapping[str, Any]) -> bool:
-    """Whether all windows are equally long and stand side by side: then it is plain apply_pooling."""
-    sizes = args["output_size"]
-    lengths = args["self"].type.shape[-len(sizes) :]
-    return set(sizes) != {1} and all(
-        isinstance(n, int) and n % size == 0 for n, size in zip(lengths, sizes, strict=True)
-    )
+Part = tuple[int, int]
+"""The first element of a window, and the one behind its last."""
 
 
-def adaptive_torch(args: Mapping[str, Any]) -> str:
-    """In the mean of all elements their order does not matter; of a maximum it decides the index."""
-    prime = "" if set(args["output_size"]) == {1} else "'"
-    return pooled(args, prime)
+@dataclass(frozen=True)
+class Pool:
+    """What is done with the elements of a window."""
+
+    layer: str
+    """The name in Keras's layers of pooling."""
+    reduce: Callable[..., Any]
+    reduce_windows: Callable[[Tensor, int, Sequence[Part]], Tensor]
+    """The same for unequal windows along one axis."""
 
 
-def adaptive_max_torch(args: Mapping[str, Any]) -> str:
-    return pooled(args, "'")
+def average_windows(x: Tensor, axis: int, windows: Sequence[Part]) -> Tensor:
+    """The mean of each window along one axis."""
+    matrix = torch.zeros(len(windows), windows[-1][1], dtype=torch.float64)
+    for row, (start, end) in zip(matrix, windows, strict=True):
+        row[start:end] = 1 / (end - start)
+    return resample(x, axis, Taps.of_matrix(matrix))
 
 
-def pooled(args: Mapping[str, Any], prime: str) -> str:
-    """The pattern over the pooled dimensions."""
+def max_windows(x: Tensor, axis: int, windows: Sequence[Part]) -> Tensor:
+    """The maximum of each window along one axis.
+
+    Few windows are slices; of many, all first elements are taken together, all second ones, ...
+    """
+    widest = max(end - start for start, end in windows)
+    if len(windows) <= widest:
+        slices = [x[index_along(axis, slice(*window))] for window in windows]
+        maxima = [ops.max(part, axis=axis, keepdims=True) for part in slices]
+        return ops.concatenate(maxima, axis=axis)
+    starts, ends = torch.tensor(windows).T
+    taps = [pick(x, axis, torch.minimum(starts + tap, ends - 1)) for tap in range(widest)]
+    return reduce(ops.maximum, taps)
+
+
+AVERAGE = Pool("Average", ops.mean, average_windows)
+MAX = Pool("Max", ops.max, max_windows)
+
+
+def pooled_axes(args: Mapping[str, Any], prime: str) -> str:
+    """The pattern over the pooled dimensions, with this mark where they are read."""
     rank = len(args["output_size"])
-    before, after = (" ".join(f"s{i}{mark}" for i in range(rank)) for mark in (prime, "'"))
+    before = " ".join(f"s{i}{prime}" for i in range(rank))
+    after = " ".join(f"s{i}'" for i in range(rank))
     return f"n? c {before} -> n? c {after}"
 
 
+def adaptive_avg_torch(args: Mapping[str, Any]) -> str:
+    """The order of elements does not matter in the mean of all of them."""
+    is_global = set(args["output_size"]) == {1}
+    return pooled_axes(args, "" if is_global else "'")
+
+
+def adaptive_max_torch(args: Mapping[str, Any]) -> str:
+    """The order of elements decides the index of a maximum."""
+    return pooled_axes(args, "'")
+
+
 def adaptive_keras(args: Mapping[str, Any]) -> str | None:
-    """Plain apply_pooling wants channels last."""
-    dims = " ".join(f"s{i}'" for i in range(len(args["output_size"])))
-    return f"n {dims} c -> n {dims} c" if even(args) else None
+    """Channels last, where it is plain pooling; None for any order."""
+    sizes = args["output_size"]
+    lengths = args["self"].type.shape[-len(sizes) :]
+    if set(sizes) == {1} or find_equal_windows(lengths, sizes) is None:
+        return None
+    dims = " ".join(f"s{i}'" for i in range(len(sizes)))
+    return f"n {dims} c -> n {dims} c"
 
 
 @lowering(
     aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default, aten.adaptive_avg_pool3d.default,
     aten._adaptive_avg_pool2d.default, aten._adaptive_avg_pool3d.default,
-    torch=adaptive_torch, keras=adaptive_keras,
+    torch=adaptive_avg_torch, keras=adaptive_keras,
 )  # fmt: skip
 def adaptive_avg_pool(x, output_size, *, s):
     """`GlobalAveragePooling`, `AveragePooling` where the windows are equal, else a weighted sum."""
-    return adaptive(x, s, output_size, "Average", uneven_mean)
+    return pool_adaptively(x, s, output_size, AVERAGE)
 
 
 @lowering(
@@ -71,78 +111,61 @@ def adaptive_avg_pool(x, output_size, *, s):
 )  # fmt: skip
 def adaptive_max_pool(x, output_size, *, s, context):
     """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices; indices of equal."""
-    known = context.used[1] and s == tuple(range(1, x.ndim - 1))
-    equal = equal_windows([x.shape[axis] for axis in s], output_size) if known else None
-    few = equal if equal is not None and math.prod(equal.kernel) <= MOST_TAPS else None
-    indices = None if few is None else find_max_positions(x, few, output_size)
-    return adaptive(x, s, output_size, "Max", uneven_max), indices
+    indices = None
+    if context.used[1] and are_spatial(x, s):
+        windows = find_equal_windows([x.shape[axis] for axis in s], output_size)
+        if windows is not None and math.prod(windows.kernel) <= MOST_TAPS:
+            indices = find_max_positions(x, windows, output_size)
+    return pool_adaptively(x, s, output_size, MAX), indices
 
 
-def equal_windows(lengths: Sequence[int | None], sizes: Sequence[Any]) -> Windows | None:
-    """The windows where they are equally long and stand side by side."""
-    if not all(
-        n and isinstance(size, int) and n % size == 0
-        for n, size in zip(lengths, sizes, strict=True)
-    ):
-        return None
-    kernel = tuple(n // size for n, size in zip(lengths, sizes, strict=True) if n)
-    return Windows(kernel, kernel, (0,) * len(kernel), (1,) * len(kernel), ceil=False)
+def are_spatial(x: Tensor, axes: Sequence[int]) -> bool:
+    """Whether the axes are all those between the first and the last one, as layers have them."""
+    return tuple(axes) == tuple(range(1, x.ndim - 1))
 
 
-def adaptive(
-    x: Tensor, axes: Sequence[int], sizes: Sequence[Any], kind: str, uneven: Callable[..., Tensor]
-) -> Tensor:
+def find_equal_windows(lengths: Sequence[Any], sizes: Sequence[Any]) -> Windows | None:
+    """The windows where they are equally long and stand side by side, else None."""
+    kernel = []
+    for length, size in zip(lengths, sizes, strict=True):
+        if not isinstance(length, int) or not isinstance(size, int) or length % size:
+            return None
+        kernel.append(length // size)
+    rank = len(kernel)
+    return Windows(tuple(kernel), tuple(kernel), (0,) * rank, (1,) * rank, ceil=False)
+
+
+def pool_adaptively(x: Tensor, axes: Sequence[int], sizes: Sequence[Any], pool: Pool) -> Tensor:
     """All dimensions together where they are whole or equally divided, else one after the other."""
-    last = tuple(axes) == tuple(range(1, x.ndim - 1)) and "float" in x.dtype
-    reduce = {"Average": ops.mean, "Max": ops.max}[kind]
+    has_layer = are_spatial(x, axes) and x.is_float
     if set(sizes) == {1}:
-        if last:
-            return getattr(layers, f"Global{kind}Pooling{len(axes)}D")(keepdims=True)(x)
-        return reduce(x, axis=tuple(axes), keepdims=True)
+        if has_layer:
+            return getattr(layers, f"Global{pool.layer}Pooling{len(axes)}D")(keepdims=True)(x)
+        return pool.reduce(x, axis=tuple(axes), keepdims=True)
     lengths = [x.shape[axis] for axis in axes]
     if lengths == list(sizes):
         return x
-    if last and (equal := equal_windows(lengths, sizes)) is not None:
-        return apply_pooling(kind, x, equal)
-    for axis, length, size in zip(axes, lengths, sizes, strict=True):
-        if (length is None and size != 1) or not isinstance(size, int):
-            raise LoweringError(
-                f"adaptive apply_pooling of a dynamic dimension to the size {size}",
-                [("next", "make the dimension static: leave it out of dynamic_shapes")],
-            )
-        x = (
-            reduce(x, axis=axis, keepdims=True)
-            if size == 1
-            else uneven(x, axis, windows(int(length or 0), size))
-        )
+    windows = find_equal_windows(lengths, sizes)
+    if has_layer and windows is not None:
+        return apply_pooling(pool.layer, x, windows)
+    for axis, size in zip(axes, sizes, strict=True):
+        x = pool_along(x, axis, size, pool)
     return x
 
 
-def windows(length: int, size: int) -> list[tuple[int, int]]:
-    """Start and end of each of PyTorch's windows."""
+def pool_along(x: Tensor, axis: int, size: Any, pool: Pool) -> Tensor:
+    """One dimension pooled to `size` elements. Raises LoweringError where it is dynamic."""
+    if size == 1:
+        return pool.reduce(x, axis=axis, keepdims=True)
+    length = x.shape[axis]
+    if length is None or not isinstance(size, int):
+        raise LoweringError(
+            f"adaptive pooling of a dynamic dimension to the size {size}",
+            [("next", "make the dimension static: leave it out of dynamic_shapes")],
+        )
+    return pool.reduce_windows(x, axis, find_windows(length, size))
+
+
+def find_windows(length: int, size: int) -> list[Part]:
+    """PyTorch's windows: from floor(i length / size) to ceil((i + 1) length / size)."""
     return [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
-
-
-def uneven_mean(x: Tensor, axis: int, parts: Sequence[tuple[int, int]]) -> Tensor:
-    """The mean of each window."""
-    matrix = torch.zeros(len(parts), parts[-1][1], dtype=torch.float64)
-    for row, (start, end) in zip(matrix, parts, strict=True):
-        row[start:end] = 1 / (end - start)
-    return resample(x, axis, Taps.of_matrix(matrix))
-
-
-def uneven_max(x: Tensor, axis: int, parts: Sequence[tuple[int, int]]) -> Tensor:
-    """The maximum of each window: of slices where the windows are few, else element by element of all of them."""
-    widest = max(end - start for start, end in parts)
-    if len(parts) <= widest:
-        slices = [
-            ops.max(x[index_along(axis, slice(*part))], axis=axis, keepdims=True) for part in parts
-        ]
-        return ops.concatenate(slices, axis=axis)
-    places = [
-        torch.tensor([min(start + t, end - 1) for start, end in parts]) for t in range(widest)
-    ]
-    best = pick(x, axis, places[0])
-    for place in places[1:]:
-        best = ops.maximum(best, pick(x, axis, place))
-    return best
