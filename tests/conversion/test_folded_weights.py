@@ -16,7 +16,7 @@ Fold = Callable[["Folded"], Tensor]
 
 
 class Folded(nn.Module):
-    """A linear layer whose bias is computed from the parameters `one` and `two`, and a third, `other`."""
+    """A linear layer whose bias is computed from other parameters by `fold`."""
 
     def __init__(self, fold: Fold, frozen: str = "") -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Folded(nn.Module):
 
 
 def split(module: nn.Module) -> dict[str, Tensor] | None:
-    """The parts of the one folded weight, trained to 0, 1, 2 and so on, by the parameters' names."""
+    """Parts, by the parameters' names, of the one folded weight, trained to 0, 1, 2 ..."""
     graph = t2k.convert(module, torch.randn(2, 3)).conversion.lowered.graph
     (weight,) = [w for _, _, w in graph.weights() if w.constant.recipe is not None]
     values = torch.arange(weight.values().numel(), dtype=torch.float32).reshape(weight.shape)

@@ -69,7 +69,8 @@ def two_convs() -> nn.Module:
     return nn.Sequential(nn.Conv1d(3, 5, 3), nn.Conv1d(5, 7, 3))
 
 
-# the module, its input, how many of its trained scalars no Keras weight holds one for one, what cannot be loaded
+# the module, its input, how many of its trained scalars no Keras weight holds one for one, and
+# what cannot be loaded
 NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int, str]] = {
     "one layer twice": (Twice, (2, 3, 11), 0, ""),
     "tied weight": (lambda: Tied("weight"), (2, 5), 0, ""),

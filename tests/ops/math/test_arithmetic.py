@@ -1,4 +1,4 @@
-"""Arithmetic of several operands: signs, rounding, broadcasting, and PyTorch's promotion of types."""
+"""Arithmetic of several operands: signs, rounding, broadcasting, PyTorch's promotion of types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fourier transforms: every function of torch.fft with its sizes, dims and norms; stft and istft."""
+"""Fourier transforms: all of torch.fft with its sizes, dims and norms; stft and istft."""
 
 from __future__ import annotations
 

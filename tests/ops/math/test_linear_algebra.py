@@ -30,10 +30,6 @@ def reflections(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.tanh(x), 2 / (1 + columns.square().sum(-2))
 
 
-def swaps() -> Tensor:
-    return torch.tensor([[3, 2, 5, 4, 5], [1, 4, 4, 5, 5], [5, 5, 5, 5, 5]], dtype=torch.int32)
-
-
 CASES: dict[str, Case] = {
     "cholesky": function(lambda x: torch.linalg.cholesky(definite(x)), (3, 5, 7)),
     "cholesky, upper, of the upper triangle": function(
@@ -158,36 +154,6 @@ CASES: dict[str, Case] = {
         (3, 7, 5),
         (3, 2, 7),
     ),
-    "lu": function(
-        lambda x: (*torch.linalg.lu(x), *torch.linalg.lu(x.mT)), (3, 5, 7), transposes=1
-    ),
-    "lu_factor": function(lambda x: torch.linalg.lu_factor_ex(regular(x)), (3, 5, 5)),
-    "lu_factor of a singular matrix": function(
-        lambda x: torch.linalg.lu_factor_ex(regular(x) * torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0])),
-        (3, 5, 5),
-    ),
-    "lu_unpack": function(torch.lu_unpack, (3, 5, 5), swaps, dynamic_shapes=None),
-    "lu_unpack, data alone": function(
-        lambda x, p: torch.lu_unpack(x, p, unpack_pivots=False)[1:], (3, 5, 5), swaps
-    ),
-    "lu_solve": function(
-        lambda x, y: torch.linalg.lu_solve(*torch.linalg.lu_factor(regular(x)), y),
-        (3, 5, 5),
-        (3, 5, 2),
-    ),
-    "lu_solve, adjoint": function(
-        lambda x, y: torch.linalg.lu_solve(*torch.linalg.lu_factor(regular(x)), y, adjoint=True),
-        (3, 5, 5),
-        (3, 5, 2),
-    ),
-    "lu_solve from the right": function(
-        lambda x, y: (
-            torch.linalg.lu_solve(*torch.linalg.lu_factor(regular(x)), y, left=False),
-            torch.linalg.lu_solve(*torch.linalg.lu_factor(regular(x)), y, left=False, adjoint=True),
-        ),
-        (3, 5, 5),
-        (3, 2, 5),
-    ),
 }
 
 
@@ -205,11 +171,6 @@ def test_vectors_that_are_not_unique_are_refused(call) -> None:
 def test_a_report_of_cholesky_is_refused() -> None:
     with pytest.raises(t2k.LoweringError, match="it raises where PyTorch reports"):
         check(function(lambda x: torch.linalg.cholesky_ex(definite(x)), (3, 5, 7)))
-
-
-def test_many_pivots_are_refused() -> None:
-    with pytest.raises(t2k.LoweringError, match="17 columns"):
-        check(function(torch.linalg.lu_factor, (3, 17, 17)))
 
 
 def test_a_matrix_of_dynamic_size_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Reductions: every overload, over one, several and all dimensions, kept and dropped, of floats, integers and bools."""
+"""Reductions: every overload, over one, several and all dimensions, of all types."""
 
 from __future__ import annotations
 

@@ -195,10 +195,7 @@ def find_most_frequent(numbers: Tensor) -> Tensor:
 
 @lowering(aten.mode.default, axes=DROPS)
 def mode(x, dim=-1, keepdim=False):
-    """The smallest of the entries that equal the most, by `keras.ops.equal` of all pairs.
-
-    Its place is given only for up to 16 entries.
-    """
+    """The smallest of the entries that equal the most; its place only for up to 16 entries."""
     if x.ndim == 0:
         return x, ops.zeros_like(x, dtype="int64")
     numbers = ops.moveaxis(to_comparable(x), dim, -1)

@@ -1,0 +1,75 @@
+"""Operands beside numbers: the tensor among them, and what Keras is given."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from recorded import record, weight_of
+from torch2keras.ops.blocks.operands import (
+    fill_float,
+    fill_number,
+    find_tensor,
+    reduction_axis,
+    to_comparable,
+    to_int32,
+    to_number,
+    to_sum_dtype,
+)
+
+FLOATS = torch.tensor([0.5, -2.0, 7.0])
+INTEGERS = torch.tensor([3, -5, 7], dtype=torch.int32)
+BOOLS = torch.tensor([True, False, True])
+
+
+def test_the_first_tensor_is_found_beside_numbers() -> None:
+    weight = weight_of(FLOATS)
+    assert find_tensor(2, weight) is weight
+    assert find_tensor(weight, 2.5) is weight
+
+
+def test_a_number_fills_a_tensor_in_its_type() -> None:
+    assert record(lambda x: fill_number(3, x), INTEGERS).result.tolist() == [3, 3, 3]
+    assert record(lambda x: fill_number(3, x), INTEGERS).result.dtype is torch.int32
+    assert record(lambda x: fill_number(x, x), FLOATS).targets == []
+
+
+def test_a_number_fills_a_float() -> None:
+    assert record(lambda x: fill_float(3, x), FLOATS).result.tolist() == [3.0, 3.0, 3.0]
+    held = record(lambda x: fill_float(weight_of(INTEGERS), x), FLOATS)
+    assert held.result.tolist() == INTEGERS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim", "axis"),
+    [((), 0, None), ((), -1, None), ((3, 5), (), None), ((3, 5), 1, 1), ((3, 5), (0, 1), (0, 1))],
+)
+def test_the_axis_of_a_reduction(shape, dim, axis) -> None:
+    assert reduction_axis(weight_of(torch.zeros(shape)), dim) == axis
+
+
+@pytest.mark.parametrize(
+    ("x", "dtype", "expected"),
+    [
+        (FLOATS, None, torch.float32),
+        (INTEGERS, None, torch.int64),
+        (BOOLS, None, torch.int64),
+        (INTEGERS, torch.float64, torch.float64),
+        (FLOATS, torch.float16, torch.float16),
+    ],
+)
+def test_the_type_of_a_sum_is_pytorchs(x, dtype, expected) -> None:
+    assert x.sum(dtype=dtype).dtype is expected
+    assert record(lambda x: to_sum_dtype(x, dtype), x).result.dtype is expected
+
+
+def test_bools_are_compared_as_numbers() -> None:
+    assert record(to_comparable, BOOLS).result.tolist() == [1, 0, 1]
+    assert record(to_comparable, BOOLS).result.dtype is torch.int32
+    assert record(to_comparable, FLOATS).targets == []
+
+
+def test_bools_of_python_are_numbers() -> None:
+    assert [type(to_number(x)) for x in (True, 2, 0.5)] == [int, int, float]
+    assert (to_int32(True), to_int32(7)) == (1, 7)
+    assert record(to_int32, torch.tensor([3, -5], dtype=torch.int8)).result.tolist() == [3, -5]
