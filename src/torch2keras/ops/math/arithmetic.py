@@ -60,7 +60,7 @@ def multiply(x: Any, other: Any) -> Any:
     return ops.multiply(x, to_number(other))
 
 
-def divide(x: Any, other: Any, rounding_mode: str | None = None) -> Any:
+def div(x: Any, other: Any, rounding_mode: str | None = None) -> Any:
     """The quotient, by `keras.ops.divide`, rounded down ("floor") or towards zero ("trunc")."""
     if rounding_mode is None:
         return ops.divide(x, other)
@@ -100,7 +100,7 @@ def fmod(x: Any, other: Any) -> Any:
     return ops.fmod(x, to_exact(other, x))
 
 
-def power(x: Any, exponent: Any) -> Any:
+def raise_to_power(x: Any, exponent: Any) -> Any:
     """The power, by `keras.ops.power`; squares, roots and reciprocals by the op of their name."""
     tensor = find_tensor(x, exponent)
     named = {2: ops.square, 0.5: ops.sqrt, -0.5: ops.rsqrt, -1: ops.reciprocal}
@@ -204,10 +204,10 @@ pointwise(
         aten.rsub.Scalar: rsub,
         aten.mul.Tensor: multiply,
         aten.mul.Scalar: multiply,
-        aten.div.Tensor: divide,
-        aten.div.Scalar: divide,
-        aten.div.Tensor_mode: divide,
-        aten.div.Scalar_mode: divide,
+        aten.div.Tensor: div,
+        aten.div.Scalar: div,
+        aten.div.Tensor_mode: div,
+        aten.div.Scalar_mode: div,
         aten.floor_divide.default: floor_divide,
         aten.floor_divide.Scalar: floor_divide,
         aten.remainder.Tensor: remainder,
@@ -215,8 +215,8 @@ pointwise(
         aten.remainder.Scalar_Tensor: remainder,
         aten.fmod.Tensor: fmod,
         aten.fmod.Scalar: fmod,
-        aten.pow.Tensor_Tensor: power,
-        aten.pow.Tensor_Scalar: power,
+        aten.pow.Tensor_Tensor: raise_to_power,
+        aten.pow.Tensor_Scalar: raise_to_power,
         aten.pow.Scalar: ops.power,
         aten.clamp.default: clamp,
         aten.clamp.Tensor: clamp,

@@ -183,7 +183,7 @@ def polar(A):
     return ops.matmul(u, vh), stretch
 
 
-def reflect(columns: Tensor, factors: Tensor, order: Sequence[int], x: Tensor) -> Tensor:
+def apply_reflections(columns: Tensor, factors: Tensor, order: Sequence[int], x: Tensor) -> Tensor:
     """Return `x` after Householder reflections, in `order`.
 
     Column k is taken for one at k and zero above; `factors` has the tau of LAPACK, (..., number of
@@ -203,7 +203,7 @@ def reflect(columns: Tensor, factors: Tensor, order: Sequence[int], x: Tensor) -
 def householder_product(x, tau):
     """The reflections applied to the identity, the last one first, by `keras.ops.matmul`."""
     unit = ops.zeros_like(x) + ops.eye(*x.shape[-2:], dtype=x.dtype)
-    return reflect(x, tau, range(tau.shape[-1])[::-1], unit)
+    return apply_reflections(x, tau, range(tau.shape[-1])[::-1], unit)
 
 
 @lowering(aten.ormqr.default)
@@ -212,8 +212,8 @@ def ormqr(x, input2, input3, left=True, transpose=False):
     forwards = range(input2.shape[-1])
     order = forwards if transpose == left else forwards[::-1]
     if left:
-        return reflect(x, input2, order, input3)
-    return transpose_matrices(reflect(x, input2, order, transpose_matrices(input3)))
+        return apply_reflections(x, input2, order, input3)
+    return transpose_matrices(apply_reflections(x, input2, order, transpose_matrices(input3)))
 
 
 PADE = (
