@@ -21,7 +21,7 @@ from drawing import draw
 from nets import NETS
 from rich.console import Console
 from rich.table import Table
-from tools import installed
+from tools import find_installed
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = ("transposes", "convert_s", "peak_mib", "latency")
@@ -60,6 +60,9 @@ def row_of(tool: str, net: str, seconds: float, limit: float) -> dict[str, Any]:
     return {**key, **json.loads(ran.stdout.strip().splitlines()[-1])}
 
 
+ANSWERS = {None: "", True: "yes", False: "no"}
+
+
 def table(rows: list[dict[str, Any]], versions: dict[str, str]) -> Table:
     """One line a net and tool."""
     shown = Table(title=", ".join(f"{tool} {version}" for tool, version in versions.items()))
@@ -69,7 +72,7 @@ def table(rows: list[dict[str, Any]], versions: dict[str, str]) -> Table:
         numbers = [
             f.format(row[c]) if c in row else "" for c, f in zip(COLUMNS, FORMATS, strict=True)
         ]
-        batch = "" if "other_batch" not in row else "yes" if row["other_batch"] else "no"
+        batch = ANSWERS[row.get("other_batch")]
         shown.add_row(row["net"], row["tool"], row["status"], batch, *numbers)
     return shown
 
@@ -81,7 +84,10 @@ def main() -> None:
     )
     parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join(NETS)}")
     parser.add_argument(
-        "--tools", nargs="*", default=None, help=f"of those installed: {', '.join(installed())}"
+        "--tools",
+        nargs="*",
+        default=None,
+        help=f"of those installed: {', '.join(find_installed())}",
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="how long to time each net")
     parser.add_argument(
@@ -90,7 +96,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "benchmarks")
     options = parser.parse_args()
     versions = {
-        tool: v for tool, v in installed().items() if options.tools is None or tool in options.tools
+        tool: v
+        for tool, v in find_installed().items()
+        if options.tools is None or tool in options.tools
     }
     console, rows = Console(), []
     for net in options.nets or NETS:

@@ -20,8 +20,6 @@ def draw(
     from matplotlib import pyplot as plt
 
     nets = list(dict.fromkeys(row["net"] for row in rows))
-    found = {(row["tool"], row["net"]): row for row in rows}
-    thick = 0.8 / len(tools)
     figure, panels = plt.subplots(
         1,
         len(measures),
@@ -31,20 +29,9 @@ def draw(
     )
     for panel, (measure, title) in zip(panels, measures.items(), strict=True):
         for number, tool in enumerate(tools):
-            places = [at + thick * (number - (len(tools) - 1) / 2) for at in range(len(nets))]
-            results = [found.get((tool, net), {"status": "none"}) for net in nets]
-            sizes = [row.get(measure, 0) if row["status"] == "ok" else 0 for row in results]
-            right = sum(row["status"] == "ok" for row in results)
-            panel.barh(
-                places,
-                sizes,
-                thick,
-                label=f"{tool}: {right} of {len(nets)} right",
-                color=f"C{number}",
-            )
-            for place, row in zip(places, results, strict=True):
-                if row["status"] not in ("ok", "none"):
-                    panel.plot([0], [place], "x", color=f"C{number}", clip_on=False)
+            results = {row["net"]: row for row in rows if row["tool"] == tool}
+            offset = number - (len(tools) - 1) / 2
+            draw_bars(panel, nets, results, measure, tool, f"C{number}", offset, 0.8 / len(tools))
         panel.set(title=title, yticks=range(len(nets)), yticklabels=nets)
         panel.grid(axis="x", alpha=0.3)
     panels[0].invert_yaxis()
@@ -57,3 +44,30 @@ def draw(
     figure.savefig(file, dpi=120)
     plt.close(figure)
     return file
+
+
+def draw_bars(
+    panel: Any,
+    nets: Sequence[str],
+    results: Mapping[str, Mapping[str, Any]],
+    measure: str,
+    tool: str,
+    color: str,
+    offset: float,
+    thickness: float,
+) -> None:
+    """Draw a bar for each net, `offset` bars from the middle, and a cross for a failure."""
+    places = [at + thickness * offset for at in range(len(nets))]
+    sizes = []
+    right = 0
+    for net, place in zip(nets, places, strict=True):
+        row = results.get(net)
+        if row is not None and row["status"] == "ok":
+            right += 1
+            sizes.append(row.get(measure, 0))
+            continue
+        sizes.append(0)
+        if row is not None:
+            panel.plot([0], [place], "x", color=color, clip_on=False)
+    label = f"{tool}: {right} of {len(nets)} right"
+    panel.barh(places, sizes, thickness, label=label, color=color)

@@ -24,7 +24,7 @@ LOOSE = 1e-3
 """The allowed error, as a share of the largest number of a result, for every converter alike."""
 
 
-def measured(tool: str, net: Net, seconds: float) -> dict[str, Any]:
+def measure_net(tool: str, net: Net, seconds: float) -> dict[str, Any]:
     """Convert, compare with PyTorch on two inputs and another batch, and time both in turn."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -35,7 +35,7 @@ def measured(tool: str, net: Net, seconds: float) -> dict[str, Any]:
     row["error"] = max(error(module, made, x) for x in (example, torch.randn(net.shape)))
     row["status"] = "ok" if row["error"] <= LOOSE else "wrong"
     row["other_batch"] = follows(module, made, torch.randn(3, *net.shape[1:]))
-    ours, theirs = made.prepared(example.numpy()), eager(module, example)
+    ours, theirs = made.prepare(example.numpy()), eager(module, example)
     found = measure({"ours": ours, "torch": theirs}, seconds)
     row["latency"] = found["ours"] / found["torch"]
     row["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -56,7 +56,7 @@ def error(module: torch.nn.Module, made: Made, x: torch.Tensor) -> float:
     """The largest difference, relative to the largest number."""
     expected = eager(module, x)()
     wanted = [y.numpy() for y in (expected if isinstance(expected, list | tuple) else [expected])]
-    found = made.arrays(made.prepared(x.numpy())())
+    found = made.arrays(made.prepare(x.numpy())())
     pairs = list(zip(found, wanted, strict=True))
     if any(a.shape != b.shape for a, b in pairs):
         return float("inf")
@@ -72,4 +72,4 @@ def follows(module: torch.nn.Module, made: Made, x: torch.Tensor) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(sys.argv[1], NETS[sys.argv[2]], float(sys.argv[3]))))
+    print(json.dumps(measure_net(sys.argv[1], NETS[sys.argv[2]], float(sys.argv[3]))))

@@ -33,7 +33,7 @@ class Timing:
     torch: float
 
 
-def timing(name: str, seconds: float) -> Timing:
+def time_net(name: str, seconds: float) -> Timing:
     """Measure one net."""
     import tensorflow as tf
 
@@ -70,7 +70,7 @@ def main() -> None:
     use_threads(options.threads)
     print(f"{'net':<28} {'ours ms':>9} {'ours/twin':>10} {'ours/torch':>11}")
     for name in options.names or NETS:
-        found = timing(name, options.seconds)
+        found = time_net(name, options.seconds)
         twin = f"{found.ours / found.twin:10.2f}" if found.twin else f"{'':>10}"
         print(
             f"{name:<28} {1e3 * found.ours:9.2f} {twin} {found.ours / found.torch:11.2f}",

@@ -22,7 +22,7 @@ from torch import nn
 class Made:
     """A converted net."""
 
-    prepared: Callable[[np.ndarray], Callable[[], Any]]
+    prepare: Callable[[np.ndarray], Callable[[], Any]]
     """Takes an input; what it gives runs the net on it."""
     arrays: Callable[[Any], list[np.ndarray]]
     """The results of a run, in PyTorch's order."""
@@ -30,7 +30,7 @@ class Made:
 
 
 def by_torch2keras(module: nn.Module, example: torch.Tensor) -> Made:
-    """This package, with its verification."""
+    """Convert with this package, verification included."""
     import torch2keras as t2k
 
     converted = t2k.convert(module, example)
@@ -44,7 +44,7 @@ def by_torch2keras(module: nn.Module, example: torch.Tensor) -> Made:
 
 
 def by_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
-    """nobuco, which traces; inputs and outputs in PyTorch's order."""
+    """Convert with nobuco, which traces; inputs and outputs stay in PyTorch's order."""
     import nobuco
     from nobuco import ChannelOrder
 
@@ -58,7 +58,7 @@ def by_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
 
 
 def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
-    """onnx2tf, behind torch.onnx; inputs and outputs stand channels last where it puts them so."""
+    """Convert with onnx2tf, behind torch.onnx; it puts some inputs and outputs channels last."""
     import onnx2tf
 
     folder = Path(tempfile.mkdtemp())
@@ -74,21 +74,23 @@ def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
     with torch.no_grad():
         shapes = [tuple(y.shape) for y in _tensors(module(example))]
 
-    def stored(x: np.ndarray) -> np.ndarray:
-        return x if tuple(model.inputs[0].shape[1:]) == x.shape[1:] else np.moveaxis(x, 1, -1)
+    def store(x: np.ndarray) -> np.ndarray:
+        if tuple(model.inputs[0].shape[1:]) == x.shape[1:]:
+            return x
+        return np.moveaxis(x, 1, -1)
 
     def arrays(results: Any) -> list[np.ndarray]:
         found = _flat(results)
-        return [
-            y if y.shape[1:] == s[1:] else np.moveaxis(y, -1, 1)
-            for y, s in zip(found, shapes, strict=True)
-        ]
+        for number, shape in enumerate(shapes):
+            if found[number].shape[1:] != shape[1:]:
+                found[number] = np.moveaxis(found[number], -1, 1)
+        return found
 
-    return _in_a_graph(model, stored, arrays, example)
+    return _in_a_graph(model, store, arrays, example)
 
 
 def by_litert_torch(module: nn.Module, example: torch.Tensor) -> Made:
-    """litert-torch: a LiteRT file."""
+    """Convert with litert-torch to a LiteRT file."""
     import litert_torch
 
     made = litert_torch.convert(module, (example,))
@@ -106,34 +108,37 @@ def _litert_transposes(file: Path) -> int:
 
 def _in_a_graph(
     model: Any,
-    stored: Callable[[np.ndarray], np.ndarray],
+    store: Callable[[np.ndarray], np.ndarray],
     arrays: Callable[[Any], list[np.ndarray]],
     example: Any,
 ) -> Made:
-    """A Keras model as a TensorFlow graph."""
+    """Return a Keras model as a TensorFlow graph, its inputs in the order that `store` gives."""
     import tensorflow as tf
 
     function = tf.function(lambda x: model(x, training=False))
 
-    def prepared(x: np.ndarray) -> Callable[[], Any]:
-        tensor = tf.constant(np.ascontiguousarray(stored(x)))
-        return lambda: function(tensor)
+    def tensor(x: np.ndarray) -> Any:
+        return tf.constant(np.ascontiguousarray(store(x)))
 
-    graph = function.get_concrete_function(
-        tf.constant(np.ascontiguousarray(stored(example.numpy())))
-    ).graph
-    return Made(
-        prepared, arrays, sum(op == "Transpose" for op in _operations(graph.as_graph_def()))
-    )
+    def prepare(x: np.ndarray) -> Callable[[], Any]:
+        argument = tensor(x)
+        return lambda: function(argument)
+
+    graph = function.get_concrete_function(tensor(example.numpy())).graph
+    transposes = list(_operations(graph.as_graph_def())).count("Transpose")
+    return Made(prepare, arrays, transposes)
 
 
 def _operations(graph: Any) -> Iterator[str]:
     yield from (node.op for node in graph.node)
-    yield from (node.op for function in graph.library.function for node in function.node_def)
+    for function in graph.library.function:
+        yield from (node.op for node in function.node_def)
 
 
 def _flat(results: Any) -> list[np.ndarray]:
-    return [np.asarray(y) for y in (results if isinstance(results, list | tuple) else [results])]
+    if not isinstance(results, list | tuple):
+        results = [results]
+    return [np.asarray(y) for y in results]
 
 
 def _tensors(results: Any) -> Sequence[torch.Tensor]:
@@ -148,7 +153,7 @@ TOOLS: dict[str, Callable[[nn.Module, torch.Tensor], Made]] = {
 }
 
 
-def installed() -> dict[str, str]:
+def find_installed() -> dict[str, str]:
     """The tools that are here, with their versions."""
     found = {}
     for name in TOOLS:

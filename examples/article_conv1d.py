@@ -32,7 +32,7 @@ CASES = (
 )
 
 
-def described(layer: keras.Layer) -> str:
+def describe(layer: keras.Layer) -> str:
     """A layer with those of its arguments that matter here."""
     config = layer.get_config()
     names = ("filters", "kernel_size", "padding", "dilation_rate", "groups")
@@ -48,7 +48,7 @@ def show(title: str, layer: nn.Conv1d, shape: tuple[int, ...]) -> None:
     result = converted(x)
     print(f"\n{title}\n  PyTorch  {layer}  {shape} -> {expected.shape}")
     for made in converted.model.layers[1:]:
-        print(f"  Keras    {described(made)}")
+        print(f"  Keras    {describe(made)}")
     print(f"  largest difference {np.abs(result - expected).max():.1e}")
 
 

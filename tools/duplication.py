@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pylint.checkers.symilar import Symilar
 
-from source_files import MEASURED, Function, Source, Violation, last_line
+from source_files import Function, Source, Violation, last_line
 
+MEASURED = Path("src")
 DUPLICATED_PERCENT = 3.0
 CLONE_LINES = 4  # symilar's own default; shorter runs of equal lines are chance
 
@@ -40,7 +41,7 @@ def check_duplication(sources: list[Source]) -> Iterator[Violation]:
         yield Violation(MEASURED, 1, message)
         return
     pairs = find_copies(measured)
-    percent = 100 * len(repeated_lines(pairs)) / total
+    percent = 100 * len(lines_of_copies(pairs)) / total
     if percent <= DUPLICATED_PERCENT:
         return
     originals: dict[Span, Span] = {}
@@ -59,13 +60,13 @@ def check_duplication(sources: list[Source]) -> Iterator[Violation]:
 def find_copies(sources: list[Source]) -> set[tuple[Span, Span]]:
     """Find the runs of lines that occur twice in `sources`, as pairs (original, copy)."""
     # Whole files show what one file shares with others, single definitions what it repeats itself.
-    pairs = clones((source.path, "".join(compared_lines(source))) for source in sources)
+    pairs = clones((source.path, "".join(blank_signatures(source))) for source in sources)
     for source in sources:
         pairs |= clones(definitions(source))
     return pairs
 
 
-def repeated_lines(pairs: Iterable[tuple[Span, Span]]) -> set[tuple[Path, int]]:
+def lines_of_copies(pairs: Iterable[tuple[Span, Span]]) -> set[tuple[Path, int]]:
     """Return (path, line) of every line that lies in a copy."""
     repeated: set[tuple[Path, int]] = set()
     for _, copy in pairs:
@@ -92,7 +93,7 @@ def clones(streams: Iterable[tuple[Path, str]]) -> set[tuple[Span, Span]]:
     return found
 
 
-def compared_lines(source: Source) -> list[str]:
+def blank_signatures(source: Source) -> list[str]:
     """Return the lines of a file with blank ones in place of imports and signatures."""
     lines = source.text.splitlines(keepends=True)
     for node in ast.walk(source.tree):
@@ -108,7 +109,7 @@ def compared_lines(source: Source) -> list[str]:
 
 def definitions(source: Source) -> Iterator[tuple[Path, str]]:
     """Yield each function, method and other statement as a stream, at its own line numbers."""
-    lines = compared_lines(source)
+    lines = blank_signatures(source)
     for node in outermost(source.tree):
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(decorator.lineno for decorator in decorators)])

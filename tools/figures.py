@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from density import comprehensions, conditionals
-from duplication import find_copies, repeated_lines
+from duplication import find_copies, lines_of_copies
 from naming import begins_with_participle
 from source_files import (
     CODE,
@@ -106,7 +106,9 @@ def percent(part: int, whole: int) -> str:
 def count_source(source: Source, duplicated: int) -> Counts:
     """Count one file, of which `duplicated` lines repeat others."""
     named = list(functions(source.tree))
-    arguments = [argument for function in named for argument in typed_arguments(function)]
+    arguments: list[bool] = []
+    for function in named:
+        arguments.extend(are_typed(function))
     nodes = [node for node in ast.walk(source.tree) if not isinstance(node, ast.expr_context)]
     return Counts(
         files=1,
@@ -124,7 +126,7 @@ def count_source(source: Source, duplicated: int) -> Counts:
     )
 
 
-def typed_arguments(function: Function) -> Iterator[bool]:
+def are_typed(function: Function) -> Iterator[bool]:
     """Yield for each argument of a function but `self` and `cls` whether it has an annotation."""
     declared = function.args
     positional = [*declared.posonlyargs, *declared.args]
@@ -138,7 +140,7 @@ def typed_arguments(function: Function) -> Iterator[bool]:
 def count_part(sources: list[Source], *, with_copies: bool) -> dict[Path, Counts]:
     """Count each file of one part of the tree; its duplicated lines are found within the part."""
     pairs = find_copies(sources) if with_copies else []
-    repeated = [path for path, _ in repeated_lines(pairs)]
+    repeated = [path for path, _ in lines_of_copies(pairs)]
     return {source.path: count_source(source, repeated.count(source.path)) for source in sources}
 
 

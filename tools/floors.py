@@ -76,7 +76,9 @@ FLOORS = (
 )
 
 FACE = len(FLOORS) - 1
-HEIGHT = {room.name: height for height, floor in enumerate(FLOORS) for room in floor}
+HEIGHT: dict[str, int] = {}
+for _height, _floor in enumerate(FLOORS):
+    HEIGHT |= dict.fromkeys((room.name for room in _floor), _height)
 PLACE = {room.name: place for place, room in enumerate(FLOORS[FACE])}
 
 
@@ -116,13 +118,13 @@ def find_imports(sources: Sequence[Source]) -> list[Import]:
     found = set()
     for source in sources:
         importer = module_name(source.path)
-        for name, line in imported_names(source):
+        for name, line in name_imports(source):
             if (imported := nearest_module(name, modules)) is not None:
                 found.add(Import(source.path, line, importer, imported))
     return sorted(found)
 
 
-def imported_names(source: Source) -> Iterator[tuple[str, int]]:
+def name_imports(source: Source) -> Iterator[tuple[str, int]]:
     """Yield each dotted name that a file imports, by statement or `import_module`, and where."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
@@ -233,7 +235,7 @@ def check_blocks(sources: Sequence[Source]) -> Iterator[Violation]:
     for source in sources:
         if not source.path.is_relative_to(BLOCKS):
             continue
-        for dotted, line in imported_names(source):
+        for dotted, line in name_imports(source):
             name = dotted.rpartition(".")[2]
             if name in REGISTERS:
                 yield Violation(source.path, line, f"a block registers nothing: {name}")
@@ -243,7 +245,7 @@ def check_meanings(sources: Sequence[Source]) -> Iterator[Violation]:
     """Yield each public function or class whose name another module of the package defines too."""
     places: dict[str, list[tuple[Path, int]]] = defaultdict(list)
     for source in sources:
-        for name, line in defined_names(source).items():
+        for name, line in find_definitions(source).items():
             places[name].append((source.path, line))
     for name, found in sorted(places.items()):
         for path, line in found:
@@ -252,7 +254,7 @@ def check_meanings(sources: Sequence[Source]) -> Iterator[Violation]:
                 yield Violation(path, line, f"{name} is also in {', '.join(others)}")
 
 
-def defined_names(source: Source) -> dict[str, int]:
+def find_definitions(source: Source) -> dict[str, int]:
     """Return the public functions and classes of a module, but no converters, with their lines."""
     found: dict[str, int] = {}
     for node in source.tree.body:

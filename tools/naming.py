@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from source_files import (
-    MEASURED,
+    RULED,
     Documented,
     Function,
     Source,
@@ -111,8 +111,8 @@ def is_public(node: ast.stmt) -> TypeGuard[ast.ClassDef | Function]:
 
 
 def check_names(source: Source) -> Iterator[Violation]:
-    """Yield each function of a file of `MEASURED` whose name begins with a participle."""
-    if not source.path.is_relative_to(MEASURED):
+    """Yield each function of a file of `RULED` whose name begins with a participle."""
+    if source.path.parts[0] not in RULED:
         return
     for function in functions(source.tree):
         if begins_with_participle(function):
@@ -121,8 +121,8 @@ def check_names(source: Source) -> Iterator[Violation]:
 
 
 def check_docstrings(source: Source) -> Iterator[Violation]:
-    """Yield each docstring of `MEASURED` that is no sentence, and what is public without one."""
-    if not source.path.is_relative_to(MEASURED):
+    """Yield each docstring of `RULED` that is no sentence, and what is public without one."""
+    if source.path.parts[0] not in RULED:
         return
     for node in ast.walk(source.tree):
         if isinstance(node, Documented) and (text := ast.get_docstring(node)) is not None:

@@ -21,17 +21,17 @@ Function = Callable[[mp.mpf], mp.mpf]
 def chebyshev(function: Function, low: float, high: float, points: int = 60) -> list[mp.mpf]:
     """Coefficients of the interpolant in the Chebyshev points, as many as count."""
     angles = [mp.pi * (k + mp.mpf(1) / 2) / points for k in range(points)]
-    values = [
-        function((low + high) / mp.mpf(2) + (high - low) / mp.mpf(2) * mp.cos(a)) for a in angles
-    ]
-    found = [
-        (2 if j else 1)
-        * mp.fsum(v * mp.cos(j * a) for v, a in zip(values, angles, strict=True))
-        / points
-        for j in range(points)
-    ]
+    middle, half = (low + high) / mp.mpf(2), (high - low) / mp.mpf(2)
+    values = [function(middle + half * mp.cos(angle)) for angle in angles]
+    found = []
+    for degree in range(points):
+        cosines = [mp.cos(degree * angle) for angle in angles]
+        weight = 2 if degree else 1
+        found.append(weight * mp.fdot(values, cosines) / points)
     limit = SMALLEST * max(map(abs, found))
-    return found[: max(j for j, c in enumerate(found) if abs(c) > limit) + 1]
+    while abs(found[-1]) <= limit:
+        found.pop()
+    return found
 
 
 def powers(coefficients: list[mp.mpf]) -> list[mp.mpf]:
@@ -53,8 +53,8 @@ def at_infinity(function: Function, limit: float) -> Function:
     return lambda u: function(1 / u) if u > mp.mpf(10) ** -8 else mp.mpf(limit)
 
 
-def modified_without_log(order: int, x: mp.mpf) -> mp.mpf:
-    """K less its logarithm (and pole), over x^order."""
+def subtract_log(order: int, x: mp.mpf) -> mp.mpf:
+    """Return K_order(x) less its logarithm and pole, over x^order."""
     x = max(x, mp.mpf(10) ** -12)
     if order == 0:
         return mp.besselk(0, x) + mp.log(x / 2) * mp.besseli(0, x)
@@ -79,13 +79,13 @@ FITS: dict[str, tuple[Function, float, float]] = {
         0,
         0.125,
     ),
-    "K0_NEAR": (lambda u: modified_without_log(0, root(u)), 0, 4),
+    "K0_NEAR": (lambda u: subtract_log(0, root(u)), 0, 4),
     "K0_FAR": (
         at_infinity(lambda x: mp.besselk(0, x) * mp.exp(x) * mp.sqrt(x), (mp.pi / 2) ** 0.5),
         0,
         0.5,
     ),
-    "K1_NEAR": (lambda u: modified_without_log(1, root(u)), 0, 4),
+    "K1_NEAR": (lambda u: subtract_log(1, root(u)), 0, 4),
     "K1_FAR": (
         at_infinity(lambda x: mp.besselk(1, x) * mp.exp(x) * mp.sqrt(x), (mp.pi / 2) ** 0.5),
         0,

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CODE = ("src", "tests", "tools", "examples", "benchmarks")
-MEASURED = Path("src")
+RULED = ("src", "tools", "examples", "benchmarks")
+"""Parts of the tree that rules of density, names and docstrings hold for: all but the tests."""
+
 PACKAGE = Path("src/torch2keras")
 OPS = PACKAGE / "ops"
 
