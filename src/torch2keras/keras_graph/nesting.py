@@ -50,7 +50,8 @@ def depth(items: Sequence[Call | Segment]) -> int:
     level: dict[int, int] = {}
     deepest = 0
     for item in items:
-        before, made = 0, []
+        before = 0
+        made: list[int] = []
         for call in calls_of(item):
             before = max([before, *(level.get(index, 0) for index in call.reads())])
             made += call.outputs
@@ -106,7 +107,10 @@ def _group(calls: Sequence[Call], keys: Sequence[tuple[str, bool]]) -> list[_Run
     """Return the consecutive calls that have one key each: a path, and whether they may nest."""
     pairs = zip(keys, calls, strict=True)
     groups = groupby(pairs, key=lambda pair: pair[0])
-    return [_Run(*key, tuple(call for _, call in group)) for key, group in groups]
+    runs = []
+    for (path, may_nest), group in groups:
+        runs.append(_Run(path, may_nest, tuple(call for _, call in group)))
+    return runs
 
 
 def _find_shared_layers(runs: Sequence[_Run]) -> Collection[str]:

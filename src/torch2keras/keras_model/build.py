@@ -11,72 +11,73 @@ import keras
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.graph import Call, KerasGraph
 from torch2keras.keras_graph.layer_names import make_unique, sanitize
-from torch2keras.keras_graph.nesting import Segment, nest_calls
+from torch2keras.keras_graph.nesting import Segment, calls_of, nest_calls
 from torch2keras.keras_model.execute import run_call
 from torch2keras.keras_model.layers import Layers
+from torch2keras.workarounds.fixed_batch import check_fixed_batch
 
 
 def build(
     graph: KerasGraph, dtype: str | None = None
 ) -> tuple[keras.Model, Mapping[str, keras.Layer]]:
-    """The Functional model, with its weights, and its layers by name.
+    """Return the Functional model, with its weights, and its layers by name.
 
-    `dtype` exchanges the graph's float dtype.
+    `dtype` is exchanged for the graph's float dtype.
+    Raises LoweringError where Keras refuses a call, with its place in the user's module.
     """
-    make = Layers(graph, dtype)
-    inputs = [
-        keras.Input(batch_shape=i.shape, dtype=make.swap.get(i.dtype, i.dtype), name=i.name)
-        for i in graph.inputs
-    ]
-    items = nest_calls(graph)
+    layers = Layers(graph, dtype)
+    inputs = []
+    for port in graph.inputs:
+        own = layers.swap.get(port.dtype, port.dtype)
+        inputs.append(keras.Input(batch_shape=port.shape, dtype=own, name=port.name))
     values: dict[int, Any] = dict(enumerate(inputs))
-    execute(items, values, Scope(make, set(graph.outputs), set(make.names())))
-    outputs = [values[i] for i in graph.outputs]
+    execute(nest_calls(graph), values, Scope(layers, set(graph.outputs), set(layers.names())))
+    outputs = [values[index] for index in graph.outputs]
     model = keras.Model(unwrap_single(inputs), unwrap_single(outputs), name=graph.name)
-    if any(i.shape and i.shape[0] is not None for i in graph.inputs):
-        # Keras checks all sizes of an input but the first, where it is fixed too.
-        model.input_spec = [
-            keras.InputSpec(shape=i.shape, name=i.name, allow_last_axis_squeeze=len(i.shape) > 1)
-            for i in graph.inputs
-        ]
-    make.load()
-    return model, make.made
+    check_fixed_batch(model, {port.name: port.shape for port in graph.inputs})
+    layers.load()
+    return model, layers.made
 
 
 def unwrap_single(items: Sequence[Any]) -> Any:
-    """One item alone is not wrapped."""
+    """Return the items as a list, or one item alone as itself, as Keras has a model's inputs."""
     return items[0] if len(items) == 1 else list(items)
 
 
 @dataclass
 class Scope:
-    """What the building of nested models needs: the layers, the values read from outside, the names that are taken."""
+    """What the building of nested models needs."""
 
     layers: Layers
     outside: set[int]
+    """The values that are read outside of what is built."""
     names: set[str]
+    """The names of layers that are taken."""
 
 
 def execute(items: Sequence[Call | Segment], values: dict[int, Any], scope: Scope) -> None:
     """Run calls on symbolic tensors; each segment becomes a nested model, called at once."""
-    needed: dict[int, set[int]] = {}
-    wanted = set(scope.outside)
-    for number, item in reversed(list(enumerate(items))):
+    read_later = _find_read_later(items, scope.outside)
+    for item, later in zip(items, read_later, strict=True):
         if isinstance(item, Segment):
-            needed[number] = set(wanted)
-        wanted.update(
-            i
-            for call in (item.calls() if isinstance(item, Segment) else (item,))
-            for i in call.reads()
-        )
-    for number, item in enumerate(items):
-        if isinstance(item, Segment):
-            _execute_segment(item, values, scope, needed[number])
+            _execute_segment(item, values, scope, later)
         else:
             _execute_call(item, values, scope.layers)
 
 
+def _find_read_later(items: Sequence[Call | Segment], outside: set[int]) -> list[set[int]]:
+    """Return, for each segment, the values that are read behind it; an empty set for a call."""
+    read_later: list[set[int]] = []
+    wanted = set(outside)
+    for item in reversed(items):
+        read_later.append(set(wanted) if isinstance(item, Segment) else set())
+        for call in calls_of(item):
+            wanted.update(call.reads())
+    return read_later[::-1]
+
+
 def _execute_call(call: Call, values: dict[int, Any], layers: Layers) -> None:
+    """Run one call on symbolic tensors."""
     try:
         run_call(call, values, layers, layers.swap)
     except Exception as error:
@@ -90,17 +91,24 @@ def _execute_call(call: Call, values: dict[int, Any], layers: Layers) -> None:
 
 
 def _execute_segment(
-    segment: Segment, values: dict[int, Any], scope: Scope, needed: set[int]
+    segment: Segment, values: dict[int, Any], scope: Scope, read_later: set[int]
 ) -> None:
-    calls = list(segment.calls())
-    made = {i for call in calls for i in call.outputs}
-    taken = list(dict.fromkeys(i for call in calls for i in call.reads() if i not in made))
-    given = [i for call in calls for i in call.outputs if i in needed]
-    inner = {i: keras.Input(batch_shape=values[i].shape, dtype=values[i].dtype) for i in taken}
-    inputs = list(inner.values())
+    """Make a nested model of a segment, and call it."""
+    inputs: dict[int, Any] = {}
+    made: set[int] = set()
+    given: list[int] = []
+    for call in segment.calls():
+        for index in call.reads():
+            if index not in made and index not in inputs:
+                outer = values[index]
+                inputs[index] = keras.Input(batch_shape=outer.shape, dtype=outer.dtype)
+        made.update(call.outputs)
+        given += filter(read_later.__contains__, call.outputs)
+    inner = dict(inputs)
     execute(segment.items, inner, Scope(scope.layers, set(given), scope.names))
     name = make_unique(sanitize(segment.path), scope.names)
     scope.names.add(name)
-    model = keras.Model(unwrap_single(inputs), unwrap_single([inner[i] for i in given]), name=name)
-    results = model(unwrap_single([values[i] for i in taken]))
-    values |= dict(zip(given, results if len(given) > 1 else [results], strict=True))
+    outputs = unwrap_single([inner[index] for index in given])
+    model = keras.Model(unwrap_single(list(inputs.values())), outputs, name=name)
+    results = model(unwrap_single([values[index] for index in inputs]))
+    values.update(zip(given, results if len(given) > 1 else [results], strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from torch2keras.errors import LoweringError
-from torch2keras.keras_graph.graph import Call, KerasGraph, Literal, Ref, map_refs
+from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph, Literal, Ref, map_refs
 from torch2keras.keras_model.float64 import FLOAT64_OPS, dtype_substitutes
 
 
@@ -21,11 +21,16 @@ def run_graph(
     *,
     keep: bool = True,
 ) -> Mapping[int, Any]:
-    """Execute the calls on real tensors; all values by number, or, unless to `keep`, its outputs."""
+    """Execute the calls on real tensors, and return all values by number, or only the outputs.
+
+    `layer_of` gives what a layer's call calls; `dtype` is exchanged for the graph's float dtype;
+    unless to `keep` them, values are dropped behind their last use.
+    Raises LoweringError where Keras refuses a call, with its place in the user's module.
+    """
     swap = dtype_substitutes(graph.float_dtype, dtype)
     values: dict[int, Any] = dict(enumerate(inputs))
     last_read = graph.last_reads()
-    for n, call in enumerate(graph.calls):
+    for place, call in enumerate(graph.calls):
         try:
             run_call(call, values, layer_of, swap)
         except Exception as error:
@@ -37,8 +42,9 @@ def run_graph(
                 [*call.origin.rows(), ("next", next_step)],
             ) from error
         if not keep:
-            for i in {i for i in call.reads() if last_read[i] == n}.difference(graph.outputs):
-                del values[i]  # or all of them would be in memory at once
+            for index in set(call.reads()).difference(graph.outputs):
+                if last_read[index] == place:
+                    del values[index]  # or all of them would be in memory at once
     return values
 
 
@@ -48,30 +54,35 @@ def run_call(
     layer_of: Callable[[Call], Callable[..., Any]],
     swap: Mapping[str, str],
 ) -> None:
-    """Execute one call; its results join the values."""
+    """Execute one call, and let its results join the values; `swap` is from dtype to dtype."""
 
     def resolve(item: Ref | Literal) -> Any:
         if isinstance(item, Ref):
             return values[item.index]
         return item.weight.array(swap.get(item.weight.dtype, item.weight.dtype))
 
-    args = [map_refs(a, resolve) for a in call.args]
-    kwargs = {k: map_refs(v, resolve) for k, v in call.kwargs.items()}
-    result = (
-        layer_of(call)(*args, **kwargs) if call.is_layer else _op(call.target, args, kwargs, swap)
-    )
+    args = map_refs(call.args, resolve)
+    kwargs = {key: map_refs(value, resolve) for key, value in call.kwargs.items()}
+    if call.is_layer:
+        result = layer_of(call)(*args, **kwargs)
+    else:
+        result = _run_op(call.target, args, kwargs, swap)
     results = result if isinstance(result, list | tuple) else (result,)
-    values |= dict(zip(call.outputs, results, strict=True))
+    values.update(zip(call.outputs, results, strict=True))
 
 
-def _op(target: str, args: list[Any], kwargs: Mapping[str, Any], swap: Mapping[str, str]) -> Any:
-    kwargs = {
-        k: swap.get(v, v) if k == "dtype" and isinstance(v, str) else v for k, v in kwargs.items()
-    }
-    if target == "getitem":
+def _run_op(
+    target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], swap: Mapping[str, str]
+) -> Any:
+    """Execute an op, in other types where it names one that is exchanged."""
+    if target == GETITEM:
         return operator.getitem(*args)
-    if target == "ops.cast":
-        args = [args[0], swap.get(args[1], args[1])]
+    if target == "ops.cast" and len(args) == 2:
+        args = (args[0], swap.get(args[1], args[1]))
+    kwargs = dict(kwargs)
+    dtype = kwargs.get("dtype")
+    if isinstance(dtype, str):
+        kwargs["dtype"] = swap.get(dtype, dtype)
     if target in FLOAT64_OPS and "float64" in swap.values():
         return FLOAT64_OPS[target](*args, **kwargs)
     return getattr(keras.ops, target.removeprefix("ops."))(*args, **kwargs)

@@ -10,18 +10,13 @@ import keras
 
 from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.float64 import (
-    dtype_substitutes,
-    float64_function,
-    split_groups,
-    widen_scale,
-)
+from torch2keras.keras_model.float64 import dtype_substitutes, float64_function, widen_layer
 from torch2keras.keras_model.recurrent_graphs import compile_recurrence
 from torch2keras.keras_model.zero_initializers import ZeroInitializers
 
 
 def make_layer(layer: LayerSpec, dtype: str, **name: str) -> keras.Layer:
-    """The Keras layer itself, with the layers within it, which are called as their classes."""
+    """Return the Keras layer, with the layers within it, which are called as their classes."""
     config = dict(layer.config)
     for key, inner in layer.config.items():
         if isinstance(inner, LayerSpec):
@@ -32,51 +27,51 @@ def make_layer(layer: LayerSpec, dtype: str, **name: str) -> keras.Layer:
 class Layers:
     """The layers of a graph, made when first called, each once.
 
-    With `in_turn`, layers that are alike but for the values of their weights are one layer, which takes the weights
-    of each call when it is called: making a layer takes longer than filling it.
+    With `in_turn`, layers that are alike but for the values of their weights are one layer, which
+    takes the weights of each call when it is called: making a layer takes longer than filling it.
+    `dtype` is exchanged for the graph's float dtype.
     """
 
     def __init__(
         self, graph: KerasGraph, dtype: str | None = None, *, in_turn: bool = False
     ) -> None:
-        self.graph, self.swap, self.in_turn = (
-            graph,
-            dtype_substitutes(graph.float_dtype, dtype),
-            in_turn,
-        )
+        self.graph, self.in_turn = graph, in_turn
+        self.swap = dtype_substitutes(graph.float_dtype, dtype)
         self.made: dict[str, keras.Layer] = {}
-        self.running: dict[str, Callable[..., Any]] = {}
-        self.blank = ZeroInitializers()
+        """The layers, by their names, or by what they have in common where they are used in turn."""
+        self.runners: dict[str, Callable[..., Any]] = {}
+        """What is called for each layer on real tensors."""
+        self.initializers = ZeroInitializers()
         self.filled: dict[str, str] = {}
+        """The name of the call whose weights each layer has."""
 
     def __call__(self, call: Call, key: str | None = None) -> keras.Layer:
-        """The layer of a call; `key` is what it is kept by, its name unless given."""
+        """Return the layer of a call; `key` is what it is kept by, its name unless given."""
         key = key or call.name
         if key not in self.made:
             dtype = self.swap.get(call.dtype, call.dtype)
             layer = make_layer(call.layer, dtype, name=call.name)
-            self.blank.add(layer)
+            self.initializers.exchange(layer)
             if not call.trainable:
                 layer.trainable = False
             if dtype == "float64":
-                widen_scale(layer)
-                split_groups(layer)
+                widen_layer(layer)
             self.made[key] = layer
-            self.running[key] = (
-                compile_recurrence(layer) if find_recurrent_layers([call]) else layer
-            )
+            is_recurrent = bool(find_recurrent_layers([call]))
+            self.runners[key] = compile_recurrence(layer) if is_recurrent else layer
         return self.made[key]
 
     def names(self) -> Iterator[str]:
-        """The names of all layers and inputs."""
+        """Yield the names of all layers and inputs."""
         yield from (call.name for call in self.graph.calls if call.is_layer)
         yield from (i.name for i in self.graph.inputs)
 
     def layer_with_weights(self, call: Call) -> Callable[..., Any]:
-        """The layer of a call, which takes its weights before it is first called, on real tensors too."""
-        full = float64_function(call) if self.swap.get(call.dtype) == "float64" else None
-        if full is not None:
-            return full
+        """Return a function that calls the layer on real tensors, filled with its weights."""
+        if self.swap.get(call.dtype) == "float64":
+            exact = float64_function(call)
+            if exact is not None:
+                return exact
 
         def run_layer(*args: Any, **kwargs: Any) -> Any:
             shapes = [tuple(a.shape) for a in args if hasattr(a, "shape")]
@@ -88,25 +83,25 @@ class Layers:
                 for attribute, weight in call.weights.items():
                     assign(find_variable(layer, attribute), weight)
                 self.filled[key] = call.name
-            return self.running[key](*args, **kwargs)
+            return self.runners[key](*args, **kwargs)
 
         return run_layer
 
     def load(self) -> None:
-        """Copy the weights into all layers that are built."""
+        """Copy the weights into all layers, which must be built, and give back initializers."""
         for call, attribute, weight in self.graph.weights():
             assign(find_variable(self.made[call.name], attribute), weight)
-        self.blank.restore()
+        self.initializers.restore()
 
 
 def _kind(call: Call, shapes: Sequence[tuple[int, ...]]) -> str:
-    """All of a layer but the values of its weights; Keras builds it for the ranks of its inputs."""
+    """Return all of a layer but its weights' values; it is built for the ranks of its inputs."""
     weights = {attribute: weight.shape for attribute, weight in call.weights.items()}
     return repr((call.target, call.config, call.dtype, weights, [len(s) for s in shapes]))
 
 
 def find_variable(layer: keras.Layer, attribute: str) -> keras.Variable:
-    """A weight of a layer, or "cell.kernel" of a layer within it."""
+    """Return a weight of a layer; "cell.kernel" is one of a layer within it."""
     return operator.attrgetter(attribute)(layer)
 
 

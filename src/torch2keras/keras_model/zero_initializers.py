@@ -1,4 +1,4 @@
-"""Layers whose weights begin as zeros, since they are copied in right after: drawing them takes longer than copying."""
+"""Weights that are copied in begin as zeros: drawing them takes longer than copying them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import keras
 _INNER = ("cell", "forward_layer", "backward_layer")
 """Where recurrent layers and Bidirectional hold the layers that hold the weights."""
 
+_CONSTANT = (keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant)
+
 
 class ZeroInitializers:
-    """The initializers that layers had, to give them back: they are part of a layer's configuration."""
+    """Initializers that were taken from layers, to be given back: their configurations hold them."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[keras.Layer, str, keras.Initializer]] = []
 
-    def add(self, layer: keras.Layer) -> None:
+    def exchange(self, layer: keras.Layer) -> None:
         """Let the weights of a layer that is not built yet begin as zeros.
 
-        Private initializers stay: `MultiHeadAttention` hands them on to layers that it makes later, out of our sight.
+        Private initializers stay: `MultiHeadAttention` hands them on to layers that it makes later,
+        out of our sight.
         """
-        for holder in _holders(layer):
+        for holder in _find_holders(layer):
             for name, value in list(vars(holder).items()):
-                if name.endswith("_initializer") and not name.startswith("_") and _draws(value):
+                is_public = name.endswith("_initializer") and not name.startswith("_")
+                if is_public and _draws(value):
                     self.taken.append((holder, name, value))
                     setattr(holder, name, keras.initializers.Zeros())
 
@@ -35,14 +39,15 @@ class ZeroInitializers:
         self.taken.clear()
 
 
-def _holders(layer: keras.Layer) -> Iterator[keras.Layer]:
+def _find_holders(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """Yield the layer and those within it that hold weights."""
     yield layer
     for name in _INNER:
-        if isinstance(inner := getattr(layer, name, None), keras.Layer):
-            yield from _holders(inner)
+        inner = getattr(layer, name, None)
+        if isinstance(inner, keras.Layer):
+            yield from _find_holders(inner)
 
 
 def _draws(value: Any) -> bool:
-    return isinstance(value, keras.initializers.Initializer) and not isinstance(
-        value, keras.initializers.Zeros | keras.initializers.Ones | keras.initializers.Constant
-    )
+    """Whether this is an initializer that draws random numbers."""
+    return isinstance(value, keras.initializers.Initializer) and not isinstance(value, _CONSTANT)

@@ -11,12 +11,12 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.errors import VerificationError
 from torch2keras.graph.interpreter import run_nodes
 from torch2keras.graph.ir import Node, Value
-from torch2keras.keras_model.float64 import double_precision
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.verification.float64_keras import values64, widened
 from torch2keras.verification.metric import MEANING_RTOL, Difference, meaning
 from torch2keras.verification.results import Check
+from torch2keras.workarounds.float64_promotion import double_precision
 
 
 def divergence_error(

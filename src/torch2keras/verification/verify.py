@@ -16,7 +16,6 @@ from torch2keras.errors import CaptureError, LoweringError
 from torch2keras.graph.interpreter import measure_symbols
 from torch2keras.graph.ir import Value
 from torch2keras.graph.symbolic import simplify_size
-from torch2keras.keras_model.float64 import double_precision
 from torch2keras.keras_model.layers import Layers
 from torch2keras.verification.divergence import divergence_error
 from torch2keras.verification.float64_keras import outputs64, widened
@@ -26,6 +25,7 @@ from torch2keras.verification.probes import DEFAULT_PROBES
 from torch2keras.verification.random_rounding import Rounded
 from torch2keras.verification.reference import run64
 from torch2keras.verification.results import Check, Verification
+from torch2keras.workarounds.float64_promotion import double_precision
 
 Run = Callable[[Sequence[torch.Tensor]], list[Any]]
 """The Keras model on flat inputs, in PyTorch's order on both sides."""

@@ -1,4 +1,8 @@
-"""Load PyTorch's compiler safely beside TensorFlow."""
+"""A crash on import: Triton, where TensorFlow's LLVM is loaded already, ends the process.
+
+Seen with torch 2.14, triton 3 and tensorflow 2.21 as a segmentation fault; the other order works.
+torchvision and torch.export import Triton.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,9 @@ import sys
 
 
 def settle_triton() -> None:
-    """Decide about Triton before TensorFlow and Triton meet in one process.
+    """Import Triton before TensorFlow, or keep it out of a process that has TensorFlow already.
 
-    Importing Triton where TensorFlow's LLVM is loaded already ends the process with a segmentation fault (seen with
-    torch 2.14, triton 3, tensorflow 2.21); the other order works. torchvision and torch.export import it. So it comes
-    first, or, where TensorFlow has come before us, stays out: neither export nor torchvision needs it.
+    Neither export nor torchvision needs it.
     """
     if "triton" in sys.modules:
         return
