@@ -1,4 +1,4 @@
-"""Request: what a caller wants converted and how; the one declaration of what `convert` and `inspect` take."""
+"""What a caller wants converted and how: the options of `convert` and `inspect`, declared once."""
 
 from __future__ import annotations
 
@@ -95,5 +95,6 @@ def show_request_options(function: Function) -> Function:
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shared = inspect.signature(build_request).parameters.values()
     options = [p for p in shared if p.kind is p.KEYWORD_ONLY]
-    function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    shown = signature.replace(parameters=[*own, *options])
+    function.__signature__ = shown  # type: ignore[attr-defined]
     return function

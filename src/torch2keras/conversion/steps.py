@@ -1,6 +1,7 @@
-"""The steps of both sides, one by one: each op of the captured module and each call of the Keras model, ready to run.
+"""The steps of both sides, one by one, ready to run: ops of the module, calls of the Keras model.
 
-A benchmark times them and a debugger looks at their results, without knowing how the two graphs are built.
+A benchmark times them and a debugger looks at their results, without knowing how the two graphs are
+built.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def _run_op(op: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Any]:
 def keras_steps(
     graph: KerasGraph, layers: Mapping[str, keras.Layer], inputs: Sequence[Any]
 ) -> Iterator[Step]:
-    """Yield the calls of the Keras model in their order; `inputs` are stored as the model takes them."""
+    """Yield the calls of the Keras model in their order; `inputs` are as the model takes them."""
     known = dict(enumerate(inputs))
     for call in graph.calls:
         run = partial(_run_call, call, layers, dict(known))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
+
+AnyOperand = TypeVar("AnyOperand", bound=Operand)
 
 
 def find_tensor(*operands: Any) -> Operand:
@@ -30,6 +33,14 @@ def fill_float(x: Any, like: Any) -> Tensor:
     if isinstance(x, Operand):
         return as_tensor(x)
     return float(x) * ops.ones_like(like)
+
+
+def reshape_along(x: AnyOperand, axes: Sequence[int], ndim: int) -> AnyOperand:
+    """Return `x` with `ndim` dimensions: its own are `axes`, the others have the size one.
+
+    Its own dimensions stay in their order, whatever the order of `axes`.
+    """
+    return x.expand_dims(*(axis for axis in range(ndim) if axis not in axes))
 
 
 def reduction_axis(x: Operand, dim: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.layout.einsum_letters import UNIT
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
-from torch2keras.ops.blocks.broadcasting import reshape_along
+from torch2keras.ops.blocks.operands import reshape_along
 
 Operand = Tensor | Weight
 

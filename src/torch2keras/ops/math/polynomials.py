@@ -248,22 +248,22 @@ def chebyshev_w(x: Any, n: Any) -> Tensor:
     return chebyshev("w", x, n)
 
 
-def shifted_chebyshev_t(x: Any, n: Any) -> Tensor:
+def chebyshev_shifted_t(x: Any, n: Any) -> Tensor:
     """The polynomial of Chebyshev of the first kind, of 2 x - 1."""
     return chebyshev("t", x, n, shifted=True)
 
 
-def shifted_chebyshev_u(x: Any, n: Any) -> Tensor:
+def chebyshev_shifted_u(x: Any, n: Any) -> Tensor:
     """The polynomial of Chebyshev of the second kind, of 2 x - 1."""
     return chebyshev("u", x, n, shifted=True)
 
 
-def shifted_chebyshev_v(x: Any, n: Any) -> Tensor:
+def chebyshev_shifted_v(x: Any, n: Any) -> Tensor:
     """The polynomial of Chebyshev of the third kind, of 2 x - 1."""
     return chebyshev("v", x, n, shifted=True)
 
 
-def shifted_chebyshev_w(x: Any, n: Any) -> Tensor:
+def chebyshev_shifted_w(x: Any, n: Any) -> Tensor:
     """The polynomial of Chebyshev of the fourth kind, of 2 x - 1."""
     return chebyshev("w", x, n, shifted=True)
 
@@ -277,10 +277,10 @@ POLYNOMIALS = {
     aten.special_chebyshev_polynomial_u: chebyshev_u,
     aten.special_chebyshev_polynomial_v: chebyshev_v,
     aten.special_chebyshev_polynomial_w: chebyshev_w,
-    aten.special_shifted_chebyshev_polynomial_t: shifted_chebyshev_t,
-    aten.special_shifted_chebyshev_polynomial_u: shifted_chebyshev_u,
-    aten.special_shifted_chebyshev_polynomial_v: shifted_chebyshev_v,
-    aten.special_shifted_chebyshev_polynomial_w: shifted_chebyshev_w,
+    aten.special_shifted_chebyshev_polynomial_t: chebyshev_shifted_t,
+    aten.special_shifted_chebyshev_polynomial_u: chebyshev_shifted_u,
+    aten.special_shifted_chebyshev_polynomial_v: chebyshev_shifted_v,
+    aten.special_shifted_chebyshev_polynomial_w: chebyshev_shifted_w,
 }
 
 

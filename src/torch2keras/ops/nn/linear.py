@@ -12,7 +12,7 @@ from torch2keras.declarations.costs import contraction_cost
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.broadcasting import reshape_along
+from torch2keras.ops.blocks.operands import reshape_along
 from torch2keras.ops.blocks.products import Operand, by_equation, contract, dense
 from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 

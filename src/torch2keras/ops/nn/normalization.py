@@ -10,7 +10,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import Tensor, call, layers, ops
-from torch2keras.ops.blocks.broadcasting import reshape_along
+from torch2keras.ops.blocks.operands import reshape_along
 
 aten = torch.ops.aten
 
