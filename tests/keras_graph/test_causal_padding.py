@@ -1,4 +1,4 @@
-"""Both idioms of a causal convolution become the layer's own padding; what only looks like them stays as it is."""
+"""Both idioms of a causal convolution become the layer's padding; what looks like them stays."""
 
 from __future__ import annotations
 

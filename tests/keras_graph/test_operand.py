@@ -71,8 +71,13 @@ def test_a_move_that_changes_nothing_is_left_out(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "is_float", "is_bool"),
-    [("bfloat16", True, False), ("float64", True, False), ("int64", False, False), ("bool", False, True)],
-)  # fmt: skip
+    [
+        ("bfloat16", True, False),
+        ("float64", True, False),
+        ("int64", False, False),
+        ("bool", False, True),
+    ],
+)
 def test_both_tell_the_kind_of_their_numbers(dtype: str, *, is_float: bool, is_bool: bool) -> None:
     value = Recorder((Input("x", (None, 3), dtype),), "float32").tensors[0]
     for operand in (value, weight_of(torch.zeros(2, 3).to(getattr(torch, dtype)))):

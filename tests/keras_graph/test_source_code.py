@@ -49,14 +49,15 @@ NETS = {
 
 @pytest.mark.parametrize("name", NETS)
 def test_the_code_runs_and_gives_the_models_shapes(name: str) -> None:
-    """Executed as a user would: the lines make a model of the same layers, and with its weights the same numbers."""
+    """Run by a user, the lines make a model of the same layers, and of the same numbers."""
     build, shapes = NETS[name]
     converted = t2k.convert(build(), tuple(torch.randn(s) for s in shapes), verify=False)
     graph = converted.conversion.lowered.graph
     scope = {"keras": keras, "np": np}
     scope |= {i.name: keras.Input(batch_shape=i.shape, dtype=i.dtype) for i in graph.inputs}
     inputs = [scope[i.name] for i in graph.inputs]
-    exec("\n".join(statements(graph)), scope)  # noqa: S102 - the package's own text is what is tested
+    code = "\n".join(statements(graph))
+    exec(code, scope)  # noqa: S102 - the package's own text is what is tested
     outputs = scope["outputs"]
     model = keras.Model(inputs, list(outputs) if isinstance(outputs, tuple) else [outputs])
     model.set_weights(converted.model.get_weights())
@@ -105,5 +106,6 @@ WEIGHTS = [
 
 @pytest.mark.parametrize("weight", WEIGHTS, ids=lambda w: weight_text(w, "w"))
 def test_the_way_of_a_weight_is_numpy(weight) -> None:
-    value = eval(weight_text(weight, "w"), {"w": weight.constant.tensor.numpy()})  # noqa: S307 - as above
+    scope = {"w": weight.constant.tensor.numpy()}
+    value = eval(weight_text(weight, "w"), scope)  # noqa: S307 - as above
     assert np.array_equal(value, weight.array("float32"))

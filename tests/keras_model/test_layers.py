@@ -89,7 +89,7 @@ def test_variables_are_found_in_layers_within_a_layer() -> None:
 
 
 class Alike(nn.Module):
-    """Layers that differ in their weights alone, one called twice, and two that differ in their inputs' rank too."""
+    """Layers that differ in their weights alone, and two that differ in their inputs' rank too."""
 
     def __init__(self) -> None:
         super().__init__()

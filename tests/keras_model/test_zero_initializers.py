@@ -60,7 +60,7 @@ def test_initializers_that_draw_nothing_stay() -> None:
     ids=lambda item: type(item).__name__,
 )
 def test_layers_keep_their_initializers(module: nn.Module, shape: tuple[int, ...]) -> None:
-    """They begin as zeros only until the weights are copied: a model made anew from the configuration draws."""
+    """They are zeros only until the weights are copied: a model made anew draws."""
     model = t2k.convert(module.eval(), torch.randn(shape)).model
     anew = keras.models.clone_model(model)
     kernels = [w for w in anew.weights if w.name.endswith("kernel")]

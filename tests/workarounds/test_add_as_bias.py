@@ -47,7 +47,7 @@ def test_what_is_taken_for_a_bias(first, second, risky) -> None:
 
 
 def broadcast_pairs() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Pairs of shapes of up to three dimensions of 1, 2 and 3 that broadcast; a part of them, always the same."""
+    """Pairs of shapes of up to three dimensions that broadcast; always the same part of them."""
     shapes = [s for rank in range(4) for s in itertools.product((1, 2, 3), repeat=rank)]
     pairs = [
         (a, b)
@@ -80,7 +80,7 @@ def test_sums_are_numpys(dynamic) -> None:
 
 
 def test_the_first_column_of_a_square_of_dynamic_sizes_is_no_bias() -> None:
-    """Keras takes a slice of a dynamic dimension for dynamic; it is one column, to be added to each."""
+    """Keras takes a slice of a dynamic dimension for dynamic; it is one column for each."""
     net = Function(lambda x: 2 * x + x[:, :1])
     sizes = dict.fromkeys((0, 1), torch.export.Dim.AUTO)
     converted = t2k.convert(net, torch.randn(5, 7), dynamic_shapes=(sizes,))

@@ -36,5 +36,6 @@ def test_in_two_steps_it_is_the_pooling_of_all_three(name, size, strides) -> Non
 @pytest.mark.parametrize("name", POOLS)
 def test_tensorflow_still_has_no_kernel(name: str) -> None:
     """Where this fails, it has one, and the workaround can go."""
-    with double_precision(), pytest.raises(Exception, match=r"(?s)could not find|No OpKernel|DOUBLE|double"):  # fmt: skip
+    missing = r"(?s)could not find|No OpKernel|DOUBLE|double"
+    with double_precision(), pytest.raises(Exception, match=missing):
         POOLS[name][0](keras.ops.convert_to_tensor(CHANNELS_LAST), (2, 3, 5), (2, 3, 5))

@@ -23,12 +23,12 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "beta": {"center": False},
     "bias": {"use_bias": False, "bias_axes": None},
 }
-"""A weight that can be applied to a result -> the configuration of a layer that does not hold it."""
+"""A weight that can be applied to a result -> the configuration of a layer without it."""
 
 
 @dataclass(frozen=True)
 class Detached:
-    """A layer, the weights that it keeps, and those that are applied to its result, by attribute."""
+    """A layer, the weights that it keeps, and those to be applied to its result, by attribute."""
 
     layer: LayerSpec
     kept: Mapping[str, Weight]
@@ -43,19 +43,22 @@ class Detached:
         elif isinstance(axes, int):
             axes = (axes,)
         shape = [1] * rank
-        for dim, size in zip(sorted(axis % rank for axis in axes), weight.shape, strict=True):
-            shape[dim] = size
+        places = sorted(axis % rank for axis in axes)
+        for place, size in zip(places, weight.shape, strict=True):
+            shape[place] = size
         return weight.reshape(*shape)
 
 
 def is_divided(weights: Mapping[str, Weight], tied: Collection[int]) -> bool:
     """Whether one layer cannot hold these weights; `tied` are ids of tensors to be held alone."""
-    trained = [w for attribute, w in weights.items() if not is_statistic(attribute)]
-    if len(trained) < 2:
+    parameters = [w for attribute, w in weights.items() if not is_statistic(attribute)]
+    if len(parameters) < 2:
         return False
-    if any(id(w.constant.tensor) in tied for w in trained):
-        return True
-    return len({w.trainable for w in trained}) > 1
+    first = parameters[0]
+    return any(
+        weight.trainable != first.trainable or id(weight.constant.tensor) in tied
+        for weight in parameters
+    )
 
 
 def is_statistic(attribute: str) -> bool:
@@ -99,17 +102,19 @@ def find_tied_tensors(graph: Graph) -> frozenset[int]:
     embedding's layer, which has no bias.
     """
     tables = _find_tables(graph)
-    neighbours: dict[int, set[tuple[int, ...]]] = {}
+    neighbours: dict[int, tuple[int, ...]] = {}
+    tied = set()
     for node in graph.nodes:
         constants = [v for v in node.operands if isinstance(v, Constant)]
-        everything = [id(v.tensor) for v in constants]
-        trained = [id(v.tensor) for v in constants if v.trainable]
-        for own in everything:
-            if own in trained or own in tables:
-                beside = trained if own in trained else everything
-                others = tuple(tensor for tensor in beside if tensor != own)
-                neighbours.setdefault(own, set()).add(others)
-    return frozenset(tensor for tensor, beside in neighbours.items() if len(beside) > 1)
+        trained = [v for v in constants if v.trainable]
+        for own in constants:
+            if not own.trainable and id(own.tensor) not in tables:
+                continue
+            beside = trained if own.trainable else constants
+            others = tuple(id(v.tensor) for v in beside if v.tensor is not own.tensor)
+            if neighbours.setdefault(id(own.tensor), others) != others:
+                tied.add(id(own.tensor))
+    return frozenset(tied)
 
 
 def _find_tables(graph: Graph) -> set[int]:

@@ -1,4 +1,4 @@
-"""KerasGraph: a Keras model as data, from which `keras_model` builds the model and `source_code` writes it.
+"""KerasGraph: a Keras model as data, which `keras_model` builds and `source_code` writes as Python.
 
 A call is a stock layer (`layers.Conv1D` with its configuration and weights) or a stock op
 (`ops.softmax`), its arguments, and where in the user's module it comes from. Values are numbered in
@@ -18,7 +18,7 @@ GETITEM = "getitem"
 """The target of a call that indexes: `x[:, 1:]`. Its arguments are the value and the index."""
 
 REFUSED = "refused"
-"""The target of a call that stands for an op without a lowering, where a graph is only inspected."""
+"""The target of a call that stands for a refused op, where a graph is only inspected."""
 
 RECURRENT = ("layers.LSTM", "layers.GRU", "layers.SimpleRNN", "layers.Bidirectional")
 """The targets of layers that run step by step along a dimension."""

@@ -1,7 +1,7 @@
 """Layer names: the module's path, cleaned of what Keras or TensorFlow refuse, numbered if repeated.
 
-`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons and unicode fail when the
-layer is called on TensorFlow; a leading `_` fails the SavedModel export.
+`/` is refused by Keras, `.` by its PyTorch backend; quotes, spaces, colons and unicode fail when
+the layer is called on TensorFlow; a leading `_` fails the SavedModel export.
 """
 
 from __future__ import annotations

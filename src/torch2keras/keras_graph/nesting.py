@@ -73,15 +73,17 @@ def _cut(calls: Sequence[Call], path: str, limit: int) -> tuple[Call | Segment, 
     """Cut the calls of a module by its submodules; where a long path is left, in halves."""
     if depth(calls) <= limit:
         return tuple(calls)
-    owners = [_child(call.origin.path, path) for call in calls]
-    runs = _group(calls, [(owner, owner != path) for owner in owners])
+    keys = []
+    for call in calls:
+        owner = _child(call.origin.path, path)
+        keys.append((owner, owner != path))
+    runs = _group(calls, keys)
     by_module = _make_segments(runs, limit)
     if depth(by_module) <= limit:
         return by_module
     middle = len(calls) // 2
-    halves = [
-        _Run(path, may_nest=True, calls=tuple(part)) for part in (calls[:middle], calls[middle:])
-    ]
+    first, second = tuple(calls[:middle]), tuple(calls[middle:])
+    halves = _Run(path, may_nest=True, calls=first), _Run(path, may_nest=True, calls=second)
     return _make_segments(halves, limit)
 
 

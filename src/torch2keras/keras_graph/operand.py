@@ -15,8 +15,8 @@ class Operand(ABC):
     """A tensor of the Keras graph: a recorded value (`Tensor`) or a constant (`Weight`).
 
     Its methods that move elements return an operand of the same kind: that of a recorded value
-    records a Keras op, a constant is rearranged when the model is built. Where nothing would change,
-    they return the operand itself.
+    records a Keras op, a constant is rearranged when the model is built. Where nothing would
+    change, they return the operand itself.
     """
 
     shape: tuple[Any, ...]
@@ -46,7 +46,7 @@ class Operand(ABC):
 
     @abstractmethod
     def values(self) -> torch.Tensor | None:
-        """Return the elements, as precisely as they are known; None where the model computes them."""
+        """Return the elements, as precisely as they are known; None of a recorded value."""
 
     @abstractmethod
     def reshape(self, *shape: int) -> Self:

@@ -1,4 +1,4 @@
-"""An embedding and the products by its table become calls of one layer, which holds the table once."""
+"""An embedding and the products by its table become calls of one layer, which holds it once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch2keras.keras_graph.weight import Weight
 
 
 def share_embeddings(calls: Sequence[Call]) -> tuple[Call, ...]:
-    """Return the calls with each product by the table of an Embedding as a call of that layer in reverse.
+    """Return the calls with each product by an Embedding's table as a call of it in reverse.
 
-    A product is a Dense layer without bias whose kernel (d, v) is the table (v, d) transposed. It and
-    all calls of the Embedding become calls of one `ReversibleEmbedding`. There are as many calls as
-    before, in the same order.
+    A product is a Dense layer without bias whose kernel (d, v) is the table (v, d) transposed. It
+    and all calls of the Embedding become calls of one `ReversibleEmbedding`. There are as many
+    calls as before, in the same order.
     """
     tables: list[Call] = []
     shared: set[object] = set()

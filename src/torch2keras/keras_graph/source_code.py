@@ -1,4 +1,4 @@
-"""KerasGraph -> Python: the calls as a Keras user writes them, and the way of each weight as NumPy."""
+"""KerasGraph -> Python: the calls as a Keras user writes them, and each weight's way as NumPy."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def statements(graph: KerasGraph) -> list[str]:
     lines = []
     for number, call in enumerate(graph.calls):
         text = call_text(call, names)
-        one_is_alive = not any(last_read.get(i, -1) > number for i in names)
-        for index in call.outputs:
-            names[index] = "x" if one_is_alive and len(call.outputs) == 1 else f"x{index}"
+        others_are_alive = any(last_read.get(i, -1) > number for i in names)
+        names.update({index: f"x{index}" for index in call.outputs})
+        if not others_are_alive and len(call.outputs) == 1:
+            names[call.outputs[0]] = "x"
         lines.append(f"{_join(call.outputs, names)} = {text}")
     lines.append(f"outputs = {_join(graph.outputs, names)}")
     return lines
@@ -69,14 +70,19 @@ def _constructor(layer: LayerSpec) -> str:
         shown = simplify(value)
         is_default = key in parameters and simplify(parameters[key].default) == shown
         if key == "padding" or not is_default:
-            text = _constructor(shown) if isinstance(shown, LayerSpec) else repr(shown)
-            arguments.append(f"{key}={text}")
+            arguments.append(f"{key}={_config_text(shown)}")
     return f"keras.layers.{layer.cls}({', '.join(arguments)})"
+
+
+def _config_text(value: Any) -> str:
+    return _constructor(value) if isinstance(value, LayerSpec) else repr(value)
 
 
 def simplify(value: Any) -> Any:
     """Return the number for a tuple of one number, as a person writes it; else the value."""
-    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+    if isinstance(value, tuple) and len(value) == 1:
+        return value[0]
+    return value
 
 
 def value_text(value: Any, names: Mapping[int, str]) -> str:
@@ -90,12 +96,14 @@ def value_text(value: Any, names: Mapping[int, str]) -> str:
     inner = ", ".join(value_text(item, names) for item in value)
     if isinstance(value, list):
         return f"[{inner}]"
-    return f"({inner},)" if len(value) == 1 else f"({inner})"
+    comma = "," if len(value) == 1 else ""
+    return f"({inner}{comma})"
 
 
 def _index_text(index: Any) -> str:
-    items = index if isinstance(index, tuple) else (index,)
-    return ", ".join(map(_slice_text, items))
+    if isinstance(index, tuple):
+        return ", ".join(map(_slice_text, index))
+    return _slice_text(index)
 
 
 def _slice_text(item: Any) -> str:
@@ -103,8 +111,12 @@ def _slice_text(item: Any) -> str:
         return "..."
     if not isinstance(item, slice):
         return repr(item)
-    start, stop, step = ("" if n is None else str(n) for n in (item.start, item.stop, item.step))
-    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+    text = f"{_bound_text(item.start)}:{_bound_text(item.stop)}"
+    return text if item.step is None else f"{text}:{item.step}"
+
+
+def _bound_text(bound: int | None) -> str:
+    return "" if bound is None else str(bound)
 
 
 def weight_text(weight: Weight, name: str) -> str:
@@ -116,7 +128,9 @@ def weight_text(weight: Weight, name: str) -> str:
     numbers, part = _take_rows(weight, goal, name)
     for order in permutations(range(numbers.ndim)):
         moved = numbers.permute(order)
-        text = part if order == tuple(range(numbers.ndim)) else f"{part}.transpose{order}"
+        text = part
+        if order != tuple(range(numbers.ndim)):
+            text += f".transpose{order}"
         if moved.shape == goal.shape and torch.equal(moved, goal):
             return text
         if moved.numel() == goal.numel() and torch.equal(moved.reshape(goal.shape), goal):
@@ -127,8 +141,8 @@ def weight_text(weight: Weight, name: str) -> str:
 def _take_rows(weight: Weight, goal: torch.Tensor, name: str) -> tuple[torch.Tensor, str]:
     """Return the numbers of the tensor's elements, and its name.
 
-    Where the weight has fewer elements, as that of one group of a convolution, they are those of the
-    rows from its first to its last.
+    Where the weight has fewer elements, as that of one group of a convolution, they are those of
+    the rows from its first to its last.
     """
     numbers = element_numbers(tuple(weight.constant.tensor.shape), ())
     if numbers.ndim == 0 or goal.numel() >= numbers.numel():
@@ -150,7 +164,9 @@ def _move_text(move: ElementMove) -> str:
         case Narrow(dim, start, stop):
             return f".take(range({start}, {stop}), axis={dim})"
         case Flip(dims):
-            steps = ["::-1" if dim in dims else ":" for dim in range(max(dims) + 1)]
+            steps = [":"] * (max(dims) + 1)
+            for dim in dims:
+                steps[dim] = "::-1"
             return f"[{', '.join(steps)}]"
     assert isinstance(move, Apply)
     return f"  # then {move.op}{dict(move.args)}"

@@ -51,12 +51,14 @@ class Weight(Operand):
         return move_elements(self.constant.data, self.moves)
 
     def reshape(self, *shape: int) -> Weight:
-        full = shape
-        if -1 in shape:
-            known = math.prod(size for size in shape if size != -1)
-            computed = math.prod(self.shape) // known
-            full = tuple(computed if size == -1 else size for size in shape)
-        return self if full == self.shape else self._move(Reshape(full), full)
+        full = list(shape)
+        if -1 in full:
+            unknown = full.index(-1)
+            full[unknown] = 1
+            full[unknown] = math.prod(self.shape) // math.prod(full)
+        if tuple(full) == self.shape:
+            return self
+        return self._move(Reshape(tuple(full)), tuple(full))
 
     def transpose(self, *order: int) -> Weight:
         if order == tuple(range(self.ndim)):

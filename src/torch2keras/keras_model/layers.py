@@ -38,7 +38,7 @@ class Layers:
         self.graph, self.in_turn = graph, in_turn
         self.swap = dtype_substitutes(graph.float_dtype, dtype)
         self.made: dict[str, keras.Layer] = {}
-        """The layers, by their names, or by what they have in common where they are used in turn."""
+        """The layers, by name, or by what they have in common where they are used in turn."""
         self.runners: dict[str, Callable[..., Any]] = {}
         """What is called for each layer on real tensors."""
         self.initializers = ZeroInitializers()

@@ -15,8 +15,8 @@ import keras
 def as_graph(function: Callable[..., Any], like: Any) -> Callable[..., Any]:
     """Return the function as one graph, for arguments of the types of `like`.
 
-    `like` is a structure of KerasTensors, of which a size may be None. On other backends the function
-    itself is returned: JAX compiles a loop by itself, and PyTorch has no need.
+    `like` is a structure of KerasTensors, of which a size may be None. On other backends the
+    function itself is returned: JAX compiles a loop by itself, and PyTorch has no need.
     """
     if keras.backend.backend() != "tensorflow":
         return function

@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # the command line asks whether it may write before Keras is 
 def save_model(model: keras.Model, path: Path) -> Path:
     """Save to a `.keras` file through a temporary sibling, then rename.
 
-    Raises OutputError for another suffix, a folder, a folder that is missing, and what the system refuses.
+    Raises OutputError for another suffix, a folder, a folder that is missing, and what the system
+    refuses.
     """
     require_writable(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
@@ -37,7 +38,11 @@ SUFFIX = ".keras"
 
 
 def require_writable(path: Path) -> None:
-    """Raises OutputError for another suffix, a folder, a folder that is missing, and one that cannot be written to."""
+    """Check that a model can be saved there, before the work that it takes to make it.
+
+    Raises OutputError for another suffix, a folder, a folder that is missing, and one that cannot
+    be written to.
+    """
     if path.is_dir():
         raise OutputError(
             f"{path} is a folder", [("next", f"name a file, for example {path / 'model.keras'}")]

@@ -14,7 +14,7 @@ _CONSTANT = (keras.initializers.Zeros, keras.initializers.Ones, keras.initialize
 
 
 class ZeroInitializers:
-    """Initializers that were taken from layers, to be given back: their configurations hold them."""
+    """Initializers taken from layers, to be given back, since their configurations hold them."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[keras.Layer, str, keras.Initializer]] = []

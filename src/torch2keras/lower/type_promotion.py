@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,16 +20,17 @@ UNTYPED = ("condition", "mask", "alpha")
 
 
 def promote_arguments(node: Node, arguments: Sequence[Any]) -> list[Any]:
-    """Return a converter's arguments with the tensors among them cast to the type that PyTorch computes in.
+    """Return a converter's arguments, the tensors cast to the type that PyTorch computes in.
 
-    `arguments` belong to the node's schema, in its order, without the ignored ones. The type is the result's, or,
-    where that is bool as of a comparison, the operands' common one.
+    `arguments` belong to the node's schema, in its order, without the ignored ones. The type is that
+    of the result, or, where it is bool as of a comparison, the operands' common one.
     """
     schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
     typed = [a for a in schema if _has_type(a)]
     dtype = node.outputs[0].type.dtype
     if dtype is torch.bool:
-        dtype = result_dtype([leaf for a in typed for leaf in argument_leaves(node.args[a.name])])
+        operands = [argument_leaves(node.args[a.name]) for a in typed]
+        dtype = result_dtype(list(itertools.chain.from_iterable(operands)))
     promoted = []
     for declared, argument in zip(schema, arguments, strict=True):
         promoted.append(_cast_operands(argument, dtype) if declared in typed else argument)
@@ -49,7 +51,7 @@ def _cast_operands(argument: Any, dtype: torch.dtype) -> Any:
 
 
 def result_dtype(arguments: Sequence[Any]) -> torch.dtype:
-    """Return the dtype of `torch.result_type` for many arguments: values, Python numbers and symbolic sizes.
+    """Return the dtype of `torch.result_type` for values, Python numbers and symbolic sizes.
 
     Values without dimensions count less than others, and numbers less still, as in PyTorch
     (https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).

@@ -13,7 +13,8 @@ import keras
 def check_fixed_batch(model: keras.Model, shapes: Mapping[str, tuple[int | None, ...]]) -> None:
     """Let the model refuse inputs of another first size, where one is fixed.
 
-    `shapes` are those of its inputs, by name and in their order, with the batch; None where dynamic.
+    `shapes` are those of its inputs, by name and in their order, with the batch; a size is None
+    where it is dynamic.
     """
     if any(shape and shape[0] is not None for shape in shapes.values()):
         model.input_spec = [

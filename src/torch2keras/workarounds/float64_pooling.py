@@ -13,8 +13,8 @@ def pool_3d(
 ) -> Any:
     """Return the pooling of (n, d, h, w, c), computed as one of (h, w) and then one of d.
 
-    `pool` is `keras.ops.max_pool` or `keras.ops.average_pool`; an average of averages is that of all
-    where the windows have one size, as with padding "valid".
+    `pool` is `keras.ops.max_pool` or `keras.ops.average_pool`; an average of averages is that of
+    all where the windows have one size, as with padding "valid".
     """
     n, d, h, w, c = x.shape
     y = pool(keras.ops.reshape(x, (n * d, h, w, c)), size[1:], strides[1:], padding)
