@@ -13,9 +13,12 @@ Torch2KerasError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LABEL_WIDTH = 8
+
+MOST_NAMES = 8
+"""How many names a message lists."""
 
 
 class Torch2KerasError(Exception):
@@ -72,3 +75,10 @@ class OutputError(Torch2KerasError):
 
 class UnsafeFileError(Torch2KerasError):
     """A file would have to execute code to be read, and is refused."""
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return the first names, as many as a message lists, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    listed = ", ".join(names[:MOST_NAMES])
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -34,7 +34,7 @@ from torch2keras.reporting.text import (
     transposes_text,
 )
 from torch2keras.reporting.transposes import describe_transposes
-from torch2keras.runtime.isolation import unchanged
+from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
 
 
@@ -98,7 +98,7 @@ def inspect(
     cannot take the module, UnsupportedOpError for control flow. Refused ops are not raised: they
     stand in the result.
     """
-    with unchanged():
+    with isolate_process():
         survey = Survey()
         work = Work(build_request(module, args, kwargs, **options), survey)
         run_stages(work, Stage.CAPTURE, *TRANSLATION)

@@ -43,7 +43,7 @@ from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
 from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
-from torch2keras.runtime.isolation import unchanged
+from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
 from torch2keras.workarounds.triton_import import load_exporter
 
@@ -227,7 +227,7 @@ def convert(
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
-    with unchanged():
+    with isolate_process():
         work = run_stages(Work(build_request(module, args, kwargs, **options)), Stage.CAPTURE)
         try:
             run_stages(work, *TRANSLATION, Stage.BUILD)

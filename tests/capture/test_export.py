@@ -242,7 +242,7 @@ def test_export_prints_nothing(capfd):
 def test_tensorflow_may_be_imported_first():
     code = (
         "import tensorflow, torch\n"
-        "from torch2keras.capture import capture\n"
+        "from torch2keras.capture.export import capture\n"
         "print(len(capture(torch.nn.ReLU(), (torch.ones(2, 3),)).graph_module.graph.nodes))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

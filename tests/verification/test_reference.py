@@ -367,6 +367,6 @@ def test_arrays_are_copies() -> None:
 
 
 def test_a_lazy_module_is_refused() -> None:
-    with pytest.raises(InputError, match=r"0\.weight has no value yet") as caught:
+    with pytest.raises(InputError, match=r"not initialised: 0\.weight") as caught:
         run(nn.Sequential(nn.LazyConv1d(5, 3)), (normal(2, 3, 11),))
-    assert "run the module once" in str(caught.value)
+    assert "run one forward call first" in str(caught.value)

@@ -47,7 +47,7 @@ from torch2keras.custom_ops.whole_modules import whole_modules
 from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.functionalize import functionalize
 from torch2keras.fx_passes.inline import inline, writes_without_grad
-from torch2keras.runtime.isolation import eval_view, quiet
+from torch2keras.runtime.isolation import isolate_module, silence_output
 from torch2keras.workarounds.triton_import import load_exporter
 
 
@@ -76,7 +76,7 @@ def capture(
     leaves = named_leaves(bound)
     check_inputs([(name, leaf) for name, leaf in leaves if isinstance(leaf, torch.Tensor)])
     notes = [*train_mode_notes(module), *weight_notes(module), *_constant_notes(leaves)]
-    with eval_view(module):
+    with isolate_module(module), torch.enable_grad(), torch.autocast("cpu", enabled=False):
         if trace:
             captured = _captured(_export_traced(module, Example(args, kwargs, None), bound), notes)
         else:
@@ -167,7 +167,7 @@ def _export(
 def _export_traced(module: nn.Module, example: Example, bound: dict[str, Any]) -> _Exported:
     run_on_example(module, example, bound)
     try:
-        with quiet(), whole_modules(module):
+        with silence_output(), whole_modules(module):
             traced = Traced(module, *cloned(example.args, example.kwargs))
         program = _export_once(traced, example, strict=False)
     except Exception as error:
@@ -179,7 +179,7 @@ def _export_once(
     module: nn.Module, example: Example, *, strict: bool, known: list[Reading] | None = None
 ) -> ExportedProgram:
     args, kwargs = cloned(example.args, example.kwargs)
-    with quiet(), whole_modules(module), answered(known):
+    with silence_output(), whole_modules(module), answered(known):
         program = torch.export.export(
             module, args, kwargs, dynamic_shapes=example.shapes, strict=strict
         )

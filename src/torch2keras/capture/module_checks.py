@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from torch2keras.errors import InputError
-
-_LAZY = (UninitializedParameter, UninitializedBuffer)
-
+from torch2keras.errors import InputError, list_names
+from torch2keras.runtime.isolation import check_initialised
+from torch2keras.runtime.native_attributes import submodules
 
 _QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
 
@@ -25,9 +23,6 @@ _CONVOLUTIONS = (
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
 )
-
-
-MOST_NAMES = 8
 
 
 def check_module(module: object) -> None:
@@ -47,8 +42,10 @@ def check_module(module: object) -> None:
                 )
             ],
         )
-    for path, submodule in module.named_modules():
+    parts = submodules(module)
+    for path, submodule in parts.items():
         _check_submodule(path, submodule)
+    check_initialised(parts)
     _check_state(module)
 
 
@@ -83,7 +80,9 @@ def weight_notes(module: nn.Module) -> tuple[str, ...]:
         if tensor.is_floating_point() and not tensor.isfinite().all()
     ]
     return (
-        (f"NaN or infinity in {_listed(names)}; they are converted as they are.",) if names else ()
+        (f"NaN or infinity in {list_names(names)}; they are converted as they are.",)
+        if names
+        else ()
     )
 
 
@@ -95,7 +94,7 @@ def train_mode_notes(module: nn.Module) -> tuple[str, ...]:
     what = (
         "The module is"
         if module.training
-        else f"{_listed(training)} {'are' if len(training) > 1 else 'is'}"
+        else f"{list_names(training)} {'are' if len(training) > 1 else 'is'}"
     )
     return (f"{what} in train mode; converted as in eval mode, and left in train mode.",)
 
@@ -128,13 +127,8 @@ def _check_submodule(path: str, submodule: nn.Module) -> None:
 
 
 def _check_state(module: nn.Module) -> None:
-    named = list(_state(module, lazy=True))
+    named = list(_state(module))
     refusals = (
-        (
-            "parameters that are not initialised",
-            [name for name, tensor in named if isinstance(tensor, _LAZY)],
-            "run one forward call first: lazy modules learn their sizes from it",
-        ),
         (
             "parameters or buffers on the meta device",
             [name for name, tensor in named if tensor.is_meta],
@@ -166,15 +160,12 @@ def _check_state(module: nn.Module) -> None:
     )
     for what, names, step in refusals:
         if names:
-            raise InputError(f"{what}: {_listed(names)}", [("next", step)])
+            raise InputError(f"{what}: {list_names(names)}", [("next", step)])
 
 
-def _state(module: nn.Module, *, lazy: bool = False) -> Iterator[tuple[str, torch.Tensor]]:
-    tensors: Iterable[tuple[str, torch.Tensor]] = (
-        *module.named_parameters(),
-        *module.named_buffers(),
-    )
-    return ((name, tensor) for name, tensor in tensors if lazy or not isinstance(tensor, _LAZY))
+def _state(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
 
 
 def _unfit(tensor: torch.Tensor) -> str | None:
@@ -185,11 +176,6 @@ def _unfit(tensor: torch.Tensor) -> str | None:
     if tensor.layout is not torch.strided:
         return f"sparse ({tensor.layout})"
     return None
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _described(value: Any) -> str:

@@ -86,9 +86,11 @@ def _traced(
         record_module_stack=True,
         _error_on_data_dependent_ops=False,
     )
-    graph_module = trace(
-        *state.values(), *(leaf for leaf in leaves if isinstance(leaf, torch.Tensor))
-    )
+    # Tracing runs the module, which may write to its buffers: it runs on copies of them.
+    copies = [
+        tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in state.values()
+    ]
+    graph_module = trace(*copies, *(leaf for leaf in leaves if isinstance(leaf, torch.Tensor)))
     for node in reversed(list(graph_module.graph.nodes)):
         if (
             isinstance(node.target, OpOverload)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from torch2keras.errors import InputError
-from torch2keras.runtime.isolation import eval_view
+from torch2keras.runtime.isolation import check_initialised, isolate_module
+from torch2keras.runtime.native_attributes import submodules
 
 BATCH, LENGTH = 2, 20
 
@@ -38,8 +39,9 @@ def example_inputs(
 ) -> tuple[torch.Tensor, ...]:
     """Return inputs for one layer: of `shape` if given, else of the first shape that it runs on.
 
-    Raises InputError where it runs on none.
+    Raises InputError where it runs on none, or has parameters without values.
     """
+    check_initialised(submodules(layer))
     shapes = list(_likely_shapes(_first_layer(layer)))
     if shape is not None:
         shapes = [shape]
@@ -60,8 +62,8 @@ def example_inputs(
 
 
 def _run(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-    """Run a layer, and leave it and the random numbers as they were."""
-    with eval_view(layer), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    """Run a layer, and leave it and the process as they were."""
+    with isolate_module(layer, copy_state=True), torch.no_grad():
         layer(*inputs)
 
 

@@ -20,6 +20,7 @@ from torch2keras.keras_graph.graph import KerasGraph, LayerSpec
 from torch2keras.keras_graph.source_code import statements
 from torch2keras.layout.port_orders import dimension_letters
 from torch2keras.pipeline import convert
+from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.metric import MEANING_RTOL
 from torch2keras.verification.results import Verification
 
@@ -89,6 +90,7 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
     )
 
 
+@isolate_process()
 def explain_text(text: str, input_shape: tuple[int, ...] | None = None) -> Explanation:
     """Explain a layer written as text such as "nn.Conv1d(3, 16, 5)".
 

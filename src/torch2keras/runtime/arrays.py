@@ -20,11 +20,13 @@ def to_numpy(array: Any) -> np.ndarray:
         if tensor.dtype is torch.bfloat16:
             tensor = tensor.float()
         return np.asarray(tensor.numpy())
-    if not isinstance(array, np.ndarray):
-        array = np.asarray(keras.ops.convert_to_numpy(array))
-    if array.dtype.name == "bfloat16":  # of the package ml_dtypes
-        array = array.astype("float32")
-    return array
+    if isinstance(array, np.ndarray):
+        found = array
+    else:
+        found = np.asarray(keras.ops.convert_to_numpy(array))
+    if found.dtype.name == "bfloat16":  # of the package ml_dtypes
+        found = found.astype("float32")
+    return found
 
 
 def as_real(array: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Leave the process's global state as it was: random generators, grad mode, default dtype, Keras's settings."""
+"""Leave everything as it was: the process, and a module that is run in it.
+
+`isolate_process` keeps what is process-wide, `isolate_module` that and what the module holds, and `silence_output`
+what is printed, logged and warned of. All put back what they keep after an error too.
+"""
 
 from __future__ import annotations
 
@@ -6,87 +10,114 @@ import io
 import logging
 import random
 import warnings
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from torch2keras.errors import InputError
+from torch2keras.errors import InputError, list_names
+from torch2keras.runtime.module_state import Held, note_modules
+from torch2keras.runtime.native_attributes import (
+    instance_dict,
+    is_native,
+    state_tensors,
+    submodules,
+)
 from torch2keras.workarounds.triton_import import load_exporter
 
 
-@contextmanager
-def unchanged() -> Iterator[None]:
-    """Restore, also after an error, what capture, building and verification may change.
+class _Setting(NamedTuple):
+    """One piece of process-wide state, as the functions that read and write it."""
 
-    Keras draws the seeds of initialisers from Python's generator; PyTorch's exporter switches grad mode and flags.
-    """
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+
+
+_SETTINGS = (
+    # Keras draws the seeds of initialisers from Python's generator; the module may draw from any of them.
+    _Setting(random.getstate, random.setstate),
+    _Setting(np.random.get_state, np.random.set_state),
+    _Setting(torch.get_rng_state, torch.set_rng_state),
+    # PyTorch's exporter switches grad mode, and forward may switch anything.
+    _Setting(torch.is_grad_enabled, torch.set_grad_enabled),
+    _Setting(torch.get_default_dtype, torch.set_default_dtype),
+    _Setting(torch.get_num_threads, torch.set_num_threads),
+    _Setting(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
+    _Setting(keras.config.floatx, keras.config.set_floatx),
+)
+
+
+@contextmanager
+def isolate_process() -> Iterator[None]:
+    """Keep the process-wide settings that converting, building and verifying a model may change."""
     with ExitStack() as stack:
-        stack.callback(random.setstate, random.getstate())
-        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 - the module may use the global one
-        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        stack.callback(torch.set_num_threads, torch.get_num_threads())
-        stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
-        stack.callback(keras.config.set_floatx, keras.config.floatx())
-        stack.enter_context(torch.random.fork_rng(devices=[]))
+        for setting in _SETTINGS:
+            stack.callback(setting.write, setting.read())
         yield
 
 
 @contextmanager
-def eval_view(module: nn.Module) -> Iterator[None]:
-    """Every submodule in eval mode, gradients on, no autocast, no fused attention kernels; all restored on exit.
+def isolate_module(
+    module: nn.Module, *, seed: int | None = None, copy_state: bool = False
+) -> Iterator[None]:
+    """Keep the process and all that the module holds; within, the module is in eval mode, and may be run.
 
-    Training flags are set one by one, because a module may override `train()` to do more than that. Attributes that
-    forward assigns, and the contents of lists and dicts that it changes, are put back, also after an error.
+    Random numbers start from `seed` where one is given. The values of parameters and buffers are kept only with
+    `copy_state`, which takes as much memory as they do: without it, run the module on copies of them.
+    Raises InputError where a parameter has no value yet (a lazy module), since a run would give it one.
     """
-    before = [(submodule, _snapshot(submodule.__dict__)) for submodule in module.modules()]
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    try:
-        with (
-            torch.random.fork_rng(devices=[]),
-            torch.enable_grad(),
-            torch.autocast("cpu", enabled=False),
-        ):
-            torch.backends.mha.set_fastpath_enabled(False)
-            for submodule, _ in before:
-                submodule.training = False
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-        for submodule, state in before:
-            _restore(submodule.__dict__, state)
+    parts = submodules(module)
+    check_initialised(parts)
+    load_exporter()  # the first tree of tensors that is walked loads it in any case
+    with isolate_process(), ExitStack() as stack:
+        stack.callback(_restore_all, note_modules(parts, copy_state=copy_state))
+        # The fused encoder zeroes padded positions, which neither the module in training nor its export does.
+        torch.backends.mha.set_fastpath_enabled(False)
+        if seed is not None:
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002 - the global one is kept
+            torch.manual_seed(seed)
+        for part in parts.values():
+            _set_eval_mode(part, stack)
+        yield
 
 
-def _snapshot(state: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Attribute -> (the object, a shallow copy of its contents where it is a plain container)."""
-    return {name: (value, _contents(value)) for name, value in state.items()}
+def _restore_all(notes: Iterable[Held]) -> None:
+    for held in notes:
+        held.restore()
 
 
-def _contents(value: Any) -> Any:
-    return value.copy() if isinstance(value, (list, dict, set)) else None
+def _set_eval_mode(part: nn.Module, stack: ExitStack) -> None:
+    """Switch a module's flag, not by `module.eval()`: an overridden `train` may merge adapters or fuse branches."""
+    attributes = instance_dict(part) or {}
+    if "training" in attributes:
+        attributes["training"] = False
+    elif is_native(part, torch.jit.ScriptModule):  # it keeps its flag in C++
+        stack.callback(setattr, part, "training", part.training)
+        part.training = False
 
 
-def _restore(state: dict[str, Any], before: dict[str, tuple[Any, Any]]) -> None:
-    for name in [name for name in state if name not in before]:
-        del state[name]
-    for name, (value, contents) in before.items():
-        if isinstance(value, list):
-            value[:] = contents
-        elif isinstance(value, (dict, set)):
-            value.clear()
-            value.update(contents)
-        state[name] = value
+def check_initialised(parts: Mapping[str, nn.Module]) -> None:
+    """Raise InputError where a parameter or buffer of modules given by path has no value yet.
+
+    Those of a lazy module have none before its first run, which would give them one.
+    """
+    names = [name for name, tensor in state_tensors(parts).items() if is_lazy(tensor)]
+    if names:
+        raise InputError(
+            f"parameters that are not initialised: {list_names(names)}",
+            [("next", "run one forward call first: lazy modules learn their sizes from it")],
+        )
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Without the graphs, logs and warnings that torch.export prints before it raises: the error says it all."""
+def silence_output() -> Iterator[None]:
+    """Drop what is printed, logged below an error, or warned of: torch.export does all of it before it raises."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -99,98 +130,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-
-
-_RESTORED = (dict, OrderedDict, defaultdict, list, set, deque)
-
-
-@contextmanager
-def leave_undisturbed(module: nn.Module, seed: int) -> Iterator[None]:
-    """Eval mode, no gradients, the random generators at `seed`; afterwards all of it is as it was."""
-    for name, parameter in chain(module.named_parameters(), module.named_buffers()):
-        if nn.parameter.is_lazy(parameter):
-            rows = [
-                ("module", name),
-                ("next", "run the module once on an example, so that it takes its shapes"),
-            ]
-            raise InputError(
-                f"{name} has no value yet: {type(module).__name__} is a lazy module", rows
-            )
-    load_exporter()  # the first tree of tensors that is walked loads it in any case
-    with ExitStack() as stack:
-        stack.callback(_restorer(module))
-        stack.callback(random.setstate, random.getstate())
-        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 - the module may use the global one
-        # The fused encoder zeroes padded positions, which neither the module in training nor its export does.
-        stack.callback(
-            torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled()
-        )
-        torch.backends.mha.set_fastpath_enabled(False)
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(torch.no_grad())
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
-        # Not `module.eval()`: an overridden `train` may change weights (merging adapters, fusing branches).
-        for part in module.modules():
-            part.training = False
-        yield
-
-
-def _restorer(module: nn.Module) -> Callable[[], None]:
-    """Note the attributes of all modules below `module`, and the containers among them; returns what puts them back."""
-    flags = [(part, part.training) for part in module.modules()]
-    noted = [(container, _content(container)) for container in _containers(module)]
-
-    def restore() -> None:
-        for container, content in noted:
-            now = _content(container)
-            if len(now) != len(content) or any(
-                a is not b for a, b in zip(now, content, strict=True)
-            ):
-                _refill(container, content)
-        for part, training in flags:
-            if part.training != training:
-                part.training = training
-
-    return restore
-
-
-def _containers(module: nn.Module) -> Iterator[Any]:
-    """The attribute dicts of all modules reached from `module`, and the dicts, lists, sets and deques in them.
-
-    Goes through modules, these containers and tuples; not into other objects, which may lead to anything.
-    """
-    seen: set[int] = set()
-    stack: list[Any] = [module]
-    while stack:
-        item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, nn.Module):
-            stack.append(vars(item))
-        elif type(item) in _RESTORED:
-            yield item
-            stack.extend(item.values() if isinstance(item, dict) else item)
-        elif isinstance(item, tuple):
-            stack.extend(item)
-
-
-def _content(container: Any) -> list[Any]:
-    """Keys and values in turn, or the members."""
-    return (
-        list(chain.from_iterable(container.items()))
-        if isinstance(container, dict)
-        else list(container)
-    )
-
-
-def _refill(container: Any, content: list[Any]) -> None:
-    container.clear()
-    if isinstance(container, dict):
-        container.update(zip(content[::2], content[1::2], strict=True))
-    elif isinstance(container, set):
-        container.update(content)
-    else:
-        container.extend(content)

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.capture.example_inputs import nominal_dtype
 from torch2keras.runtime.arrays import to_numpy
-from torch2keras.runtime.isolation import leave_undisturbed
+from torch2keras.runtime.isolation import isolate_module
 from torch2keras.verification.float64_torch import Journal, Shadowing, float64_arithmetic
 
 
@@ -35,7 +35,7 @@ def run(
     `InputError` when a parameter has no value yet (a lazy module).
     """
     journal = Journal()
-    with leave_undisturbed(module, seed):
+    with isolate_module(module, seed=seed), torch.no_grad():
         try:
             with journal:
                 outputs = module(*_cloned(tuple(args)), **_cloned(dict(kwargs or {})))
@@ -62,7 +62,8 @@ def run64(
     nominal = nominal_dtype(module, args, kwargs)
     # The fused CPU kernel for attention has approximations of its own; the plain formula has none.
     with (
-        leave_undisturbed(module, seed),
+        isolate_module(module, seed=seed),
+        torch.no_grad(),
         sdpa_kernel(SDPBackend.MATH),
         float64_arithmetic(nominal, shadowing) as widen,
     ):

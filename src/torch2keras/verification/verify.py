@@ -17,6 +17,7 @@ from torch2keras.graph.interpreter import measure_symbols
 from torch2keras.graph.ir import Value
 from torch2keras.graph.symbolic import simplify_size
 from torch2keras.keras_model.layers import Layers
+from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.divergence import divergence_error
 from torch2keras.verification.float64_keras import outputs64, widened
 from torch2keras.verification.input_sets import Given, example_sets, rebuilt
@@ -31,6 +32,7 @@ Run = Callable[[Sequence[torch.Tensor]], list[Any]]
 """The Keras model on flat inputs, in PyTorch's order on both sides."""
 
 
+@isolate_process()
 def verify_conversion(
     conversion: Conversion, run: Run, names: Sequence[str] | None = None
 ) -> Verification:
