@@ -19,13 +19,6 @@ from source_files import PACKAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 STEP = re.compile(r"^\| `([\w/]+\.py)` \| `([\w.]+)` \|", re.MULTILINE)
-PATH = re.compile(r"`([\w/]+(?:/|\.py|\.md))[ `]")
-EXAMPLES = {"src/torch2keras/a/b.py", "tests/a/test_b.py"}
-PAGES = sorted(
-    page.relative_to(ROOT).as_posix()
-    for folder in (ROOT, ROOT / "docs")
-    for page in folder.glob("*.md")
-)
 NUMBER = re.compile(r"^[\d.]+(?= %$|$)")
 UNMEASURED = "duplicated"
 """The column that takes long to measure; the budget bounds it."""
@@ -85,17 +78,6 @@ def is_near(a: str, b: str) -> bool:
 )
 def test_what_is_near(a: str, b: str, near: bool) -> None:
     assert is_near(a, b) is near
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_every_path_of_a_page_exists(name: str) -> None:
-    for path in PATH.findall((ROOT / name).read_text(encoding="utf-8")):
-        places = [ROOT / path, ROOT / PACKAGE / path]
-        assert path in EXAMPLES or any(place.exists() for place in places), path
-
-
-def test_the_paths_of_the_map_are_found(page: str) -> None:
-    assert len(PATH.findall(page)) > 50
 
 
 def test_every_function_of_the_walk_exists(walk: list[tuple[str, str]]) -> None:
