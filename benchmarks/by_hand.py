@@ -8,7 +8,7 @@ import keras
 
 
 def tcn(channels: int, blocks: int, length: int) -> keras.Model:
-    """The temporal convolutional network."""
+    """Return the temporal convolutional network."""
     inputs = x = keras.Input((length, channels))
     for block in range(blocks):
         y = x
@@ -20,7 +20,7 @@ def tcn(channels: int, blocks: int, length: int) -> keras.Model:
 
 
 def one_layer(layer: keras.Layer, length: int, channels: int) -> keras.Model:
-    """A model of one layer."""
+    """Return a model of one layer."""
     inputs = keras.Input((length, channels))
     return keras.Model(inputs, layer(inputs))
 

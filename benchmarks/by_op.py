@@ -38,8 +38,8 @@ class Cost:
     ops: list[str] = field(default_factory=list)
 
 
-def median_of(call: Callable[[], Any], seconds: float) -> float:
-    """Median seconds of one call."""
+def time_call(call: Callable[[], Any], seconds: float) -> float:
+    """Return the median seconds of one call."""
     return measure({"": call}, seconds)[""]
 
 
@@ -51,10 +51,10 @@ def time_ours(
 
     stored = tf.constant(converted.inputs[0].from_torch(example))
     empty = tf.function(lambda x: x)
-    overhead = median_of(lambda: empty(stored), seconds)
+    overhead = time_call(lambda: empty(stored), seconds)
     for step in converted.keras_steps(example):
         cost = costs[step.module]
-        cost.ours += max(median_of(tf.function(step.run), seconds) - overhead, 0.0)
+        cost.ours += max(time_call(tf.function(step.run), seconds) - overhead, 0.0)
         cost.calls.append(step.name)
 
 
@@ -64,12 +64,12 @@ def time_torch(
     """Time every op of the captured module."""
     for step in converted.torch_steps(example):
         cost = costs[step.module]
-        cost.torch += median_of(step.run, seconds)
+        cost.torch += time_call(step.run, seconds)
         cost.ops.append(step.name)
 
 
-def costs_of(net: Net, seconds: float) -> dict[str, Cost]:
-    """What each module of a net costs on both sides, by its path."""
+def measure_costs(net: Net, seconds: float) -> dict[str, Cost]:
+    """Return what each module of a net costs on both sides, by its path."""
     torch.manual_seed(0)
     example = torch.randn(net.shape)
     converted = t2k.convert(net.module().eval(), example, verify=False)
@@ -81,7 +81,7 @@ def costs_of(net: Net, seconds: float) -> dict[str, Cost]:
 
 
 def table(net: str, costs: dict[str, Cost], rows: int) -> Table:
-    """The modules that lose most, in milliseconds."""
+    """Return a table of the modules that lose most, in milliseconds."""
     ours, theirs = sum(c.ours for c in costs.values()), sum(c.torch for c in costs.values())
     shown = Table(title=f"{net}: {1e3 * ours:.1f} ms by op, PyTorch {1e3 * theirs:.1f} ms")
     for title in ("module", "Keras", "PyTorch"):
@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     use_threads(options.threads)
-    Console().print(table(options.net, costs_of(NETS[options.net], options.seconds), options.rows))
+    Console().print(
+        table(options.net, measure_costs(NETS[options.net], options.seconds), options.rows)
+    )
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ TITLES = ("transposes", "conversion (s)", "peak memory (MiB)", "latency by PyTor
 FORMATS = ("{:.0f}", "{:.1f}", "{:.0f}", "{:.2f}")
 
 
-def row_of(tool: str, net: str, seconds: float, limit: float) -> dict[str, Any]:
-    """What the child says of one net; an error, a crash or a time-out is a result too."""
+def measure_row(tool: str, net: str, seconds: float, limit: float) -> dict[str, Any]:
+    """Return what the child says of one net; an error, a crash or a time-out is a result too."""
     command = [sys.executable, "-W", "ignore", str(HERE / "one.py"), tool, net, str(seconds)]
     one_thread = {
         "OMP_NUM_THREADS": "1",
@@ -64,7 +64,7 @@ ANSWERS = {None: "", True: "yes", False: "no"}
 
 
 def table(rows: list[dict[str, Any]], versions: dict[str, str]) -> Table:
-    """One line a net and tool."""
+    """Return a table of one line a net and tool."""
     shown = Table(title=", ".join(f"{tool} {version}" for tool, version in versions.items()))
     for title in ("net", "tool", "result", "other batch", *TITLES):
         shown.add_column(title, justify="left" if title in ("net", "tool", "result") else "right")
@@ -103,7 +103,7 @@ def main() -> None:
     console, rows = Console(), []
     for net in options.nets or NETS:
         for tool in versions:
-            row = row_of(tool, net, options.seconds, options.limit)
+            row = measure_row(tool, net, options.seconds, options.limit)
             rows.append(row)
             console.print(f"{net}: {tool} {row['status']} {row.get('said', '')}", highlight=False)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -65,13 +65,13 @@ class Recurrent(nn.Module):
 
 
 def encoder() -> nn.Module:
-    """Four layers of attention."""
+    """Return four layers of attention."""
     layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
     return nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
 
 
 def torchvision_net(name: str) -> nn.Module:
-    """A net of torchvision with random weights."""
+    """Return a net of torchvision with random weights."""
     import torchvision
 
     net: nn.Module = torchvision.models.get_model(name, weights=None)

@@ -32,18 +32,18 @@ def measure_net(tool: str, net: Net, seconds: float) -> dict[str, Any]:
     start = time.perf_counter()
     made = TOOLS[tool](module, example)
     row: dict[str, Any] = {"convert_s": time.perf_counter() - start, "transposes": made.transposes}
-    row["error"] = max(error(module, made, x) for x in (example, torch.randn(net.shape)))
+    row["error"] = max(largest_error(module, made, x) for x in (example, torch.randn(net.shape)))
     row["status"] = "ok" if row["error"] <= LOOSE else "wrong"
-    row["other_batch"] = follows(module, made, torch.randn(3, *net.shape[1:]))
-    ours, theirs = made.prepare(example.numpy()), eager(module, example)
+    row["other_batch"] = takes_batch(module, made, torch.randn(3, *net.shape[1:]))
+    ours, theirs = made.prepare(example.numpy()), call_in_torch(module, example)
     found = measure({"ours": ours, "torch": theirs}, seconds)
     row["latency"] = found["ours"] / found["torch"]
     row["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return row
 
 
-def eager(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
-    """A call of the PyTorch module."""
+def call_in_torch(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
+    """Return a call of the PyTorch module."""
 
     def run() -> Any:
         with torch.no_grad():
@@ -52,9 +52,9 @@ def eager(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
     return run
 
 
-def error(module: torch.nn.Module, made: Made, x: torch.Tensor) -> float:
-    """The largest difference, relative to the largest number."""
-    expected = eager(module, x)()
+def largest_error(module: torch.nn.Module, made: Made, x: torch.Tensor) -> float:
+    """Return the largest difference, relative to the largest number."""
+    expected = call_in_torch(module, x)()
     wanted = [y.numpy() for y in (expected if isinstance(expected, list | tuple) else [expected])]
     found = made.arrays(made.prepare(x.numpy())())
     pairs = list(zip(found, wanted, strict=True))
@@ -63,10 +63,10 @@ def error(module: torch.nn.Module, made: Made, x: torch.Tensor) -> float:
     return max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b in pairs)
 
 
-def follows(module: torch.nn.Module, made: Made, x: torch.Tensor) -> bool:
+def takes_batch(module: torch.nn.Module, made: Made, x: torch.Tensor) -> bool:
     """Whether the converted net takes another batch."""
     try:
-        return error(module, made, x) <= LOOSE
+        return largest_error(module, made, x) <= LOOSE
     except Exception:  # noqa: BLE001 - each converter has errors of its own
         return False
 

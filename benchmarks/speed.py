@@ -34,7 +34,7 @@ class Timing:
 
 
 def time_net(name: str, seconds: float) -> Timing:
-    """Measure one net."""
+    """Time one net, its twin and PyTorch."""
     import tensorflow as tf
 
     net = NETS[name]

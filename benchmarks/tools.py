@@ -29,7 +29,7 @@ class Made:
     transposes: int
 
 
-def by_torch2keras(module: nn.Module, example: torch.Tensor) -> Made:
+def convert_with_torch2keras(module: nn.Module, example: torch.Tensor) -> Made:
     """Convert with this package, verification included."""
     import torch2keras as t2k
 
@@ -40,10 +40,10 @@ def by_torch2keras(module: nn.Module, example: torch.Tensor) -> Made:
         flat = results if isinstance(results, list | tuple) else [results]
         return [port.to_torch(y) for port, y in zip(ports_out, flat, strict=True)]
 
-    return _in_a_graph(converted.model, port_in.from_torch, arrays, example)
+    return _run_in_a_graph(converted.model, port_in.from_torch, arrays, example)
 
 
-def by_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
+def convert_with_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
     """Convert with nobuco, which traces; inputs and outputs stay in PyTorch's order."""
     import nobuco
     from nobuco import ChannelOrder
@@ -54,10 +54,10 @@ def by_nobuco(module: nn.Module, example: torch.Tensor) -> Made:
         inputs_channel_order=ChannelOrder.PYTORCH,
         outputs_channel_order=ChannelOrder.PYTORCH,
     )
-    return _in_a_graph(model, lambda x: x, _flat, example)
+    return _run_in_a_graph(model, lambda x: x, _flat, example)
 
 
-def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
+def convert_with_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
     """Convert with onnx2tf, behind torch.onnx; it puts some inputs and outputs channels last."""
     import onnx2tf
 
@@ -86,27 +86,27 @@ def by_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
                 found[number] = np.moveaxis(found[number], -1, 1)
         return found
 
-    return _in_a_graph(model, store, arrays, example)
+    return _run_in_a_graph(model, store, arrays, example)
 
 
-def by_litert_torch(module: nn.Module, example: torch.Tensor) -> Made:
+def convert_with_litert_torch(module: nn.Module, example: torch.Tensor) -> Made:
     """Convert with litert-torch to a LiteRT file."""
     import litert_torch
 
     made = litert_torch.convert(module, (example,))
     file = Path(tempfile.mkdtemp()) / "net.tflite"
     made.export(str(file))
-    return Made(lambda x: lambda: made(x), _flat, _litert_transposes(file))
+    return Made(lambda x: lambda: made(x), _flat, _count_litert_transposes(file))
 
 
-def _litert_transposes(file: Path) -> int:
+def _count_litert_transposes(file: Path) -> int:
     from ai_edge_litert.interpreter import Interpreter
 
     details = Interpreter(model_path=str(file))._get_ops_details()  # noqa: SLF001 - no public list
     return sum(op["op_name"] == "TRANSPOSE" for op in details)
 
 
-def _in_a_graph(
+def _run_in_a_graph(
     model: Any,
     store: Callable[[np.ndarray], np.ndarray],
     arrays: Callable[[Any], list[np.ndarray]],
@@ -146,15 +146,15 @@ def _tensors(results: Any) -> Sequence[torch.Tensor]:
 
 
 TOOLS: dict[str, Callable[[nn.Module, torch.Tensor], Made]] = {
-    "torch2keras": by_torch2keras,
-    "nobuco": by_nobuco,
-    "onnx2tf": by_onnx2tf,
-    "litert-torch": by_litert_torch,
+    "torch2keras": convert_with_torch2keras,
+    "nobuco": convert_with_nobuco,
+    "onnx2tf": convert_with_onnx2tf,
+    "litert-torch": convert_with_litert_torch,
 }
 
 
 def find_installed() -> dict[str, str]:
-    """The tools that are here, with their versions."""
+    """Return the tools that are here, with their versions."""
     found = {}
     for name in TOOLS:
         try:

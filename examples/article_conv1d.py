@@ -33,7 +33,7 @@ CASES = (
 
 
 def describe(layer: keras.Layer) -> str:
-    """A layer with those of its arguments that matter here."""
+    """Return a layer with those of its arguments that matter here."""
     config = layer.get_config()
     names = ("filters", "kernel_size", "padding", "dilation_rate", "groups")
     return f"{type(layer).__name__}({', '.join(f'{n}={config[n]}' for n in names if n in config)})"

@@ -74,17 +74,17 @@ def load_network(size: str) -> nn.Module:
 
 
 def tone(frequency: float, seconds: float) -> np.ndarray:
-    """A steady voice."""
+    """Return a steady voice."""
     return voice(np.full(int(RATE * seconds), frequency))
 
 
 def sweep() -> np.ndarray:
-    """A voice that glides upwards, by as many cents in each second."""
+    """Return a voice that glides upwards, by as many cents in each second."""
     return voice(sweep_pitch(np.arange(int(RATE * SWEEP[2])) / RATE))
 
 
 def sweep_pitch(seconds: np.ndarray) -> np.ndarray:
-    """The sweep's frequency in Hz at a time."""
+    """Return the sweep's frequency in Hz at these times."""
     low, high, duration = SWEEP
     return low * (high / low) ** (seconds / duration)
 
@@ -96,7 +96,7 @@ def voice(frequency: np.ndarray) -> np.ndarray:
 
 
 def cut_frames(audio: np.ndarray) -> np.ndarray:
-    """(frames, 1024), one every 10 ms, each with mean 0 and standard deviation 1."""
+    """Return frames (n, 1024), one every 10 ms, each with mean 0 and standard deviation 1."""
     starts = range(0, len(audio) - FRAME + 1, HOP)
     frames = np.stack([audio[s : s + FRAME] for s in starts])
     frames = frames - frames.mean(axis=1, keepdims=True)
@@ -112,7 +112,7 @@ def pitch(salience: np.ndarray) -> np.ndarray:
 
 
 def predict_with_keras(model_file: Path, frames: np.ndarray) -> np.ndarray:
-    """What the saved model gives in a Python of its own."""
+    """Return what the saved model gives in a Python of its own."""
     frames_file, result_file = BUILD / "frames.npy", BUILD / "salience.npy"
     np.save(frames_file, frames)
     subprocess.run(
@@ -122,7 +122,7 @@ def predict_with_keras(model_file: Path, frames: np.ndarray) -> np.ndarray:
 
 
 def plot(file: Path, seconds: np.ndarray, torch_pitch: np.ndarray, keras_pitch: np.ndarray) -> None:
-    """Both tracks of the sweep, and how far apart they are."""
+    """Draw both tracks of the sweep, and how far apart they are."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -22,8 +22,8 @@ STEPS = 64
 PROMPTS = np.array([[464, 5, 318, 257, 11], [40, 761, 13, 198, 7]]) % 512
 
 
-def small_gpt2() -> Any:
-    """Four layers, weights drawn wide enough that the text wanders."""
+def make_small_gpt2() -> Any:
+    """Return a model of four layers, its weights drawn wide enough that the text wanders."""
     import torch
     import transformers
 
@@ -41,8 +41,8 @@ def small_gpt2() -> Any:
     return transformers.GPT2LMHeadModel(config).eval()
 
 
-def by_torch(model: Any) -> np.ndarray:
-    """What PyTorch's own greedy search gives."""
+def decode_in_torch(model: Any) -> np.ndarray:
+    """Return what PyTorch's own greedy search gives."""
     import torch
 
     ids = torch.from_numpy(PROMPTS)
@@ -56,8 +56,8 @@ def by_torch(model: Any) -> np.ndarray:
     return found.numpy()
 
 
-def decoder(model: Any) -> Any:
-    """Texts of any length -> logits."""
+def convert_decoder(model: Any) -> Any:
+    """Convert the model as a function from texts of any length to logits."""
     import torch
 
     import torch2keras as t2k
@@ -69,7 +69,7 @@ def decoder(model: Any) -> Any:
     )
 
 
-def step_decoder(model: Any) -> Any:
+def convert_step_decoder(model: Any) -> Any:
     """One token and a cache of any length -> logits and the longer cache, in PyTorch's order."""
     import torch
     import transformers
@@ -89,8 +89,8 @@ def step_decoder(model: Any) -> Any:
     return t2k.convert(model, call, dynamic_shapes=shapes, layout="torch", name="gpt2_step")
 
 
-def whole_texts(keras_model: Any) -> np.ndarray:
-    """Greedy decoding that reads the whole text for each token."""
+def decode_whole_texts(keras_model: Any) -> np.ndarray:
+    """Decode greedily, reading the whole text for each token."""
     text = PROMPTS
     for _ in range(STEPS):
         logits = np.asarray(keras_model(text))
@@ -98,8 +98,8 @@ def whole_texts(keras_model: Any) -> np.ndarray:
     return text
 
 
-def with_cache(keras_model: Any) -> np.ndarray:
-    """Greedy decoding of one token a step, the prompt's too; the cache starts empty."""
+def decode_with_cache(keras_model: Any) -> np.ndarray:
+    """Decode greedily one token a step, the prompt's too; the cache starts empty."""
     _, *caches = keras_model.inputs
     cache = [np.zeros((len(PROMPTS), c.shape[1], 0, c.shape[3]), "float32") for c in caches]
     text = PROMPTS[:, :1]
@@ -113,16 +113,16 @@ def with_cache(keras_model: Any) -> np.ndarray:
 
 def main() -> None:
     """Decode three times and compare."""
-    model = small_gpt2()
-    expected = by_torch(model)
+    model = make_small_gpt2()
+    expected = decode_in_torch(model)
     print(
         f"PyTorch continues {PROMPTS[0].tolist()} with "
         f"{expected[0, PROMPTS.shape[1] :][:12].tolist()} ..."
     )
     equal = True
     for name, make, decode in (
-        ("whole texts", decoder, whole_texts),
-        ("with a cache", step_decoder, with_cache),
+        ("whole texts", convert_decoder, decode_whole_texts),
+        ("with a cache", convert_step_decoder, decode_with_cache),
     ):
         start = time.perf_counter()
         converted = make(model)

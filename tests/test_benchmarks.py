@@ -34,7 +34,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_a_child_measures_one_net(benchmarks: Any) -> None:
-    row = benchmarks("compare").row_of("torch2keras", "Conv1d", 0.01, 300)
+    row = benchmarks("compare").measure_row("torch2keras", "Conv1d", 0.01, 300)
     assert (row["status"], row["other_batch"], row["transposes"]) == ("ok", True, 0), row
     assert row["error"] < 1e-5
     assert min(row["convert_s"], row["peak_mib"], row["latency"]) > 0
@@ -43,9 +43,10 @@ def test_a_child_measures_one_net(benchmarks: Any) -> None:
 def test_what_fails_is_a_result(benchmarks: Any) -> None:
     compare = benchmarks("compare")
     assert (
-        compare.row_of("torch2keras", "no such net", 0.01, 300)["said"] == "KeyError: 'no such net'"
+        compare.measure_row("torch2keras", "no such net", 0.01, 300)["said"]
+        == "KeyError: 'no such net'"
     )
-    assert compare.row_of("torch2keras", "Conv1d", 0.01, 0.01)["status"] == "timeout"
+    assert compare.measure_row("torch2keras", "Conv1d", 0.01, 0.01)["status"] == "timeout"
 
 
 def test_the_table_and_the_picture_hold_every_row(benchmarks: Any, tmp_path: Path) -> None:
@@ -75,13 +76,13 @@ def test_only_what_is_installed_is_compared(benchmarks: Any) -> None:
     assert set(benchmarks("by_hand").TWINS) <= set(benchmarks("nets").NETS)
 
 
-def test_the_costs_of_a_net_by_module(benchmarks: Any) -> None:
+def test_the_measure_costs_a_net_by_module(benchmarks: Any) -> None:
     by_op, nets = benchmarks("by_op"), benchmarks("nets")
 
     def two() -> nn.Module:
         return nn.Sequential(nn.Conv1d(3, 5, 7, padding=3, padding_mode="reflect"), nn.ReLU())
 
-    costs = by_op.costs_of(nets.Net(two, (2, 3, 1999)), 0.01)
+    costs = by_op.measure_costs(nets.Net(two, (2, 3, 1999)), 0.01)
     assert {path: cost.ops for path, cost in costs.items()} == {
         "0": ["pad", "conv1d"],
         "1": ["relu"],
