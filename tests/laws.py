@@ -18,18 +18,18 @@ from torch2keras.graph.ir import Constant, Graph, Node, Value
 from torch2keras.ir_passes.fold_constants import RANDOM_TAGS
 from torch2keras.layout.axes import AxisMap, term_values
 from torch2keras.layout.axis_inference import build_axis_map
-from torch2keras.verification.float64_keras import widened
+from torch2keras.verification.float64_keras import widen_input
 
 Tensors = Mapping[Value, torch.Tensor]
 
 
 def broken_laws(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[str]:
     """Each declaration that does not hold for some node of the graph on these inputs."""
-    inputs = [widened(given) for given in inputs]
+    inputs = [widen_input(given) for given in inputs]
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
     symbols, read = measure_symbols(graph, inputs), {*graph.uses(), *graph.output_values()}
     for node in graph.nodes:
-        known |= {v: widened(v.data) for v in node.operands if isinstance(v, Constant)}
+        known |= {v: widen_input(v.data) for v in node.operands if isinstance(v, Constant)}
         try:
             results = evaluate_node(node, known.__getitem__, symbols)
         except NotImplementedError:  # max_pool1d of integers: only inside of a module

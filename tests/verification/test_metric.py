@@ -1,4 +1,4 @@
-"""The comparison: its formulas, its special values, and whether it tells wrong nets from right ones."""
+"""The comparison: its formulas and special values, and whether it tells wrong nets from right."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from torch2keras.errors import InputError
-from torch2keras.verification.probes import DEFAULT_PROBES, PROBES, Probe, probes, resized
+from torch2keras.verification.probes import DEFAULT_PROBES, PROBES, Probe, probes, resize_tensors
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SHAPES = [(2, 3, 7), (2, 3, 8), (5,), (1,), (), (0, 3), (2, 0), (3, 1), (2, 3, 5, 7)]
@@ -141,7 +141,8 @@ def test_arrays_are_taken_too() -> None:
 
 @pytest.mark.parametrize("name", PROBES)
 def test_same_seed_same_values_and_no_global_random_state(name: str) -> None:
-    state = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    state = torch.get_rng_state(), numpy_state, random.getstate()
     first = made(EXAMPLE, name, 3)
     torch.rand(5)
     torch.set_rng_state(state[0])
@@ -172,21 +173,22 @@ def test_a_probe_does_not_hang_on_the_others() -> None:
 
 def test_resized() -> None:
     example = (torch.tensor([[0.5, -2.0, 7.0]]), torch.tensor([[5, 9]]), torch.tensor([True]))
-    x, index, flag = resized(example, [{0: 5, -1: 31}, {1: 23}, {}], seed=1)
+    x, index, flag = resize_tensors(example, [{0: 5, -1: 31}, {1: 23}, {}], seed=1)
     assert (x.shape, index.shape, flag.shape) == ((5, 31), (1, 23), (1,))
     assert -2.0 <= x.min() < x.max() <= 7.0
     assert len(set(x.flatten().tolist())) == x.numel()
     assert set(index.flatten().tolist()) == {5, 9}
     assert flag.item() is True
-    again = resized(example, [{0: 5, -1: 31}, {1: 23}, {}], seed=1)
+    again = resize_tensors(example, [{0: 5, -1: 31}, {1: 23}, {}], seed=1)
     assert torch.equal(again[0], x)
-    assert not torch.equal(resized(example, [{0: 5, -1: 31}, {}, {}], seed=2)[0], x)
+    assert not torch.equal(resize_tensors(example, [{0: 5, -1: 31}, {}, {}], seed=2)[0], x)
 
 
 def test_resized_keeps_the_order_along_other_dims() -> None:
-    rising = torch.rand(2, 11).sort(-1).values
+    one = torch.linspace(0.1, 0.9, 11)
+    rising = torch.stack([one, one**2])  # and falls along the first dim
     marks = torch.tensor([[0, 3, 5], [0, 1, 7]])
-    more, rows, fewer = resized((rising, marks, rising), [{0: 7}, {0: 5}, {1: 5}])
+    more, rows, fewer = resize_tensors((rising, marks, rising), [{0: 7}, {0: 5}, {1: 5}])
     assert torch.equal(more[:2], rising)
     assert (more.diff(dim=-1) >= 0).all()
     assert len(set(more[:, 0].tolist())) == 7
@@ -201,7 +203,9 @@ def test_resized_keeps_what_is_sorted_and_makes_no_nan() -> None:
         torch.tensor([5.0, -1.0, 3.0]),
     )
     infinite = torch.tensor([[torch.inf, 1.0, -torch.inf]])
-    made = resized((offsets, boundaries, mixed, infinite), [{0: 31}, {0: 37}, {0: 29}, {1: 41}])
+    made = resize_tensors(
+        (offsets, boundaries, mixed, infinite), [{0: 31}, {0: 37}, {0: 29}, {1: 41}]
+    )
     for sorted_one in made[:2]:
         assert torch.equal(sorted_one, sorted_one.sort().values)
     assert not torch.equal(made[2], made[2].sort().values)
@@ -210,10 +214,12 @@ def test_resized_keeps_what_is_sorted_and_makes_no_nan() -> None:
 
 
 def test_resized_from_and_to_nothing() -> None:
-    x, index = resized((torch.zeros(0, 3), torch.zeros(0, dtype=torch.int32)), [{0: 7}, {0: 5}])
+    x, index = resize_tensors(
+        (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int32)), [{0: 7}, {0: 5}]
+    )
     assert x.std() > 0.3
     assert index.tolist() == [0] * 5
-    assert resized((torch.ones(2, 3),), [{0: 0}])[0].shape == (0, 3)
+    assert resize_tensors((torch.ones(2, 3),), [{0: 0}])[0].shape == (0, 3)
 
 
 def quantised() -> torch.Tensor:
@@ -231,20 +237,24 @@ def test_both_parts_of_complex_numbers_are_filled() -> None:
 
 REFUSED = [
     ("quantised", lambda: list(probes([quantised()])), "input 0 is torch.qint8"),
-    ("number", lambda: list(probes([torch.ones(3), 5])), "input 1 is a int, not a tensor"),  # type: ignore[list-item]
+    ("number", lambda: list(probes([torch.ones(3), 5])), "input 1 is a int, not a tensor"),
     ("name", lambda: list(probes([torch.ones(3)], names=["wild"])), "no probe is called 'wild'"),
-    ("dim", lambda: resized([torch.ones(2, 3)], [{2: 5}]), "input 0 cannot have 5 in dim 2"),
+    ("dim", lambda: resize_tensors([torch.ones(2, 3)], [{2: 5}]), "input 0 cannot have 5 in dim 2"),
     (
         "negative dim",
-        lambda: resized([torch.ones(2, 3)], [{-3: 5}]),
+        lambda: resize_tensors([torch.ones(2, 3)], [{-3: 5}]),
         "input 0 cannot have 5 in dim -3",
     ),
     (
         "negative size",
-        lambda: resized([torch.ones(2, 3)], [{0: -5}]),
+        lambda: resize_tensors([torch.ones(2, 3)], [{0: -5}]),
         "input 0 cannot have -5 in dim 0",
     ),
-    ("count", lambda: resized([torch.ones(2, 3)], []), "sizes for 0 inputs, but the example has 1"),
+    (
+        "count",
+        lambda: resize_tensors([torch.ones(2, 3)], []),
+        "sizes for 0 inputs, but the example has 1",
+    ),
 ]
 
 

@@ -138,7 +138,10 @@ def test_what_cannot_be_compared_is_said() -> None:
     nowhere = converted(Function(lambda x: (x, torch.log(-x.abs() - 1))))
     assert nowhere.verification is not None
     assert nowhere.verification.notes == (
-        "output_1 was not compared: under no probe does it hold a finite number that is more than rounding.",
+        (
+            "output_1 was not compared: "
+            "under no probe does it hold a finite number that is more than rounding."
+        ),
     )
 
 
@@ -162,7 +165,8 @@ def repeated(x: torch.Tensor) -> torch.Tensor:
     return x.sum(-1, keepdim=True).expand(-1, -1, 7)
 
 
-# What is nothing but rounding noise, in PyTorch or in Keras: of the one it says nothing about the noise of the other.
+# What is nothing but rounding noise, in PyTorch or in Keras: of the one it says nothing about the
+# noise of the other.
 NOISE = {
     "a constant less its mean": lambda x: centred(repeated(x), -1),
     "a sum of what has no mean": lambda x: centred(x, 0).sum((0, 1)),

@@ -13,10 +13,12 @@ from torch2keras.graph.interpreter import run_nodes
 from torch2keras.graph.ir import Node, Value
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
-from torch2keras.verification.float64_keras import values64, widened
+from torch2keras.verification.float64_keras import values64, widen_input
 from torch2keras.verification.metric import MEANING_RTOL, Difference, meaning
 from torch2keras.verification.results import Check
 from torch2keras.workarounds.float64_promotion import double_precision
+
+NEXT = "please report it with this message; convert(..., verify=False) gives the model as it is"
 
 
 def divergence_error(
@@ -30,9 +32,8 @@ def divergence_error(
     ]
     try:
         first = first_divergence(conversion, double, tensors)
-    except (
-        NotImplementedError
-    ) as error:  # PyTorch's max_pool1d of integers: only inside of a module
+    except NotImplementedError as error:
+        # PyTorch has max_pool1d of integers only inside of a module.
         first = None
         rows.append(("place", f"not found, since PyTorch cannot run the graph op by op: {error}"))
     if first:
@@ -42,12 +43,7 @@ def divergence_error(
             *node.origin.rows(),
             ("value", f"{value}: {difference.reason}"),
         ]
-    rows.append(
-        (
-            "next",
-            "please report it with this message; convert(..., verify=False) gives the model as it is",
-        )
-    )
+    rows.append(("next", NEXT))
     return VerificationError("the converted model does not give PyTorch's numbers", rows)
 
 
@@ -56,13 +52,14 @@ def first_divergence(
 ) -> tuple[Node, Value, Difference] | None:
     """The first value of the graph whose float64 result differs from PyTorch's.
 
-    One that differs only as rounding does, measured by the operands that cancel in it, is named only where no other is.
+    One that differs only as rounding does, measured by the operands that cancel in it, is named
+    only where no other is.
     """
     rounding: tuple[Node, Value, Difference] | None = None
     sizes: dict[Value, float] = {}
     with double_precision():
         ours = values64(conversion, double, tensors)
-        for node, value, theirs in run_nodes(conversion.graph, [widened(t) for t in tensors]):
+        for node, value, theirs in run_nodes(conversion.graph, [widen_input(t) for t in tensors]):
             sizes[value] = _largest(theirs)
             stored = conversion.lowered.values.get(value)
             if (

@@ -37,7 +37,7 @@ def values64(
     return run_graph(graph, inputs, double.layer_with_weights, "float64", keep=keep)
 
 
-def widened(tensor: torch.Tensor) -> torch.Tensor:
+def widen_input(tensor: torch.Tensor) -> torch.Tensor:
     """An input of the module as the graph takes it, in float64; integers and bools as they are."""
     tensor = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
     return tensor.double() if tensor.is_floating_point() else tensor

@@ -1,12 +1,13 @@
 """Running PyTorch code in float64 without changing it, its parameters or its buffers.
 
-A tensor that exists in a narrower type is *data*: it is read through a float64 shadow, cast up exactly. Every
-computation, and every factory such as `torch.hann_window`, is done in float64, whatever `dtype=` it asks for.
+A tensor that exists in a narrower type is *data*: it is read through a float64 shadow, cast up
+exactly. Every computation, and every factory such as `torch.hann_window`, is done in float64,
+whatever `dtype=` it asks for.
 
-Two interception points are needed. `Shadowing` sits below autograd and sees every kernel, those of TorchScript and
-of composite operators too. `_Naming` sits above and sees what no kernel sees: the question `x.dtype`, which is
-answered with the type that the code was written for, so that `torch.finfo(x.dtype).eps` is the same number as in the
-run that is judged.
+Two interception points are needed. `Shadowing` sits below autograd and sees every kernel, those of
+TorchScript and of composite operators too. `_Naming` sits above and sees what no kernel sees: the
+question `x.dtype`, which is answered with the type that the code was written for, so that
+`torch.finfo(x.dtype).eps` is the same number as in the run that is judged.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ _DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
 
 def _storage_key(tensor: torch.Tensor) -> int:
     """The identity of the memory that `tensor` is a view of."""
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001 - data_ptr is 0 for every empty tensor
+    # data_ptr is 0 for every empty tensor
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
@@ -70,9 +72,10 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps a copy of every tensor from outside that is about to be written to; `undo` puts the values back.
+    """Keeps a copy of every tensor from outside that is about to be written to.
 
-    A storage counts as from outside unless an operator under this mode has allocated it.
+    `undo` puts the values back. A storage counts as from outside unless an operator under this mode
+    has allocated it.
     """
 
     supports_higher_order_operators = True
@@ -122,7 +125,10 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._backups[key] = (whole, whole.clone())
 
     def undo(self) -> None:
-        """Write the kept values back into the tensors from outside. Call it when the mode is no longer active."""
+        """Write the kept values back into the tensors from outside.
+
+        Call it when the mode is no longer active.
+        """
         with torch.no_grad():
             for whole, kept in self._backups.values():
                 whole.copy_(kept)
@@ -130,7 +136,10 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the kernel of a higher-order operator does; those of cond and scan refuse to run under a mode."""
+    """What the kernel of a higher-order operator does.
+
+    Those of cond and scan refuse to run under a mode.
+    """
     if func is torch.ops.higher_order.cond:
         predicate, yes, no, operands = args
         return (yes if predicate else no)(*operands)
@@ -156,10 +165,11 @@ def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class Shadowing(Journal):  # type: ignore[no-untyped-call]
-    """Runs each kernel on float64 shadows of its narrower arguments, and widens each type that it asks for.
+    """Runs each kernel on float64 shadows of its narrower arguments.
 
-    Tensors that share memory share a shadow, so that a write through one view is seen through the others, within
-    this mode. The narrower tensors themselves are never written to.
+    Each type that it asks for is widened. Tensors that share memory share a shadow, so that a write
+    through one view is seen through the others, within this mode. The narrower tensors themselves
+    are never written to.
     """
 
     def __init__(self) -> None:
@@ -199,7 +209,10 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
     def at_once(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Run a function of float64 tensors that writes to none of them, without looking at each of its kernels."""
+        """Run a function of float64 tensors without looking at each of its kernels.
+
+        The function writes to none of the tensors.
+        """
         with _disable_current_modes():
             result = func(*args, **kwargs)
         self._allocated |= {
@@ -209,7 +222,10 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
 
 
 class _Naming(TorchFunctionMode):
-    """Answers `x.dtype` with `nominal` for a float64 tensor, and fills in the defaults that depend on the type."""
+    """Answers `x.dtype` with `nominal` for a float64 tensor.
+
+    It also fills in the defaults that depend on the type.
+    """
 
     def __init__(self, nominal: torch.dtype, shadowing: Shadowing) -> None:
         super().__init__()
@@ -243,13 +259,14 @@ class _Naming(TorchFunctionMode):
                     getattr(torch.finfo(self._nominal), field),
                     *args[position + 1 :],
                 )
-        # Composite operators compare types before any kernel runs, so their tensors are widened here already.
-        args, kwargs = tree_map(self._shadowed, (args, kwargs))
+        # Composite operators compare types before any kernel runs, so their tensors are widen_input
+        # here already.
+        args, kwargs = tree_map(self._as_shadow, (args, kwargs))
         if func in _LOOPS:
             return self._shadowing.at_once(func, args, kwargs)
         return func(*args, **kwargs)
 
-    def _shadowed(self, value: Any) -> Any:
+    def _as_shadow(self, value: Any) -> Any:
         return self._shadowing.widen(value) if isinstance(value, torch.Tensor) else value
 
 
@@ -271,12 +288,14 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def float64_arithmetic(
     nominal: torch.dtype = torch.float32, shadowing: Shadowing | None = None
 ) -> Iterator[Callable[[Any], Any]]:
-    """Within it, PyTorch computes in float64 what is written in `nominal`; yields the function that widens a tensor.
+    """Let PyTorch compute in float64 what is written in `nominal`.
 
-    `nominal` is what `x.dtype` answers for a float64 tensor. Tensors from outside are left as they are, also when
-    the code writes to them: read such a tensor through the yielded function to see what was written.
-    Results are float64 (complex128) tensors; integers and bools are as ever. `shadowing` is how each kernel runs,
-    when not plainly in float64; it serves once.
+    Yields the function that widens a tensor.
+    `nominal` is what `x.dtype` answers for a float64 tensor. Tensors from outside are left as they
+    are, also when
+    the code writes to them: read such a tensor through the yielded function to see what was
+    written. Results are float64 (complex128) tensors; integers and bools are as ever. `shadowing`
+    is how each kernel runs, when not plainly in float64; it serves once.
     """
     load_exporter()  # the first tree of tensors that is walked loads it in any case
     shadowing = shadowing or Shadowing()

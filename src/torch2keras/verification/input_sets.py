@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -13,11 +13,11 @@ import torch
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import VerificationError
 from torch2keras.graph.ir import Graph
-from torch2keras.verification.probes import probes, resized
+from torch2keras.verification.probes import probes, resize_tensors
 from torch2keras.verification.reference import run as run_module
 
 
-def rebuilt(
+def replace_tensors(
     conversion: Conversion, tensors: Sequence[torch.Tensor]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The example's arguments with other tensors."""
@@ -43,7 +43,10 @@ class Growth(NamedTuple):
 
 
 GROWTHS = (Growth(1, 1), Growth(1, 2), Growth(2, 0), Growth(4, 0))
-"""Tried in this order until the module itself accepts the sizes: an odd length for an even one comes first."""
+"""Tried in this order until the module itself accepts the sizes.
+
+An odd length for an even one comes first.
+"""
 
 
 class Given(NamedTuple):
@@ -57,7 +60,8 @@ class Given(NamedTuple):
 def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str]) -> Iterator[Given]:
     """The probes at the example's shapes, and another size of what is dynamic.
 
-    A probe that the module refuses, or of which it makes no finite number, is exchanged for the example itself.
+    A probe that the module refuses, or of which it makes no finite number, is exchanged for the
+    example itself.
     """
     example = example_tensors(conversion)
     known: set[str] = set()
@@ -88,10 +92,10 @@ def _attempt(
     conversion: Conversion, probe: str, tensors: tuple[torch.Tensor, ...]
 ) -> tuple[Given | None, str]:
     """The set with the module's outputs, or None and the first line of its refusal."""
-    args, kwargs = rebuilt(conversion, tensors)
+    args, kwargs = replace_tensors(conversion, tensors)
     try:
         return Given(probe, tensors, run_module(conversion.module, args, kwargs)), ""
-    except Exception as error:  # noqa: BLE001 - whatever is raised beside the error tree is what is looked for
+    except Exception as error:  # noqa: BLE001 - the module may raise anything
         return None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
@@ -103,44 +107,41 @@ def _tells(given: Given) -> bool:
 def _other_size(
     conversion: Conversion, example: Sequence[torch.Tensor], notes: list[str]
 ) -> Iterator[Given]:
-    """The first other size of the dynamic dimensions that the module itself accepts."""
-    symbols = sorted(
-        {
-            s
-            for v in conversion.graph.inputs
-            for e in v.type.shape
-            if not isinstance(e, int)
-            for s in e.free_symbols
-        },
-        key=str,
-    )
+    """Yield the set of the first other size of the dynamic dimensions that the module accepts."""
+    graph = conversion.graph
+    symbols = find_input_symbols(graph)
     if not symbols:
         return
-    growths = (
-        product(GROWTHS, repeat=len(symbols))
-        if len(symbols) < 3
-        else [(g,) * len(symbols) for g in GROWTHS]
-    )
+    growths: Iterable[tuple[Growth, ...]] = ((growth,) * len(symbols) for growth in GROWTHS)
+    if len(symbols) < 3:
+        growths = product(GROWTHS, repeat=len(symbols))
     for growth in growths:
-        other = {
-            s: g.factor * conversion.graph.hints[s] + g.more
-            for s, g in zip(symbols, growth, strict=True)
-        }
-        given, _ = _attempt(
-            conversion, "another size", resized(example, _sizes(conversion.graph, other))
-        )
+        other: dict[sympy.Symbol, int] = {}
+        for symbol, (factor, more) in zip(symbols, growth, strict=True):
+            other[symbol] = factor * graph.hints[symbol] + more
+        tensors = resize_tensors(example, dynamic_sizes(graph, other))
+        given, _ = _attempt(conversion, "another size", tensors)
         if given:
             yield given
             return
     notes.append("no other size of the dynamic dimensions was found that the module itself accepts")
 
 
-def _sizes(graph: Graph, symbols: Mapping[sympy.Symbol, int]) -> list[dict[int, int]]:
-    return [
-        {
-            d: int(e.xreplace(dict(symbols)))
-            for d, e in enumerate(v.type.shape)
-            if not isinstance(e, int)
-        }
-        for v in graph.inputs
-    ]
+def find_input_symbols(graph: Graph) -> list[sympy.Symbol]:
+    """Return the symbols in the shapes of the graph's inputs, in order of their names."""
+    symbols: set[sympy.Symbol] = set()
+    for value in graph.inputs:
+        for size in value.type.shape:
+            if not isinstance(size, int):
+                symbols |= size.free_symbols
+    return sorted(symbols, key=str)
+
+
+def dynamic_sizes(graph: Graph, symbols: Mapping[sympy.Symbol, int]) -> list[dict[int, int]]:
+    """Return for each input of the graph: dynamic dimension -> its size for these symbols."""
+    known = dict(symbols)
+    sizes: list[dict[int, int]] = []
+    for value in graph.inputs:
+        shape = enumerate(value.type.shape)
+        sizes.append({d: int(e.xreplace(known)) for d, e in shape if not isinstance(e, int)})
+    return sizes

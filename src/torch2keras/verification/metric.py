@@ -1,20 +1,25 @@
 """How far a converted model is from PyTorch, and how far it may be.
 
-Two tiers. S, meaning: the converted model in float64 against the module in float64; a wrong model has nowhere to hide
-in rounding. N, numerics: in the module's own type, where the error that PyTorch itself makes against float64 sets the
-scale, because what is a good error differs by orders of magnitude from net to net.
+Two tiers. S, meaning: the converted model in float64 against the module in float64; a wrong model
+has nowhere to hide in rounding. N, numerics: in the module's own type, where the error that PyTorch
+itself makes against float64 sets the scale, because what is a good error differs by orders of
+magnitude from net to net.
 
     S   max|k64 - y64| <= 1e-9 max|y64|
     N   rms(y_k - y64) <= 4 rms(y_t - y64) +  8 eps rms(y64)
         max|y_k - y64| <= 8 max|y_t - y64| + 16 eps max|y64|
 
-- NaN, +inf and -inf must stand at the same places; the formulas are over the places where all arrays are finite.
-- Integers and bools must be equal exactly. Where PyTorch's own answer differs from its answer in float64 (an argmax
+- NaN, +inf and -inf must stand at the same places; the formulas are over the places where all
+  arrays are finite.
+- Integers and bools must be equal exactly. Where PyTorch's own answer differs from its answer in
+  float64 (an argmax
   between two nearly equal values), either of the two is right in tier N.
-- Shapes and kinds of dtype must be the same. Of complex numbers the real and imaginary parts are compared.
-- Each bound has a floor: the smallest normal number (float16: the smallest number of all). Machines that flush smaller
-  numbers to zero and machines that keep them are both right. A signal of zeros is thereby compared exactly, but for
-  these.
+- Shapes and kinds of dtype must be the same. The real and imaginary parts of complex numbers are
+  compared.
+- Each bound has a floor: the smallest normal number (float16: the smallest number of all).
+  Machines that flush smaller
+  numbers to zero and machines that keep them are both right. A signal of zeros is thereby compared
+  exactly, but for these.
 """
 
 from __future__ import annotations
@@ -50,9 +55,12 @@ _KINDS = {"b": "bool", "i": "int", "u": "unsigned int", "f": "float", "c": "comp
 class Difference:
     """The outcome of one comparison.
 
-    `max_abs` and `rms` are over the finite places, in the unit of the values; `compared` counts these: with 0 of them
-    nothing was shown. `worst` is the place of the largest error, or of the first wrong NaN, infinity, integer or bool.
-    `reason` says in words what is wrong, "" when nothing is. Tier S has no bound for the rms but that for the maximum.
+    `max_abs` and `rms` are over the finite places, in the unit of the values; `compared` counts
+    these: with 0 of them
+    nothing was shown. `worst` is the place of the largest error, or of the first wrong NaN,
+    infinity, integer or bool.
+    `reason` says in words what is wrong, "" when nothing is. Tier S has no bound for the rms but
+    that for the maximum.
     """
 
     tier: Literal["S", "N"]
@@ -73,34 +81,38 @@ class Difference:
 def meaning(
     k64: np.ndarray, y64: np.ndarray, rtol: float = MEANING_RTOL, *, y_t: np.ndarray | None = None
 ) -> Difference:
-    """Tier S: the converted model in float64, `k64`, against the module in float64, `y64`, of the same shape.
+    """Tier S: the converted model in float64, `k64`, against the module in float64, `y64`.
 
-    `y_t`, the module in its own type, is needed only for outputs that are nothing but rounding noise (a constant less
-    its mean): such noise is 2^-29 times smaller in float64 than in float32, and up to 8 times that is allowed.
+    Both have the same shape.
+    `y_t`, the module in its own type, is needed only for outputs that are nothing but rounding
+    noise (a constant less
+    its mean): such noise is 2^-29 times smaller in float64 than in float32, and up to 8 times that
+    is allowed.
     """
     k64, y64 = np.asarray(k64), np.asarray(y64)
     refused = _incomparable("S", k64, y64)
     k64, y64, y_t = as_real(k64), as_real(y64), None if y_t is None else as_real(np.asarray(y_t))
-    refused = refused or _exact("S", k64, y64, y64) or _misplaced("S", k64, y64)
+    refused = refused or _exact("S", k64, y64, y64) or _find_misplaced("S", k64, y64)
     if refused is not None:
         return refused
     mask = np.isfinite(y64)
-    (k, y, t), exponent = _scaled([k64, y64, y64 if y_t is None else np.asarray(y_t)], mask)
+    (k, y, t), exponent = _scale([k64, y64, y64 if y_t is None else np.asarray(y_t)], mask)
     with np.errstate(all="ignore"):
         noise = np.where(np.isfinite(t), t - y, 0.0)
         floor = float(np.ldexp(np.finfo(np.float64).tiny, -exponent))
         bound = rtol * _max(y) + _NOISE_FACTOR * _NOISE_RATIO * _max(noise) + floor
-        return _judged("S", np.abs(k - y), mask, exponent, bound, bound)
+        return _judge("S", np.abs(k - y), mask, exponent, bound, bound)
 
 
 def numerics(
     y_k: np.ndarray, y_t: np.ndarray, y64: np.ndarray, eps: float = EPS["float32"]
 ) -> Difference:
-    """Tier N: the converted model, `y_k`, and the module, `y_t`, both in the module's type, against float64, `y64`.
+    """Tier N: the model, `y_k`, and the module, `y_t`, in their own type, against float64, `y64`.
 
     `eps` is that of the module's type (see `EPS`); bfloat16 values are given as float32 arrays.
-    Where float32 overflows and float64 does not, `y_k` must overflow as `y_t` does; into which of NaN, +inf and -inf
-    hangs on the order of the operations where the number itself is beyond the type's range.
+    Where float32 overflows and float64 does not, `y_k` must overflow as `y_t` does; into which of
+    NaN, +inf and -inf hangs on the order of the operations where the number itself is beyond the
+    type's range.
     """
     y_k, y_t, y64 = np.asarray(y_k), np.asarray(y_t), np.asarray(y64)
     refused = _incomparable("N", y_k, y_t) or _incomparable(
@@ -108,14 +120,17 @@ def numerics(
     )
     y_k, y_t, y64 = as_real(y_k), as_real(y_t), as_real(y64)
     refused = (
-        refused or _exact("N", y_k, y_t, y64) or _misplaced("N", _overflown_as(y_t, y_k, y64), y_t)
+        refused
+        or _exact("N", y_k, y_t, y64)
+        or _find_misplaced("N", _adopt_overflows(y_t, y_k, y64), y_t)
     )
     if refused is not None:
         return refused
-    # At a pole that rounding has moved, float64 has no number to offer and PyTorch's own one is the reference.
+    # At a pole that rounding has moved, float64 has no number to offer and PyTorch's own one is the
+    # reference.
     reference = np.where(np.isfinite(y64), y64.astype(np.float64), y_t.astype(np.float64))
     mask = np.isfinite(y_t)
-    (k, t, y), exponent = _scaled([y_k, y_t, reference], mask)
+    (k, t, y), exponent = _scale([y_k, y_t, reference], mask)
     info = np.finfo(y_t.dtype)
     with np.errstate(all="ignore"):
         floor = float(
@@ -123,7 +138,7 @@ def numerics(
         )
         bound_rms = _RMS_FACTOR * _rms(t - y) + _RMS_EPS * eps * _rms(y) + floor
         bound_max = _MAX_FACTOR * _max(t - y) + _MAX_EPS * eps * _max(y) + floor
-        return _judged("N", np.abs(k - y), mask, exponent, bound_max, bound_rms)
+        return _judge("N", np.abs(k - y), mask, exponent, bound_max, bound_rms)
 
 
 def _incomparable(
@@ -151,11 +166,14 @@ def _exact(
         return Difference(tier, 0.0, 0.0, 0.0, 0.0, theirs.size, None)
     worst = _first(wrong)
     kind = _KINDS[theirs.dtype.kind]
-    reason = f"{wrong.sum()} of {wrong.size} {kind}s differ, {ours[worst]} instead of {theirs[worst]} at {worst}"
+    numbers = f"{ours[worst]} instead of {theirs[worst]} at {worst}"
+    reason = f"{wrong.sum()} of {wrong.size} {kind}s differ, {numbers}"
     return _refusal(tier, worst, reason)
 
 
-def _misplaced(tier: Literal["S", "N"], ours: np.ndarray, theirs: np.ndarray) -> Difference | None:
+def _find_misplaced(
+    tier: Literal["S", "N"], ours: np.ndarray, theirs: np.ndarray
+) -> Difference | None:
     """A NaN or an infinity where PyTorch has none, or the reverse."""
     classes = (("NaN", np.isnan), ("+inf", np.isposinf), ("-inf", np.isneginf))
     for name, test in classes:
@@ -171,8 +189,11 @@ def _misplaced(tier: Literal["S", "N"], ours: np.ndarray, theirs: np.ndarray) ->
     return None
 
 
-def _overflown_as(y_t: np.ndarray, y_k: np.ndarray, y64: np.ndarray) -> np.ndarray:
-    """`y_k` with the overflows of `y_t` where both have one, and the number is too large for their type."""
+def _adopt_overflows(y_t: np.ndarray, y_k: np.ndarray, y64: np.ndarray) -> np.ndarray:
+    """Return `y_k` with the overflows of `y_t` where both have one.
+
+    That holds only where the number itself is too large for their type.
+    """
     with np.errstate(invalid="ignore"):
         beyond = np.isfinite(y64) & (np.abs(y64) > np.finfo(y_t.dtype).max)
     return np.where(beyond & ~np.isfinite(y_k) & ~np.isfinite(y_t), y_t, y_k)
@@ -186,8 +207,11 @@ def _first(places: np.ndarray) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(places)), places.shape))
 
 
-def _scaled(arrays: list[np.ndarray], mask: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """The values at `mask` as float64, times 2^-exponent: the largest is about 1, so that no square overflows."""
+def _scale(arrays: list[np.ndarray], mask: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """Return the values at `mask` as float64, times 2^-exponent, and the exponent.
+
+    The largest is about 1, so that no square overflows.
+    """
     values = [array[mask].astype(np.float64) for array in arrays]
     largest = max(_max(value[np.isfinite(value)]) for value in values)
     exponent = int(np.frexp(largest)[1])
@@ -203,7 +227,7 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
 
 
-def _judged(
+def _judge(
     tier: Literal["S", "N"],
     error: np.ndarray,
     mask: np.ndarray,

@@ -1,8 +1,9 @@
 """Inputs that tell a right model from a wrong one.
 
-Normal numbers alone do not: relu6 passes for relu, and a softplus that overflows passes for one that does not.
-Every value is exact in float32 and in the example's type, so that all runs see the same number. Integers and bools
-may be indices or masks, whose legal range nobody knows: they stay among the values of the example.
+Normal numbers alone do not: relu6 passes for relu, and a softplus that overflows passes for one
+that does not. Every value is exact in float32 and in the example's type, so that all runs see the
+same number. Integers and bools may be indices or masks, whose legal range nobody knows: they stay
+among the values of the example.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ DEFAULT_PROBES = ("normal", "wide")
 
 
 WIDE_LIMIT = 120.0
-"""exp(120) overflows float32, which is what the wide values are for; float16 networks overflow by them too."""
+"""exp(120) overflows float32, which is what the wide values are for.
+
+Float16 networks overflow by them too.
+"""
 
 
 HUGE_LIMIT = 30000.0
-"""What is left of 120 behind a layer with small weights overflows nothing any more; what is left of this does."""
+"""What is left of 120 behind a layer with small weights overflows nothing any more.
+
+What is left of this does.
+"""
 
 
 WIDE_SHARE = 0.02
@@ -41,19 +48,24 @@ class Probe:
 def probes(
     example: Sequence[np.ndarray | torch.Tensor], seed: int = 0, names: Sequence[str] | None = None
 ) -> Iterator[Probe]:
-    """Input sets of the example's shapes and dtypes, by `names` (all of them when None); the same for the same seed.
+    """Yield input sets of the example's shapes and dtypes, by `names` (all of them when None).
+
+    They are the same for the same seed.
 
     "normal"    N(0, 1); integers as in the example
-    "wide"      the same, but 2 % of the values (at least two) are within [-120, 120], both limits among them
+    "wide"      the same, but 2 % of the values (at least two) are within [-120, 120], both limits
+                among them
     "huge"      as "wide", within [-30000, 30000]
-    "edges"     zeros of both signs, ones, halves and tiny numbers; the last quarter of the last dim is all zero
+    "edges"     zeros of both signs, ones, halves and tiny numbers; the last quarter of the
+                last dim is all zero
     "impulse"   zeros, with a single one in each entry of the first dim
-    "extremes"  N(0, 1); integers and bools at the limits of the example; left out when there are none of these
+    "extremes"  N(0, 1); integers and bools at the limits of the example; left out when
+                there are none of these
     "example"   the example itself
 
-    In "wide", "huge", "edges" and "impulse", integers and bools are drawn anew from the values in the example.
-    Raises `InputError` for an unknown name, and for a tensor whose type has no probe (quantised).
-    Of complex tensors both parts are filled so.
+    In "wide", "huge", "edges" and "impulse", integers and bools are drawn anew from the values in
+    the example. Raises `InputError` for an unknown name, and for a tensor whose type has no probe
+    (quantised). Of complex tensors both parts are filled so.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
     for name in PROBES if names is None else names:
@@ -64,24 +76,26 @@ def probes(
         if name == "extremes" and not any(_is_integral(tensor) for tensor in tensors):
             continue
         floating, integral = PROBES[name]
-        # A generator for each probe and input, so that the values of one do not hang on which others were asked for.
+        # A generator for each probe and input, so that the values of one do not hang on which
+        # others were asked for.
         made = tuple(
-            _filled(tensor, floating, integral, _generator(seed, name, position))
+            _fill(tensor, floating, integral, _generator(seed, name, position))
             for position, tensor in enumerate(tensors)
         )
         yield Probe(name, made)
 
 
-def resized(
+def resize_tensors(
     example: Sequence[np.ndarray | torch.Tensor], sizes: Sequence[Mapping[int, int]], seed: int = 0
 ) -> tuple[torch.Tensor, ...]:
-    """Tensors like the example's, in which dim d of input i has the size `sizes[i][d]`; d may be negative.
+    """Return tensors like the example's, in which dim d of input i has the size `sizes[i][d]`.
 
-    They keep within the example's values and, along other dims, its order: along a dim that grows, further entries lie
-    between two of the example, or are one of them where the type is integer or bool, or one is not finite. What is
-    sorted along a dim stays so. Where there is but one, the values are drawn anew from all of it (N(0, 1) and 0 where
-    the example is empty).
-    Raises `InputError` when `sizes` does not fit the example.
+    d may be negative. The tensors keep within the example's values and, along other dims, its
+    order: along a dim that grows, further entries lie between two of the example, or are one of
+    them where the type is integer or bool, or one is not finite. What is sorted along a dim stays
+    so. Where there is but one, the values are drawn anew from all of it (N(0, 1) and 0 where the
+    example is empty). Raises
+    `InputError` when `sizes` does not fit the example.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
     if len(sizes) != len(tensors):
@@ -95,7 +109,7 @@ def resized(
                 rows = [("where", f"input {position}"), ("shapes", asked)]
                 raise InputError(f"input {position} cannot have {size} in dim {dim}", rows)
             shape[dim] = size
-        made.append(_grown(tensor, _generator(seed, "resized", position), shape))
+        made.append(_grow(tensor, _generator(seed, "resized", position), shape))
     return tuple(made)
 
 
@@ -118,7 +132,7 @@ def _is_integral(tensor: torch.Tensor) -> bool:
     return not tensor.is_floating_point() and not tensor.is_complex()
 
 
-def _filled(
+def _fill(
     tensor: torch.Tensor, floating: _Fill, integral: _Fill, rng: np.random.Generator
 ) -> torch.Tensor:
     if tensor.is_complex():
@@ -160,7 +174,8 @@ def _outliers(like: torch.Tensor, rng: np.random.Generator, limit: float) -> tor
 
 
 def _edges(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    # 2^-60 squares to a normal float32: smaller numbers are flushed to zero by some machines and not by others.
+    # 2^-60 squares to a normal float32: smaller numbers are flushed to zero by some machines and
+    # not by others.
     tiny = 2.0**-14 if like.dtype == torch.float16 else 2.0**-60
     choices = np.array([0.0, -0.0, 0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, tiny, -tiny])
     values = rng.choice(choices, tuple(like.shape))
@@ -185,7 +200,7 @@ def _same(like: torch.Tensor, _rng: np.random.Generator) -> torch.Tensor:
     return like.clone()
 
 
-def _drawn(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+def _draw_member(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Values of `like`, drawn anew."""
     return (
         like.flatten()[torch.from_numpy(rng.integers(like.numel(), size=tuple(like.shape)))]
@@ -194,7 +209,7 @@ def _drawn(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     )
 
 
-def _grown(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) -> torch.Tensor:
+def _grow(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) -> torch.Tensor:
     """`like` in another shape of the same rank."""
     if like.numel() == 0:
         blank = torch.zeros(tuple(shape), dtype=like.dtype)
@@ -223,7 +238,10 @@ def _ascends(like: torch.Tensor, dim: int) -> bool:
 def _between(
     entries: torch.Tensor, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> torch.Tensor:
-    """Entries drawn anew, each somewhere between two of the given ones; integers and bools are one of them."""
+    """Entries drawn anew, each somewhere between two of the given ones.
+
+    Integers and bools are one of them.
+    """
     places = rng.integers(len(entries), size=shape)
     first = entries[torch.from_numpy(places)]
     if not entries.is_floating_point() or len(entries) == 1:
@@ -251,10 +269,10 @@ _Fill = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 # name: how a floating input is filled, how an integer or bool one is
 PROBES: dict[str, tuple[_Fill, _Fill]] = {
     "normal": (_normal, _same),
-    "wide": (_wide, _drawn),
-    "huge": (_huge, _drawn),
-    "edges": (_edges, _drawn),
-    "impulse": (_impulse, _drawn),
+    "wide": (_wide, _draw_member),
+    "huge": (_huge, _draw_member),
+    "edges": (_edges, _draw_member),
+    "impulse": (_impulse, _draw_member),
     "extremes": (_normal, _limits),
     "example": (_same, _same),
 }

@@ -1,9 +1,11 @@
-"""How well a result can be known: the module in float64, its kernels rounding at random as those of a narrower type do.
+"""How well a result can be known.
 
-Monte Carlo arithmetic (D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997). PyTorch's own error is one draw
-of what rounding does, and may be nothing by luck: all terms of a sum cancel, or the rows of a layer norm are constant.
-Other orders of the same operations round otherwise. How far random rounding moves the result is what any right
-implementation of these operations may be off.
+The module runs in float64, its kernels rounding at random as those of a narrower type do.
+
+Monte Carlo arithmetic (D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997). PyTorch's own
+error is one draw of what rounding does, and may be nothing by luck: all terms of a sum cancel, or
+the rows of a layer norm are constant. Other orders of the same operations round otherwise. How far
+random rounding moves the result is what any right implementation of these operations may be off.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ _aten = torch.ops.aten
 
 
 def _matrix_exp(a: torch.Tensor) -> torch.Tensor:
-    """Scaling and squaring (Higham, Functions of Matrices, section 10.3): rounding grows with each square."""
+    """Return exp(a) by scaling and squaring, where rounding grows with each square.
+
+    Higham, Functions of Matrices, section 10.3.
+    """
     size = torch.nan_to_num(a.abs().sum(-2, keepdim=True).amax(-1, keepdim=True), 0.0, 0.0)
     times = size.log2().ceil().clamp(min=0)
     small, unit = a / times.exp2(), torch.eye(a.shape[-1], dtype=a.dtype)
@@ -49,38 +54,57 @@ _FUSED = {
     **get_decompositions([_aten._log_softmax, _aten.logsumexp]),  # noqa: SLF001 - ATen's name
     _aten.linalg_matrix_exp.default: _matrix_exp,
 }
-"""Kernels with an intermediate result that may be far larger than what they give: they round step by step."""
+"""Kernels with an intermediate result that may be far larger than what they give.
+
+They round step by step.
+"""
 
 
 _NEVER_EXACT = (_aten.mean, _aten.var_mean, _aten.erf, _aten.tanh)
-"""A mean of equal numbers is one of them, but a quotient all the same; erf and tanh are 1 only as a limit."""
+"""A mean of equal numbers is one of them, but a quotient all the same.
+
+Erf and tanh are 1 only as a limit.
+"""
 
 
 TINY = {EPS["float64"]: 2.0**-1022, EPS["float16"]: 2.0**-14}
-"""The smallest normal numbers of types of another range than float32. Some machines flush smaller ones to zero."""
+"""The smallest normal numbers of types of another range than float32.
+
+Some machines flush smaller ones to zero.
+"""
 
 
 FLUSHES = (1, 4)
-"""Times the smallest normal number: some kernels give zero a little above it (oneDNN's exp below twice of it)."""
+"""Multiples of the smallest normal number below which kernels may give zero.
+
+oneDNN's exp does so below twice of it.
+"""
 
 
 ROUNDINGS = 4
-"""Random roundings that are tried before a difference counts as an error: the largest of them is the scale."""
+"""Random roundings that are tried before a difference counts as an error.
+
+The largest of them is the scale.
+"""
 
 
 CHOICES = 16
-"""As many for the place of an extreme, say: where two numbers round to one, each rounding picks the same with 1/2."""
+"""Random roundings that are tried for the place of an extreme.
+
+Where two numbers round to one, each rounding picks the same of them with probability 1/2.
+"""
 
 
 _MOVES_IN_PLACE = (_aten.copy_.default,)
 
 
 class Rounding(Shadowing):  # type: ignore[no-untyped-call]
-    """Float64 arithmetic in which each kernel rounds to a relative precision of `eps`, another way for each seed.
+    """Float64 arithmetic in which each kernel rounds to a relative precision of `eps`.
 
-    A pointwise kernel rounds its result. Others are sums of products, of which each term is rounded (Higham, Accuracy
-    and Stability of Numerical Algorithms, section 3.1). A kernel that only moves numbers rounds nothing.
-    What is smaller than `flush` becomes zero.
+    It rounds another way for each seed. A pointwise kernel rounds its result. Others are sums of
+    products, of which each term is rounded (Higham, Accuracy and Stability of Numerical Algorithms,
+    section 3.1). A kernel that only moves numbers rounds nothing. What is smaller than `flush`
+    becomes zero.
     """
 
     def __init__(self, eps: float, seed: int, *, flush: float = 0.0) -> None:
@@ -89,8 +113,11 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
         self.flush = flush
         self.generator = torch.Generator().manual_seed(seed)
 
-    def rounded(self, value: Any) -> Any:
-        """A floating tensor with a relative error of at most `eps` in each number; anything else as it is."""
+    def round(self, value: Any) -> Any:
+        """A floating tensor with a relative error of at most `eps` in each number.
+
+        Anything else as it is.
+        """
         if not isinstance(value, torch.Tensor) or not (
             value.is_floating_point() or value.is_complex()
         ):
@@ -122,9 +149,9 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
         if func.overloadpacket not in _NEVER_EXACT and self._moves((args, kwargs), result):
             return result
         if not pointwise:
-            args, kwargs = tree_map(lambda value: self.rounded(self.widen(value)), (args, kwargs))
+            args, kwargs = tree_map(lambda value: self.round(self.widen(value)), (args, kwargs))
             result = super()._call(func, args, kwargs)
-        return tree_map(self.rounded, result)
+        return tree_map(self.round, result)
 
     def _round_in_place(self, result: Any) -> None:
         with _disable_current_modes():
@@ -133,22 +160,27 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
                     leaf.mul_(1 + self.eps * self._noise(leaf))
 
     def _moves(self, operands: Any, result: Any) -> bool:
-        """Whether each number of the result is one of the operands', or a small whole number: 0 of a padding, say."""
+        """Whether each number of the result is one of the operands', or a small whole number.
+
+        A padding brings in zeros.
+        """
         with _disable_current_modes():
             known = [
-                leaf.flatten() for leaf in map(self.widen, tree_leaves(operands)) if _floating(leaf)
+                leaf.flatten()
+                for leaf in map(self.widen, tree_leaves(operands))
+                if _is_floating(leaf)
             ]
             known.append(torch.arange(-2, 3, dtype=torch.float64))
-            found = [leaf for leaf in tree_leaves(result) if _floating(leaf)]
+            found = [leaf for leaf in tree_leaves(result) if _is_floating(leaf)]
             return all(bool(torch.isin(leaf, torch.cat(known)).all()) for leaf in found)
 
     def at_once(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A recurrent layer rounds its inputs, weights and results."""
-        args, kwargs = tree_map(self.rounded, (args, kwargs))
-        return tree_map(self.rounded, super().at_once(func, args, kwargs))
+        args, kwargs = tree_map(self.round, (args, kwargs))
+        return tree_map(self.round, super().at_once(func, args, kwargs))
 
 
-def _floating(leaf: object) -> bool:
+def _is_floating(leaf: object) -> bool:
     return isinstance(leaf, torch.Tensor) and leaf.dtype == torch.float64
 
 
@@ -166,7 +198,10 @@ class Rounded:
     _made: dict[float, list[np.ndarray]] = field(default_factory=dict)
 
     def draws(self, eps: float, times: int = ROUNDINGS) -> Iterator[np.ndarray]:
-        """The output in float64, several times: the inputs and what the kernels compute rounded by `eps`."""
+        """Yield the output in float64 several times, with other random roundings by `eps`.
+
+        The inputs and what the kernels compute are rounded.
+        """
         made = self._made.setdefault(eps, [])
         for seed in range(times):
             if len(made) == seed:
@@ -175,35 +210,38 @@ class Rounded:
 
     def _run(self, shadowing: Rounding) -> np.ndarray:
         args, kwargs = tree_map(
-            lambda x: shadowing.rounded(shadowing.widen(x)), (self.args, dict(self.kwargs))
+            lambda x: shadowing.round(shadowing.widen(x)), (self.args, dict(self.kwargs))
         )
         return run64(self.module, args, kwargs, shadowing=shadowing)[self.number]
 
     def meaning(self, found: Difference, k64: np.ndarray, eps: float) -> Difference:
-        """`found` of tier S, or what is found where PyTorch's error is as large as a random rounding makes it.
+        """Return `found` of tier S, or the difference that stays when PyTorch rounds at random.
 
-        Places that rounding in float64 alone moves by more than the tolerance, or gives another integer, bool, NaN or
-        infinity, have no number that could be compared.
+        Places that rounding in float64 alone moves by more than the tolerance, or gives another
+        integer, bool, NaN or infinity, have no number that could be compared.
         """
         for noisy in self.draws(eps):
             if _off(found):
                 found = metric.meaning(k64, self.exact, y_t=noisy)
         if not found.ok and k64.shape == self.exact.shape:
-            unknown = self._unknown(k64, EPS["float64"], metric.MEANING_RTOL)
+            unknown = self._find_unknown(k64, EPS["float64"], metric.MEANING_RTOL)
             if unknown.any():
                 known = metric.meaning(np.where(unknown, self.exact, k64), self.exact)
                 found = replace(known, compared=known.compared - int(unknown.sum()))
         return found
 
     def numerics(self, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
-        """The same of tier N, where the scale of numbers is that of the rounding, and of the others their places.
+        """Return the difference of tier N by the scale of random rounding.
 
+        Integers, bools, NaN and infinities are left out at the places that rounding moves.
         A place may also have what comes of numbers smaller than normal ones being flushed to zero.
         """
         found = self._near(y_k, y_t, eps)
         if found.ok or y_k.shape != self.exact.shape:
             return found
-        unknown = self._unknown(y_k, eps, np.inf) | self._flushed(y_k, y_t, eps, found.bound_max)
+        unknown = self._find_unknown(y_k, eps, np.inf) | self._find_flushed(
+            y_k, y_t, eps, found.bound_max
+        )
         if not unknown.any():
             return found
         known = self._near(np.where(unknown, y_t, y_k), y_t, eps)
@@ -217,8 +255,10 @@ class Rounded:
                 found = metric.numerics(y_k, noisy, self.exact, eps)
         return found
 
-    def _flushed(self, y_k: np.ndarray, y_t: np.ndarray, eps: float, bound: float) -> np.ndarray:
-        """The places where `y_k` is what a machine gives that flushes, and that is another number."""
+    def _find_flushed(
+        self, y_k: np.ndarray, y_t: np.ndarray, eps: float, bound: float
+    ) -> np.ndarray:
+        """Find the places where `y_k` is the other number that a flushing machine gives."""
         places, finite = np.zeros(y_k.shape, bool), np.isfinite(y_t) & np.isfinite(self.exact)
         for times in FLUSHES:
             flushed = self._run(Rounding(0.0, 0, flush=times * TINY.get(eps, 2.0**-126)))
@@ -229,8 +269,11 @@ class Rounded:
             places |= alike & finite & np.isfinite(flushed) & (flushed != self.exact)
         return places
 
-    def _unknown(self, found: np.ndarray, eps: float, rtol: float) -> np.ndarray:
-        """The places that hang on how kernels round; of integers and bools, those where `found` is another one."""
+    def _find_unknown(self, found: np.ndarray, eps: float, rtol: float) -> np.ndarray:
+        """The places that hang on how kernels round.
+
+        Of integers and bools, those where `found` is another one.
+        """
         finite = np.isfinite(self.exact)
         numbers, other = self.exact.dtype.kind in "fc", ~_alike(found, self.exact)
         with np.errstate(invalid="ignore"):
@@ -248,7 +291,10 @@ class Rounded:
 
 
 def _off(found: Difference) -> bool:
-    """Whether numbers differ; 0 are compared where a NaN or an infinity stands elsewhere, which is no rounding."""
+    """Whether numbers differ.
+
+    0 are compared where a NaN or an infinity stands elsewhere, which is no rounding.
+    """
     return not found.ok and found.compared > 0
 
 

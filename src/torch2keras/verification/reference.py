@@ -1,6 +1,7 @@
 """What the PyTorch module itself says: in its own type, and in float64.
 
-Both runs leave everything as it was: training flags, attributes, parameters, buffers, random state, grad mode.
+Both runs leave everything as it was: training flags, attributes, parameters, buffers, random state,
+grad mode.
 """
 
 from __future__ import annotations
@@ -28,17 +29,19 @@ def run(
     *,
     seed: int = 0,
 ) -> list[np.ndarray]:
-    """The tensors that `module(*args, **kwargs)` gives in eval mode without gradients, flat, as arrays.
+    """Return the tensors that `module(*args, **kwargs)` gives, flat, as arrays.
 
-    They come in the order of `torch.utils._pytree.tree_flatten`; leaves that are no tensors are left out. bfloat16
-    comes as float32, which holds it exactly. Random numbers start from `seed`. Raises what the module raises, and
+    It runs in eval mode without gradients. The tensors come in the order of
+    `torch.utils._pytree.tree_flatten`; leaves that are no tensors are left out. bfloat16 comes as
+    float32, which holds it exactly. Random numbers start from `seed`. Raises what the module
+    raises, and
     `InputError` when a parameter has no value yet (a lazy module).
     """
     journal = Journal()
     with isolate_module(module, seed=seed), torch.no_grad():
         try:
             with journal:
-                outputs = module(*_cloned(tuple(args)), **_cloned(dict(kwargs or {})))
+                outputs = module(*_clone_tensors(tuple(args)), **_clone_tensors(dict(kwargs or {})))
             return _arrays(outputs)
         finally:
             journal.undo()
@@ -52,12 +55,12 @@ def run64(
     seed: int = 0,
     shadowing: Shadowing | None = None,
 ) -> list[np.ndarray]:
-    """As `run`, computed in float64: weights and inputs are cast up exactly, and nothing in between is rounded.
+    """Return what `run` does, computed in float64.
 
-    But as `shadowing` has it, where that is given.
+    Weights and inputs are cast up exactly, and nothing in between is rounded but by `shadowing`.
 
-    A type that the module asks for (`x.float()`, `softmax(..., dtype=torch.float32)`, autocast) is widened as well.
-    Floating outputs are float64 arrays.
+    A type that the module asks for (`x.float()`, `softmax(..., dtype=torch.float32)`, autocast) is
+    widen_input as well. Floating outputs are float64 arrays.
     """
     nominal = nominal_dtype(module, args, kwargs)
     # The fused CPU kernel for attention has approximations of its own; the plain formula has none.
@@ -68,13 +71,13 @@ def run64(
         float64_arithmetic(nominal, shadowing) as widen,
     ):
         # Real float64 inputs, not shadows: they may be asked for gradients or be written to.
-        inputs, named = _cloned(tree_map(widen, (tuple(args), dict(kwargs or {}))))
+        inputs, named = _clone_tensors(tree_map(widen, (tuple(args), dict(kwargs or {}))))
         outputs = module(*inputs, **named)
         with DisableTorchFunction():
             return _arrays(tree_map(widen, outputs))
 
 
-def _cloned(tree: Any) -> Any:
+def _clone_tensors(tree: Any) -> Any:
     return tree_map(
         lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, tree
     )

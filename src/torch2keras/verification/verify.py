@@ -1,26 +1,29 @@
 """Verification: the converted model against the module, in float64 and in the module's own dtype.
 
-Tier S builds the graph's layers in float64 and compares with the module in float64; tier N compares the model as it
-is. Inputs are normal and wide, and the example's shape and another batch and length where these are dynamic.
+Tier S builds the graph's layers in float64 and compares with the module in float64; tier N compares
+the model as it is. Inputs are normal and wide, and the example's shape and another batch and length
+where these are dynamic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import sympy
 import torch
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import CaptureError, LoweringError
 from torch2keras.graph.interpreter import measure_symbols
-from torch2keras.graph.ir import Value
+from torch2keras.graph.ir import Size, Value
 from torch2keras.graph.symbolic import simplify_size
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.divergence import divergence_error
-from torch2keras.verification.float64_keras import outputs64, widened
-from torch2keras.verification.input_sets import Given, example_sets, rebuilt
+from torch2keras.verification.float64_keras import outputs64, widen_input
+from torch2keras.verification.input_sets import Given, example_sets, replace_tensors
 from torch2keras.verification.metric import EPS, meaning, numerics
 from torch2keras.verification.probes import DEFAULT_PROBES
 from torch2keras.verification.random_rounding import Rounded
@@ -36,8 +39,9 @@ Run = Callable[[Sequence[torch.Tensor]], list[Any]]
 def verify_conversion(
     conversion: Conversion, run: Run, names: Sequence[str] | None = None
 ) -> Verification:
-    """Run all checks; `run` gives the Keras model's outputs on flat inputs, both in PyTorch's order.
+    """Run all checks of a conversion.
 
+    `run` gives the Keras model's outputs on flat inputs, both in PyTorch's order.
     Raises VerificationError at the first that fails, naming the first value that diverges.
     """
     double = Layers(conversion.lowered.graph, "float64", in_turn=True)
@@ -55,71 +59,96 @@ def _blind_notes(checks: Sequence[Check]) -> Iterator[str]:
     """Outputs of which nothing was shown."""
     seen = {c.output for c in checks if c.difference.compared}
     for output in dict.fromkeys(c.output for c in checks if c.output not in seen):
-        yield f"{output} was not compared: under no probe does it hold a finite number that is more than rounding."
+        yield (
+            f"{output} was not compared: "
+            "under no probe does it hold a finite number that is more than rounding."
+        )
 
 
 def _checks(conversion: Conversion, run: Run, double: Layers, given: Given) -> Iterator[Check]:
+    """Yield both tiers' check of each output on one set of inputs."""
     _require_shapes(conversion, given)
-    module, tensors = conversion.module, given.tensors
-    args, kwargs = rebuilt(conversion, tensors)
-    y64 = run64(module, args, kwargs)
-    with double_precision():
-        k64 = [
-            p.to_torch(y)
-            for p, y in zip(conversion.outputs, outputs64(conversion, double, tensors), strict=True)
-        ]
-    y_k = _run(run, given)
-    shapes = tuple(tuple(t.shape) for t in tensors)
-    for number, (out, k, t, kk, exact) in enumerate(
-        zip(conversion.outputs, y_k, given.outputs, k64, y64, strict=True)
-    ):
-        eps = EPS.get(out.dtype, EPS["float32"])
-        same, near = meaning(kk, exact, y_t=t), numerics(k, t, exact, eps)
+    args, kwargs = replace_tensors(conversion, given.tensors)
+    torch64 = run64(conversion.module, args, kwargs)
+    keras64 = _run_in_float64(conversion, double, given)
+    keras_own = _run(run, given)
+    shapes = tuple(map(tuple, _shapes(given)))
+    for number, port in enumerate(conversion.outputs):
+        eps = EPS.get(port.dtype, EPS["float32"])
+        ours, theirs, exact = keras_own[number], given.outputs[number], torch64[number]
+        same = meaning(keras64[number], exact, y_t=theirs)
+        near = numerics(ours, theirs, exact, eps)
         if not (same.ok and near.ok):
-            rounded = Rounded(module, args, kwargs, number, exact)
-            same, near = (
-                rounded.meaning(same, kk, eps),
-                near if near.ok else rounded.numerics(k, t, eps),
-            )
-        yield Check(given.probe, shapes, out.name, same)
-        yield Check(given.probe, shapes, out.name, near)
+            rounded = Rounded(conversion.module, args, kwargs, number, exact)
+            same = rounded.meaning(same, keras64[number], eps)
+            if not near.ok:
+                near = rounded.numerics(ours, theirs, eps)
+        yield Check(given.probe, shapes, port.name, same)
+        yield Check(given.probe, shapes, port.name, near)
+
+
+def _run_in_float64(conversion: Conversion, double: Layers, given: Given) -> list[np.ndarray]:
+    """Return the outputs of the Keras graph in float64, in PyTorch's order."""
+    with double_precision():
+        outputs = outputs64(conversion, double, given.tensors)
+        ports = zip(conversion.outputs, outputs, strict=True)
+        return [port.to_torch(output) for port, output in ports]
 
 
 def _require_shapes(conversion: Conversion, given: Given) -> None:
-    """Raises CaptureError where PyTorch's own exporter takes an output for one of another shape than forward gives.
+    """Raise CaptureError where torch.export has an output of another shape than forward gives.
 
-    So it does for some ops, and where it takes sizes that are one in the example for one at all others.
+    So it does for some ops, and where it takes sizes that are one in the example for one at all
+    others.
     """
     graph = conversion.graph
-    sizes = measure_symbols(graph, [widened(t) for t in given.tensors])
-    values = [v for v in graph.outputs if isinstance(v, Value)]
-    for value, out, t in zip(values, conversion.outputs, given.outputs, strict=True):
-        captured = [
-            simplify_size(e if isinstance(e, int) else e.xreplace(sizes)) for e in value.type.shape
-        ]
-        captured = captured[:-1] if out.is_complex else captured
-        if captured != list(t.shape) and all(isinstance(e, int) for e in captured):
-            rows = [
-                ("inputs", ", ".join(str(list(x.shape)) for x in given.tensors)),
-                (
-                    "output",
-                    f"{out.name}: {captured} captured, {list(t.shape)} in what forward gives",
-                ),
+    symbols = measure_symbols(graph, [widen_input(tensor) for tensor in given.tensors])
+    values = [value for value in graph.outputs if isinstance(value, Value)]
+    for value, port, output in zip(values, conversion.outputs, given.outputs, strict=True):
+        captured = _measure_shape(value.type.shape, symbols)
+        if port.is_complex:
+            captured.pop()
+        is_known = all(isinstance(size, int) for size in captured)
+        if captured == list(output.shape) or not is_known:
+            continue
+        told = f"{port.name}: {captured} captured, {list(output.shape)} in what forward gives"
+        raise CaptureError(
+            "torch.export captured an output of another shape than forward gives",
+            [
+                ("inputs", _describe_shapes(given)),
+                ("output", told),
                 ("next", "leave dimensions out of dynamic_shapes, or reshape what forward gives"),
-            ]
-            raise CaptureError(
-                "torch.export captured an output of another shape than forward gives", rows
-            )
+            ],
+        )
+
+
+def _measure_shape(shape: Sequence[Size], symbols: Mapping[sympy.Symbol, int]) -> list[Size]:
+    """Return a shape with numbers in place of its symbols, where these are known."""
+    sizes: list[Size] = []
+    for size in shape:
+        known = size if isinstance(size, int) else size.xreplace(symbols)
+        sizes.append(simplify_size(known))
+    return sizes
+
+
+def _shapes(given: Given) -> list[list[int]]:
+    return [list(tensor.shape) for tensor in given.tensors]
+
+
+def _describe_shapes(given: Given) -> str:
+    return ", ".join(map(str, _shapes(given)))
 
 
 def _run(run: Run, given: Given) -> list[Any]:
-    """The model's own outputs. Raises LoweringError where it takes the float64 layers, but cannot be run itself."""
+    """The model's own outputs.
+
+    Raises LoweringError where it takes the float64 layers, but cannot be run itself.
+    """
     try:
         return run(given.tensors)
     except Exception as error:
-        shapes = ", ".join(str(list(t.shape)) for t in given.tensors)
         rows = [
-            ("inputs", shapes),
+            ("inputs", _describe_shapes(given)),
             ("next", "leave dimensions out of dynamic_shapes, or report it with this message"),
         ]
         raise LoweringError(f"the Keras model fails when it is run: {error}", rows) from error
