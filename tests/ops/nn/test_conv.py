@@ -285,6 +285,13 @@ def test_conv(name: str) -> None:
     check(CASES[name])
 
 
+@pytest.mark.parametrize("call", [F.conv1d, F.conv_transpose1d])
+def test_a_kernel_of_dynamic_size_is_refused(call: Any) -> None:
+    shapes = ({0: Dim.AUTO}, {2: Dim.AUTO})
+    with pytest.raises(t2k.LoweringError, match="a kernel of dynamic size"):
+        check(function(call, (2, 5, 11), (5, 5, 3), dynamic_shapes=(shapes,)))
+
+
 @pytest.mark.parametrize(
     ("module", "layers"),
     [

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from functools import reduce
 from typing import Any
 
+from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
 from torch2keras.ops.blocks.bias import add_bias, split_bias
@@ -68,6 +69,25 @@ class Convolution:
         return list(self.pads) == split_evenly(totals)
 
 
+def find_kernel_size(weight: Operand, rank: int) -> tuple[int, ...]:
+    """The spatial sizes of a kernel (*k, channels, filters).
+
+    Raises LoweringError where one of them is dynamic.
+    """
+    size = weight.shape[:rank]
+    if None in size:
+        raise LoweringError(
+            "a convolution by a kernel of dynamic size",
+            [
+                (
+                    "next",
+                    "make the dimensions of the kernel static: leave them out of dynamic_shapes",
+                )
+            ],
+        )
+    return size
+
+
 def split_evenly(totals: Sequence[int]) -> list[tuple[int, int]]:
     """The pads of a padding of so many elements: half on each side, an odd one on the right."""
     return [(total // 2, total - total // 2) for total in totals]
@@ -83,7 +103,7 @@ def convolve(x: Tensor, weight: Operand, bias: Operand | None, how: Convolution)
     if how.has_no_layer:
         return _convolve_and_thin(x, weight, bias, how)
     padding = "same"
-    if not how.is_same(weight.shape[: x.ndim - 2]):
+    if not how.is_same(find_kernel_size(weight, x.ndim - 2)):
         x, padding = pad_spatial(x, how.pads), "valid"
     config = {"strides": how.stride, "dilation_rate": how.dilation, "padding": padding}
     if weight.is_constant:

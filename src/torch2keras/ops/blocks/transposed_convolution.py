@@ -14,6 +14,7 @@ from torch2keras.ops.blocks.convolution import (
     Grouping,
     convolve,
     find_grouping,
+    find_kernel_size,
     unstack,
 )
 from torch2keras.ops.blocks.padding import as_tuple, pad_spatial
@@ -100,9 +101,8 @@ def _convolve_between_zeros(
     https://arxiv.org/abs/1603.07285)
     """
     rank = x.ndim - 2
-    rows = zip(
-        weight.shape[:rank], how.dilation, how.padding, how.output_padding, how.stride, strict=True
-    )
+    sizes = find_kernel_size(weight, rank)
+    rows = zip(sizes, how.dilation, how.padding, how.output_padding, how.stride, strict=True)
     pads = []
     for kernel, dilation, padding, output_padding, stride in rows:
         left = dilation * (kernel - 1) - padding

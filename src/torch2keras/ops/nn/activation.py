@@ -9,7 +9,6 @@ import torch
 
 from torch2keras.declarations.registry import lowering, pointwise
 from torch2keras.errors import LoweringError
-from torch2keras.keras_graph.weight import Weight
 from torch2keras.lower.recorder import call, layers, ops
 from torch2keras.workarounds import float64_formulas
 
@@ -17,13 +16,21 @@ aten = torch.ops.aten
 
 
 def activation(name: str) -> Callable[[Any], Any]:
-    """The layer `Activation(name)`, made at each call: a layer with a name of its own stands for one module."""
+    """Return a function that applies the layer `Activation(name)`, a new one at each call.
+
+    Keras names a layer once, and each call is to have the name of its module.
+    """
     return lambda x: layers.Activation(activation=name)(x)
 
 
 def relu(x: Any) -> Any:
-    """A `ReLU` layer; layers compute with floats, so integers take the op."""
-    return layers.ReLU()(x) if "float" in x.dtype else ops.relu(x)
+    """A `ReLU` layer; layers compute with floats, so integers take `keras.ops.relu`."""
+    return layers.ReLU()(x) if x.is_float else ops.relu(x)
+
+
+def relu6(x: Any) -> Any:
+    """A `ReLU` layer with the maximum 6."""
+    return hardtanh(x, 0, 6)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
@@ -37,11 +44,9 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     """`Activation("gelu")`, in float64 its formula; stock Keras has no layer of the approximation by tanh."""
     if x.dtype == "float64":
         return float64_formulas.gelu(ops, x, approximate)
-    return (
-        ops.gelu(x, approximate=True)
-        if approximate == "tanh"
-        else layers.Activation(activation="gelu")(x)
-    )
+    if approximate == "tanh":
+        return ops.gelu(x, approximate=True)
+    return layers.Activation(activation="gelu")(x)
 
 
 def elu(x: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
@@ -50,6 +55,13 @@ def elu(x: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> A
         return layers.ELU(alpha=alpha)(x)
     below = alpha * ops.expm1(ops.minimum(x, 0.0) * input_scale)
     return scale * ops.where(ops.greater(x, 0), x, below)
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """`Activation("celu")`; with another alpha `keras.ops.celu`."""
+    if alpha == 1:
+        return layers.Activation(activation="celu")(x)
+    return ops.celu(x, alpha)
 
 
 def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
@@ -61,7 +73,7 @@ def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
 
 def hardtanh(x: Any, min_val: float = -1, max_val: float = 1) -> Any:
     """Clipped to [min_val, max_val]; a `ReLU` layer where that begins at zero."""
-    if min_val == 0 and "float" in x.dtype:
+    if min_val == 0 and x.is_float:
         return layers.ReLU(max_value=float(max_val))(x)
     return ops.clip(x, min_val, max_val)
 
@@ -69,6 +81,16 @@ def hardtanh(x: Any, min_val: float = -1, max_val: float = 1) -> Any:
 def softshrink(x: Any, lambd: float = 0.5) -> Any:
     """Nearer to zero by `lambd`, at most to zero."""
     return x - ops.clip(x, -lambd, lambd)
+
+
+def hardshrink(x: Any, lambd: float = 0.5) -> Any:
+    """Zero where the size of x is at most `lambd`, else x."""
+    return ops.where(ops.less_equal(ops.abs(x), lambd), 0.0, x)
+
+
+def threshold(x: Any, threshold: float, value: float) -> Any:
+    """The value where x is at most the threshold, else x."""
+    return ops.where(ops.less_equal(x, threshold), value, x)
 
 
 def rrelu(x: Any, lower: float = 0.125, upper: float = 1 / 3, training: bool = False) -> Any:
@@ -83,29 +105,23 @@ def rrelu(x: Any, lower: float = 0.125, upper: float = 1 / 3, training: bool = F
 pointwise(
     {
         aten.relu.default: relu,
-        aten.relu6.default: lambda x: hardtanh(x, 0, 6),
+        aten.relu6.default: relu6,
         aten.leaky_relu.default: leaky_relu,
         aten.rrelu.default: rrelu,
         aten.elu.default: elu,
-        aten.celu.default: lambda x, alpha=1.0: (
-            activation("celu")(x) if alpha == 1 else ops.celu(x, alpha)
-        ),
+        aten.celu.default: celu,
         aten.selu.default: activation("selu"),
         aten.gelu.default: gelu,
         aten.silu.default: activation("silu"),
         aten.mish.default: activation("mish"),
         aten.softplus.default: softplus,
         aten.softshrink.default: softshrink,
-        aten.hardshrink.default: lambda x, lambd=0.5: ops.where(
-            ops.less_equal(ops.abs(x), lambd), 0.0, x
-        ),
+        aten.hardshrink.default: hardshrink,
         aten.hardtanh.default: hardtanh,
         aten.hardsigmoid.default: activation("hard_sigmoid"),
         aten.hardswish.default: activation("hard_silu"),
         aten.log_sigmoid.default: activation("log_sigmoid"),
-        aten.threshold.default: lambda x, threshold, value: ops.where(
-            ops.less_equal(x, threshold), value, x
-        ),
+        aten.threshold.default: threshold,
         aten.sigmoid.default: activation("sigmoid"),
         aten.tanh.default: activation("tanh"),
     }
@@ -124,22 +140,21 @@ def glu(x, dim=-1):
 def prelu_axes(args: Mapping[str, Any]) -> str:
     """One slope for all, or one for each entry of dimension 1."""
     rank, slopes = args["self"].type.rank, args["weight"].type
-    if slopes.shape in ((), (1,)) or rank < 2:
-        return "..., 1 -> ..." if slopes.rank else "..., -> ..."
-    rest = "".join(f" d{i}" for i in range(2, rank))
-    return f"n c{rest}, c -> n c{rest}"
+    if slopes.rank == 0:
+        return "..., -> ..."
+    if slopes.shape == (1,) or rank < 2:
+        return "..., 1 -> ..."
+    rest = " ".join(f"d{i}" for i in range(2, rank))
+    return f"n c {rest}, c -> n c {rest}"
 
 
 @lowering(aten.prelu.default, axes=prelu_axes)
 def prelu(x, weight, *, c=None):
     """`PReLU`, its slopes shared along all dimensions but that of the channels; a layer has no slopes for the batch."""
-    shape = tuple(size if d == c else 1 for d, size in enumerate(x.shape))
-    if not isinstance(weight, Weight):
-        return ops.where(ops.greater(x, 0), x, x * ops.reshape(weight, shape))
-    if c == 0 or not x.ndim:
+    shape = [1] * x.ndim
+    if c is not None:
+        shape[c] = x.shape[c]
+    if not weight.is_constant or c == 0 or not x.ndim:
         return ops.where(ops.greater(x, 0), x, x * weight.reshape(*shape))
-    return call(
-        layers.PReLU(shared_axes=[d for d in range(1, x.ndim) if d != c]),
-        x,
-        alpha=weight.reshape(*shape[1:]),
-    )
+    shared_axes = [d for d in range(1, x.ndim) if d != c]
+    return call(layers.PReLU(shared_axes=shared_axes), x, alpha=weight.reshape(*shape[1:]))

@@ -1,4 +1,7 @@
-"""Scaled dot product attention, where Keras has an op for it (`ir_passes/decompose_attention.py`)."""
+"""Scaled dot product attention, where Keras has an op for it.
+
+Where it has none, `ir_passes/decompose_attention.py` has taken the op apart before.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import torch
 
 from torch2keras.declarations.registry import lowering
-from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, ops
 from torch2keras.ops.blocks.refusals import require_inactive
 
@@ -32,24 +35,34 @@ def attention_axes(args: Mapping[str, Any], order: str) -> str | None:
     """
     if args["query"].type.rank != 4:
         return None
-    heads = [args[name].type.shape[-3] for name in ("key", "value")]
-    wide, shared = ("(h g)", "h") if args.get("enable_gqa") and heads != [1, 1] else ("h", "h")
     t, s = ("t'", "s'") if args.get("is_causal") else ("t", "s")
-    of_key, of_value = ("1" if number == 1 else shared for number in heads)
-    parts = ((wide, t), (of_key, s), (of_value, s), (wide, t))
-    query, key, value, result = (
-        order.format(heads=heads, position=position) for heads, position in parts
-    )
-    return f"{query}, {key}, {value}, {mask_axes(args, ['b', wide, t, s])} -> {result}"
+    of_query, of_key, of_value = name_heads(args)
+    query = order.format(heads=of_query, position=t)
+    key = order.format(heads=of_key, position=s)
+    value = order.format(heads=of_value, position=s)
+    mask = mask_axes(args, ["b", of_query, t, s])
+    return f"{query}, {key}, {value}, {mask} -> {query}"
+
+
+def name_heads(args: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The heads of queries, keys and values; with `enable_gqa` g queries share each head of the others."""
+    key_heads, value_heads = (args[name].type.shape[-3] for name in ("key", "value"))
+    query, shared = "h", "h"
+    if args.get("enable_gqa") and (key_heads, value_heads) != (1, 1):
+        query = "(h g)"
+    key = "1" if key_heads == 1 else shared
+    value = "1" if value_heads == 1 else shared
+    return query, key, value
 
 
 def mask_axes(args: Mapping[str, Any], names: list[str]) -> str:
     """The mask's dimensions, which are aligned at the right and of size one where they broadcast."""
-    shape = args["attn_mask"].type.shape if args.get("attn_mask") is not None else ()
-    return " ".join(
-        "1" if size == 1 else name
-        for name, size in zip(names[len(names) - len(shape) :], shape, strict=True)
-    )
+    mask = args.get("attn_mask")
+    if mask is None:
+        return ""
+    own = names[len(names) - mask.type.rank :]
+    pairs = zip(own, mask.type.shape, strict=True)
+    return " ".join("1" if size == 1 else name for name, size in pairs)
 
 
 @lowering(aten.scaled_dot_product_attention.default, torch=attention_torch, keras=attention_keras)
@@ -61,22 +74,20 @@ def attention(
     The scale is a factor of the queries: as an argument TensorFlow rounds it to float32.
     """
     require_inactive(dropout_p > 0)
-    key, value = (with_heads(x, query.shape[-2]) for x in (key, value))
-    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
-    masks = {} if attn_mask is None else {mask_argument(attn_mask): of_rank_4(attn_mask)}
+    heads, size = query.shape[-2:]
+    key, value = repeat_heads(key, heads), repeat_heads(value, heads)
+    query = query * (size**-0.5 if scale is None else scale)
+    masks = {} if attn_mask is None else mask_argument(attn_mask)
     return ops.dot_product_attention(query, key, value, **masks, scale=1.0, is_causal=is_causal)
 
 
-def with_heads(x: Tensor, heads: int) -> Tensor:
-    """Keys or values that several queries share, once for each."""
-    return x if x.shape[-2] == heads else ops.repeat(x, heads // x.shape[-2], axis=-2)
+def repeat_heads(x: Tensor, heads: int) -> Tensor:
+    """Keys or values (n, s, heads, d) that several queries share, once for each."""
+    own = x.shape[-2]
+    return x if own == heads else ops.repeat(x, heads // own, axis=-2)
 
 
-def mask_argument(mask: Weight) -> str:
-    """What Keras calls it."""
-    return "mask" if mask.dtype == "bool" else "bias"
-
-
-def of_rank_4(mask: Weight) -> Weight:
-    """With ones for the dimensions that it broadcasts to."""
-    return mask.reshape(*(1,) * (4 - mask.ndim), *mask.shape)
+def mask_argument(mask: Operand) -> dict[str, Operand]:
+    """The mask of rank 4, by the name that Keras has for its dtype."""
+    name = "mask" if mask.is_bool else "bias"
+    return {name: mask.expand_dims(*range(4 - mask.ndim))}

@@ -18,6 +18,7 @@ from torch2keras.ops.blocks.convolution import (
     Grouping,
     convolve,
     find_grouping,
+    find_kernel_size,
     split_evenly,
 )
 from torch2keras.ops.blocks.padding import as_tuple
@@ -107,7 +108,9 @@ def conv_named_padding(x, weight, bias=None, stride=1, padding="valid", dilation
     stride, dilation = as_tuple(stride, rank), as_tuple(dilation, rank)
     totals = [0] * rank
     if padding == "same":
-        totals = [d * (k - 1) for d, k in zip(dilation, weight.shape[:rank], strict=True)]
+        totals = [
+            d * (k - 1) for d, k in zip(dilation, find_kernel_size(weight, rank), strict=True)
+        ]
     pads = split_evenly(totals)
     return convolve(x, weight, bias, Convolution(stride, pads, dilation, x.shape[-1], groups))
 

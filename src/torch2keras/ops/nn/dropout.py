@@ -10,18 +10,19 @@ from torch2keras.ops.blocks.refusals import require_inactive
 
 aten = torch.ops.aten
 
-
 CHANNELS = "n c *s -> n c *s"
 
-
 SPATIAL = {3: "SpatialDropout1D", 4: "SpatialDropout2D", 5: "SpatialDropout3D"}
+"""By the rank of the input, the layer that makes one decision a channel of (n, *s, c)."""
 
 
 @lowering(aten.dropout.default, axes="... -> ...")
 def dropout(x, p, train):
     """`Dropout`, active in training."""
     require_inactive(train)
-    return layers.Dropout(rate=p)(x) if p else x
+    if not p:
+        return x
+    return layers.Dropout(rate=p)(x)
 
 
 @lowering(aten.native_dropout.default, axes="... -> ..., ...")
@@ -38,23 +39,27 @@ def feature_dropout(x, p, train, *, n, c):
         return x
     if (n, c) == (0, x.ndim - 1) and x.ndim in SPATIAL:
         return getattr(layers, SPATIAL[x.ndim])(rate=p)(x)
-    return layers.Dropout(rate=p, noise_shape=of_channels(x, n, c))(x)
+    return layers.Dropout(rate=p, noise_shape=channel_shape(x, n, c))(x)
 
 
-def of_channels(x: Tensor, n: int, c: int) -> tuple[int | None, ...]:
+def channel_shape(x: Tensor, n: int, c: int) -> tuple[int | None, ...]:
     """The shape of one decision for each channel of each example."""
-    return tuple(x.shape[d] if d in (n, c) else 1 for d in range(x.ndim))
+    return tuple(size if d in (n, c) else 1 for d, size in enumerate(x.shape))
 
 
 @lowering(aten.alpha_dropout.default, axes="... -> ...")
 def alpha_dropout(x, p, train):
     """`AlphaDropout`, active in training."""
     require_inactive(train)
-    return layers.AlphaDropout(rate=p)(x) if p else x
+    if not p:
+        return x
+    return layers.AlphaDropout(rate=p)(x)
 
 
 @lowering(aten.feature_alpha_dropout.default, axes=CHANNELS)
 def feature_alpha_dropout(x, p, train, *, n, c):
     """`AlphaDropout` with one decision a channel."""
     require_inactive(train)
-    return layers.AlphaDropout(rate=p, noise_shape=of_channels(x, n, c))(x) if p else x
+    if not p:
+        return x
+    return layers.AlphaDropout(rate=p, noise_shape=channel_shape(x, n, c))(x)

@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 
 from torch2keras.declarations.costs import contraction_cost
 from torch2keras.declarations.registry import lowering
-from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, ops
+from torch2keras.ops.blocks.bias import add_bias
 from torch2keras.ops.blocks.operands import reshape_along
-from torch2keras.ops.blocks.products import Operand, by_equation, contract, dense
+from torch2keras.ops.blocks.products import apply_dense, apply_einsum, contract
 from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 aten = torch.ops.aten
 
+VECTOR = "... i, i, 1 -> ..."
+"""A weight of one row may come as a vector."""
+
+REORDER_COST = 0.6
+"""In transposes. `EinsumDense` over another axis takes as long as a transpose and `Dense`, or longer;
+two of them take longer than one transpose that they share."""
+
 
 def linear_torch(args: Mapping[str, Any]) -> str:
-    """A weight of one row may come as a vector."""
-    return "... i, o i, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
+    """A weight of (outputs, inputs)."""
+    return "... i, o i, o -> ... o" if args["weight"].type.rank == 2 else VECTOR
 
 
 def linear_keras(args: Mapping[str, Any]) -> str:
     """A kernel of (inputs, outputs)."""
-    return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else "... i, i, 1 -> ..."
-
-
-REORDER_COST = 0.6
-"""In transposes. `EinsumDense` over another axis takes as long as a transpose and `Dense`, or longer; two of them take
-longer than one transpose that they share."""
+    return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else VECTOR
 
 
 @lowering(aten.linear.default, torch=linear_torch, keras=linear_keras, reorder_cost=REORDER_COST)
 def linear(x, weight, bias=None, *, context):
     """`Dense`, or `EinsumDense` where that saves a transpose."""
-    if context.letters and not is_dense(
-        context.letters[0], context.letters[1], context.letters[-1]
-    ):
-        return over_another_axis(x, weight, bias, context.letters)
+    letters = context.letters
+    if letters is not None and not is_dense(letters[0], letters[1], letters[-1]):
+        return contract_and_add(x, weight, bias, letters)
     if weight.ndim == 1:
-        y = ops.squeeze(dense(x, weight.reshape(-1, 1), None), -1)
-        return y if bias is None else y + bias
-    return dense(x, weight, bias)
+        column = weight.reshape(-1, 1)
+        return add_bias(ops.squeeze(apply_dense(x, column, None), -1), bias)
+    return apply_dense(x, weight, bias)
 
 
 def is_dense(word: str, kernel: str, result: str) -> bool:
@@ -52,20 +56,24 @@ def is_dense(word: str, kernel: str, result: str) -> bool:
     return word[-1:] == kernel[:1] and result == word[:-1] + kernel[1:]
 
 
-def over_another_axis(
+def contract_and_add(
     x: Operand, weight: Operand, bias: Operand | None, letters: Sequence[str]
 ) -> Tensor:
-    """`EinsumDense`, with its bias along the axis that it makes; added apart where Keras would take it for another."""
-    equation, result = (*letters[:2], letters[-1]), letters[-1]
+    """`EinsumDense` over another axis than the last, with its bias along the axis that it makes.
+
+    The bias is added behind the layer where Keras would take it for one of another axis.
+    """
+    result = letters[-1]
+    equation = (letters[0], letters[1], result)
     if bias is None:
         return contract([x, weight], equation)
     place = result.index(letters[2])
-    sizes = dict(zip("".join(letters[:2]), (*x.shape, *weight.shape), strict=True))
-    shape = (*bias.shape, *(1,) * (len(result) - 1 - place))
-    if isinstance(bias, Weight) and not is_misread_as_bias(
-        tuple(sizes[letter] for letter in result), shape
-    ):
-        return contract([x, weight], equation, bias.reshape(*shape))
+    if bias.is_constant:
+        sizes = dict(zip(letters[0] + letters[1], x.shape + weight.shape, strict=True))
+        shape = tuple(sizes[letter] for letter in result)
+        column = bias.expand_dims(*range(1, len(result) - place))
+        if not is_misread_as_bias(shape, column.shape):
+            return contract([x, weight], equation, column)
     return ops.add(reshape_along(bias, [place], len(result)), contract([x, weight], equation))
 
 
@@ -77,9 +85,11 @@ def product_axes(args: Mapping[str, Any]) -> str:
     (_, a), (_, b) = list(args.items())[:2]
     if a.type.rank > 1 and b.type.rank == 2:
         return "... j, j k -> ... k"
-    left, right = ("j" if a.type.rank == 1 else "... i j"), ("j" if b.type.rank == 1 else "... j k")
-    batch = "... " if "..." in left + right else ""
-    return f"{left}, {right} -> {batch}{'i ' if 'i' in left else ''}{'k' if 'k' in right else ''}"
+    left = "j" if a.type.rank == 1 else "... i j"
+    right = "j" if b.type.rank == 1 else "... j k"
+    names = {*left.split(), *right.split()}
+    result = [name for name in ("...", "i", "k") if name in names]
+    return f"{left}, {right} -> {' '.join(result)}"
 
 
 @lowering(aten.matmul.default, axes=product_axes, cost=contraction_cost, equation=True)
@@ -110,28 +120,34 @@ def dot(x, tensor, *, context):
 
 def addmm_axes(args: Mapping[str, Any]) -> str:
     """What is added may be a matrix, a row or a number; rows may lie in several stored dimensions."""
-    return f"{('', 'k', '... k')[args['self'].type.rank]}, ... j, j k -> ... k"
+    summand = ("", "k", "... k")[args["self"].type.rank]
+    return f"{summand}, ... j, j k -> ... k"
 
 
 @lowering(aten.addmm.default, torch=addmm_axes, keras=addmm_axes)
 def addmm(x, mat1, mat2, beta=1, alpha=1):
     """`Dense`, or `matmul` and a sum."""
-    if alpha == beta == 1 and isinstance(mat2, Weight) and x.ndim == 1:
-        return dense(mat1, mat2, x)
-    y = dense(mat1, mat2, None)
-    return (y if alpha == 1 else y * alpha) + (x if beta == 1 else ops.multiply(x, beta))
+    if alpha == beta == 1 and mat2.is_constant and x.ndim == 1:
+        return apply_dense(mat1, mat2, x)
+    return ops.add(scale(apply_dense(mat1, mat2, None), alpha), scale(x, beta))
+
+
+def scale(x: Operand, factor: float) -> Operand:
+    """`x` times a factor."""
+    return x if factor == 1 else ops.multiply(x, factor)
 
 
 def addbmm_axes(args: Mapping[str, Any]) -> str:
     """The products of all batches are summed."""
-    return f"{('', 'k', 'i k')[args['self'].type.rank]}, b i j, b j k -> i k"
+    summand = ("", "k", "i k")[args["self"].type.rank]
+    return f"{summand}, b i j, b j k -> i k"
 
 
 @lowering(aten.addbmm.default, torch=addbmm_axes, keras=addbmm_axes)
 def addbmm(x, batch1, batch2, beta=1, alpha=1, *, context):
     """`einsum`, which sums over the batch too, and a sum."""
-    y = contract([batch1, batch2], context.letters[1:])
-    return (y if alpha == 1 else y * alpha) + (x if beta == 1 else ops.multiply(x, beta))
+    product = contract([batch1, batch2], context.letters[1:])
+    return ops.add(scale(product, alpha), scale(x, beta))
 
 
 @lowering(
@@ -141,19 +157,14 @@ def addbmm(x, batch1, batch2, beta=1, alpha=1, *, context):
 )
 def bilinear(input1, input2, weight, bias=None, *, context):
     """`EinsumDense` on the outer product."""
-    left, right, kernel, result = (
-        context.letters[0],
-        context.letters[1],
-        context.letters[2],
-        context.letters[-1],
-    )
+    left, right, kernel, *_, result = context.letters
     outer = left + right[-1]
-    return contract(
-        [contract([input1, input2], (left, right, outer)), weight], (outer, kernel, result), bias
-    )
+    products = contract([input1, input2], (left, right, outer))
+    return contract([products, weight], (outer, kernel, result), bias)
 
 
 TERM = re.compile(r"\.\.\.|[A-Za-z]")
+"""The name of a dimension in an equation of torch.einsum."""
 
 
 def einsum_axes(args: Mapping[str, Any]) -> str | None:
@@ -162,17 +173,20 @@ def einsum_axes(args: Mapping[str, Any]) -> str | None:
     operands = [TERM.findall(term) for term in left.split(",")]
     if any(len(set(term)) < len(term) for term in operands):
         return None
-    every = [name for term in operands for name in term]
-    once = sorted(name for name in set(every) if name != "..." and every.count(name) == 1)
-    result = TERM.findall(right) if arrow else (["..."] if "..." in every else []) + once
+    result = TERM.findall(right) if arrow else implicit_result(operands)
     return f"{', '.join(map(' '.join, operands))} -> {' '.join(result)}"
+
+
+def implicit_result(operands: Sequence[Sequence[str]]) -> list[str]:
+    """The result of an equation without an arrow: the ellipsis, then in order all names that occur once."""
+    counts = Counter(chain(*operands))
+    ellipsis = ["..."] * min(1, counts.pop("...", 0))
+    return ellipsis + sorted(name for name, number in counts.items() if number == 1)
 
 
 @lowering(aten.einsum.default, axes=einsum_axes, cost=contraction_cost, equation=True)
 def einsum(equation, tensors, path=None, *, context):
     """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
-    return (
-        by_equation(equation, tensors)
-        if context.letters is None
-        else contract(tensors, context.letters)
-    )
+    if context.letters is None:
+        return apply_einsum(equation, tensors)
+    return contract(tensors, context.letters)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from torch2keras.declarations.costs import last_axis_cost
 from torch2keras.declarations.registry import lowering
+from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.rearrange import reshape
-from torch2keras.lower.recorder import cast, layers, ops
+from torch2keras.lower.recorder import Tensor, cast, layers, ops
+from torch2keras.ops.blocks.axes import as_keras_axis
 
 aten = torch.ops.aten
 
 
 ALONG = "... [dim] -> ... [dim]"
-
 
 MOST_DIMS = 5
 """TensorFlow's kernel by oneDNN takes no more dimensions; many machines have it on by default."""
@@ -23,14 +26,21 @@ MOST_DIMS = 5
 @lowering(aten.softmax.int, axes=ALONG, cost=last_axis_cost)
 def softmax(x, dim, dtype=None, *, context):
     """`Softmax`; a number without dimensions is a whole of its own."""
-    x, (shape,) = cast(x, dtype), context.shapes
+    x = cast(x, dtype)
+    if not x.ndim:
+        return ops.ones_like(x)
     if x.ndim > MOST_DIMS:
-        behind = shape[dim + 1 :] and (size_product(shape[dim + 1 :]),)
-        flat = (size_product(shape[:dim]), shape[dim], *behind)
-        return reshape(
-            layers.Softmax(axis=1 if behind else -1)(reshape(x, shape, flat)), flat, shape
-        )
-    return layers.Softmax(axis=dim if dim < x.ndim - 1 else -1)(x) if x.ndim else ops.ones_like(x)
+        return softmax_of_many_dims(x, dim, context.shapes[0])
+    return layers.Softmax(axis=as_keras_axis(dim, x.ndim))(x)
+
+
+def softmax_of_many_dims(x: Tensor, dim: int, shape: Sequence[Size]) -> Tensor:
+    """`Softmax` of (what is before, `dim`, what is behind)."""
+    flat = [size_product(shape[:dim]), shape[dim]]
+    if shape[dim + 1 :]:
+        flat.append(size_product(shape[dim + 1 :]))
+    layer = layers.Softmax(axis=as_keras_axis(1, len(flat)))
+    return reshape(layer(reshape(x, shape, flat)), flat, shape)
 
 
 @lowering(aten._softmax.default, axes=ALONG, cost=last_axis_cost)
@@ -43,7 +53,9 @@ def softmax_of_dtype(x, dim, half_to_float, *, context):
 def log_softmax(x, dim, dtype=None):
     """`keras.ops.log_softmax`."""
     x = cast(x, dtype)
-    return ops.log_softmax(x, axis=dim) if x.ndim else ops.zeros_like(x)
+    if not x.ndim:
+        return ops.zeros_like(x)
+    return ops.log_softmax(x, axis=dim)
 
 
 @lowering(aten._log_softmax.default, axes=ALONG, cost=last_axis_cost)
