@@ -8,7 +8,8 @@ Torch2KerasError
 ├── VerificationError      the converted model does not give PyTorch's numbers
 ├── SourceError            a SOURCE of the command line names nothing that can be built
 ├── OutputError            a result cannot be written
-└── UnsafeFileError        a file that would have to execute code to be read
+├── UnsafeFileError        a file that would have to execute code to be read
+└── InternalError          a fault of torch2keras itself, with what to attach to a report
 """
 
 from __future__ import annotations
@@ -75,6 +76,10 @@ class OutputError(Torch2KerasError):
 
 class UnsafeFileError(Torch2KerasError):
     """A file would have to execute code to be read, and is refused."""
+
+
+class InternalError(Torch2KerasError):
+    """A fault of torch2keras itself; the message says what to attach to a report, the cause is chained."""
 
 
 def list_names(names: Sequence[str]) -> str:
