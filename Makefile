@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 RANDOM_GRAPHS ?= 5000
+STRANGE_MODULES ?= 10000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow random conformance bench map clean distclean
+.PHONY: help demo test lint slow random strange conformance bench map clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
 	@echo "make random     thousands of random networks, others each time: hours"
+	@echo "make strange    10,000 modules with strange habits: hours"
 	@echo "make conformance  PyTorch's own samples, all of them, into docs/conformance.md: hours"
 	@echo "make bench      compare with the other converters that are installed in .venv, and draw it"
 	@echo "make lint       ruff, mypy and the size budget"
@@ -37,6 +39,9 @@ test: lint
 
 slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow
+
+strange: $(VENV)/dev.stamp
+	T2K_STRANGE_MODULES=$(STRANGE_MODULES) T2K_STRANGE_START=$${STRANGE_START:-$$(date +%s)} $(BIN)/python -m pytest -v -n $(PYTEST_WORKERS) tests/test_strange_modules.py -k drawn
 
 random: $(VENV)/dev.stamp
 	T2K_RANDOM_GRAPHS=$(RANDOM_GRAPHS) T2K_RANDOM_START=$${RANDOM_START:-$$(date +%s)} $(BIN)/python -m pytest -v -n $(PYTEST_WORKERS) tests/test_random_graphs.py

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch2keras.declarations.registry import lowering as lowering
     from torch2keras.errors import CaptureError as CaptureError
     from torch2keras.errors import InputError as InputError
+    from torch2keras.errors import InternalError as InternalError
     from torch2keras.errors import LoweringError as LoweringError
     from torch2keras.errors import OutputError as OutputError
     from torch2keras.errors import SourceError as SourceError
@@ -39,7 +40,7 @@ HOMES = {
     "declarations.leaf": "leaf",
     "declarations.registry": "lowering",
     "errors": (
-        "CaptureError InputError LoweringError OutputError SourceError Torch2KerasError "
+        "CaptureError InputError InternalError LoweringError OutputError SourceError Torch2KerasError "
         "UnsafeFileError UnsupportedOpError VerificationError"
     ),
     "explanation.explain": "Explanation explain",

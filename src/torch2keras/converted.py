@@ -22,6 +22,7 @@ from torch2keras.keras_model.build import unwrap_single
 from torch2keras.keras_model.recurrent_graphs import as_graph
 from torch2keras.keras_model.saving import save_model
 from torch2keras.reporting.report import Report, make_report
+from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
 
@@ -55,10 +56,12 @@ class Converted:
         return self.conversion.outputs
 
     @property
+    @raise_typed_errors
     def report(self) -> Report:
         """What became of each module and op, and how close the numbers are."""
         return make_report(self.conversion, self.model, self.verification)
 
+    @raise_typed_errors
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the Keras model on arrays or tensors in PyTorch's order.
 
@@ -110,6 +113,7 @@ class Converted:
         tensors = [keras.ops.convert_to_tensor(array) for array in self._store(inputs)]
         return keras_steps(self.conversion.lowered.graph, self.layers, tensors)
 
+    @raise_typed_errors
     def verify(self, probes: Sequence[str] | None = None) -> Verification:
         """Compare with the module, in float64 and in its own dtype (docs/verify.md).
 
@@ -118,6 +122,7 @@ class Converted:
         self.verification = verify_conversion(self.conversion, self.run, probes)
         return self.verification
 
+    @raise_typed_errors
     def save(self, path: str | Path) -> Path:
         """Write the model to a `.keras` file.
 
@@ -126,10 +131,12 @@ class Converted:
         """
         return save_model(self.model, Path(path))
 
+    @raise_typed_errors
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the Keras model's weights as the module's state_dict."""
         return state_dict(self.conversion, self.layers, self.unheld)
 
+    @raise_typed_errors
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy a state_dict of the module into the Keras model.
 

@@ -79,7 +79,7 @@ class UnsafeFileError(Torch2KerasError):
 
 
 class InternalError(Torch2KerasError):
-    """A fault of torch2keras itself; the message says what to attach to a report, the cause is chained."""
+    """A fault of torch2keras itself; the message says what to attach to a report."""
 
 
 def list_names(names: Sequence[str]) -> str:

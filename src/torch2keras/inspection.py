@@ -36,6 +36,7 @@ from torch2keras.reporting.text import (
 from torch2keras.reporting.transposes import describe_transposes
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
+from torch2keras.runtime.typed_errors import raise_typed_errors
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Inspection:
 
 
 @show_request_options
+@raise_typed_errors
 def inspect(
     module: nn.Module,
     args: Any = (),

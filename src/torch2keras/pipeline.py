@@ -45,6 +45,7 @@ from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
+from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.workarounds.triton_import import load_exporter
 
 
@@ -205,6 +206,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
 
 
 @show_request_options
+@raise_typed_errors
 def convert(
     module: nn.Module,
     args: Any = (),

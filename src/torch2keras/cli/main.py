@@ -38,6 +38,7 @@ from torch2keras.keras_model.saving import require_writable
 EXIT_CODES: dict[type[errors.Torch2KerasError], int] = {
     errors.InputError: 2,
     errors.SourceError: 2,
+    errors.InternalError: 1,
     errors.UnsafeFileError: 3,
     errors.CaptureError: 4,
     errors.UnsupportedOpError: 4,

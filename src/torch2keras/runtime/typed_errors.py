@@ -1,7 +1,8 @@
 """The boundary of the package: what leaves a public function is a Torch2KerasError.
 
-An exception that a user's module raises when it is run or asked for something is an InputError that names the user's
-line. Any other exception that is not ours is a fault of this package, and says what to attach to a report.
+An exception that a user's module raises when it is run or asked for something is an InputError that
+names the user's line. Any other exception that is not ours is a fault of this package, and says
+what to attach to a report.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ MOST_LETTERS = 300
 
 
 def raise_typed_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a public function so that every Exception it lets out is a Torch2KerasError, with its cause chained.
+    """Wrap a public function so that every Exception it lets out is a Torch2KerasError.
 
-    What is no `Exception`, as KeyboardInterrupt, passes.
+    The cause is chained. What is no `Exception`, as KeyboardInterrupt, passes.
     """
 
     @functools.wraps(function)
@@ -44,14 +45,17 @@ def raise_typed_errors(function: Callable[P, R]) -> Callable[P, R]:
         except Torch2KerasError:
             raise
         except Exception as error:
-            raise typed_error(error, function.__name__) from error
+            raise as_typed_error(error, function.__name__) from error
 
     return call
 
 
-def typed_error(error: Exception, action: str) -> Torch2KerasError:
-    """Return the error of ours for an exception that is not: InputError for a user's line, else InternalError."""
-    file, line = _blamed_frame(error.__traceback__)
+def as_typed_error(error: Exception, action: str) -> Torch2KerasError:
+    """Return the error of ours for an exception that is not.
+
+    It is an InputError where a line of the user's raised, else an InternalError.
+    """
+    file, line = _find_blamed_frame(error.__traceback__)
     source = f"{file}:{line}    {linecache.getline(file, line).strip()}"
     raised = describe_exception(error)
     if isinstance(error, MemoryError):
@@ -61,11 +65,15 @@ def typed_error(error: Exception, action: str) -> Torch2KerasError:
         )
     if not file.startswith(OWN_ROOT):
         return InputError(
-            f"the module raised {type(error).__name__} when torch2keras ran it or asked it for something",
+            f"the module raised {type(error).__name__} "
+            "when torch2keras ran it or asked it for something",
             [
                 ("source", source),
                 ("error", raised),
-                ("next", "let this line answer as torch.nn.Module does, at least while it is converted"),
+                (
+                    "next",
+                    "let this line answer as torch.nn.Module does, at least while it is converted",
+                ),
             ],
         )
     return InternalError(
@@ -80,11 +88,14 @@ def typed_error(error: Exception, action: str) -> Torch2KerasError:
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return the class and the first line of an exception, shortened; its own text may raise, and is then left out."""
+    """Return the class and the first line of an exception, shortened.
+
+    Its own text may raise, and is then left out.
+    """
     kind = type(error).__name__
     try:
         text = str(error).strip()
-    except Exception:  # noqa: BLE001 - a stranger's exception may raise anything when it is asked for its text
+    except Exception:  # noqa: BLE001 - a stranger's exception may raise when asked for its text
         return kind
     first = text.partition("\n")[0]
     if len(first) > MOST_LETTERS:
@@ -92,8 +103,8 @@ def describe_exception(error: BaseException) -> str:
     return f"{kind}: {first}" if first else kind
 
 
-def _blamed_frame(trace: TracebackType | None) -> tuple[str, int]:
-    """Return (file, line) of the innermost frame that is ours or the user's, past Python and the frameworks."""
+def _find_blamed_frame(trace: TracebackType | None) -> tuple[str, int]:
+    """Return (file, line) of the innermost frame that is ours or the user's."""
     blamed = (str(Path(__file__).resolve()), 1)
     for frame, line in traceback.walk_tb(trace):
         file = frame.f_code.co_filename
@@ -104,7 +115,7 @@ def _blamed_frame(trace: TracebackType | None) -> tuple[str, int]:
 
 @functools.lru_cache(maxsize=4096)
 def _is_installed_framework(file: str) -> bool:
-    """Whether a file belongs to Python itself or to a framework that both sides build on (or is generated code)."""
+    """Return whether a file belongs to Python or a framework, or is generated code."""
     if file.startswith("<"):
         return True
     path = Path(file).resolve()
