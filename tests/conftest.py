@@ -14,6 +14,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from torch2keras.workarounds.triton_import import settle_triton
+
+# Any test file may be the first to import TensorFlow, and PyTorch's samples import Triton.
+settle_triton()
+
 # No test may depend on time, and CI must judge the same examples each time.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

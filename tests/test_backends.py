@@ -1,4 +1,4 @@
-"""A saved model is stock Keras: it runs on every backend, in a process that has neither PyTorch nor this package."""
+"""A saved model is stock Keras: it runs on every backend, without PyTorch and this package."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ for name in sys.argv[3:]:
     for ours, theirs in zip(results, wanted):
         ours = keras.ops.convert_to_numpy(ours)
         assert ours.shape == theirs.shape, (name, ours.shape, theirs.shape)
-        error = np.max(np.abs(ours.astype("float64") - theirs), initial=0) / max(np.max(np.abs(theirs)), 1e-30)
+        largest = max(np.max(np.abs(theirs)), 1e-30)
+        error = np.max(np.abs(ours.astype("float64") - theirs), initial=0) / largest
         assert error <= 1e-5, (name, error)
     for k in BLOCKED:
         assert k not in sys.modules, k
@@ -160,7 +161,7 @@ print("verified on", keras.backend.backend())
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:
-    """The nets as .keras files, with inputs as Keras takes them and PyTorch's outputs as Keras stores them."""
+    """The nets as .keras files, with inputs and PyTorch's outputs as Keras stores them."""
     folder = tmp_path_factory.mktemp("saved")
     for name, (net, shapes) in NETS.items():
         torch.manual_seed(0)

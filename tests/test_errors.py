@@ -25,6 +25,18 @@ def test_rows_stand_below_the_headline_and_their_lines_in_one_column():
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, ""), (1, "n0"), (3, "n0, n1, n2"), (5, "n0, n1, n2 and 2 more")]
+)
+def test_of_many_names_the_first_are_listed(count, said):
+    assert errors.list_names([f"n{number}" for number in range(count)], most=3) == said
+
+
+def test_a_message_lists_eight_names():
+    assert errors.list_names("abcdefgh") == "a, b, c, d, e, f, g, h"
+    assert errors.list_names("abcdefghi") == "a, b, c, d, e, f, g, h and 1 more"
+
+
 def test_empty_rows_are_left_out():
     error = errors.CaptureError("it fails", [("why", ""), ("next", "try again")])
     assert error.rows == (("next", "try again"),)
@@ -42,6 +54,7 @@ def test_empty_rows_are_left_out():
         "SourceError",
         "OutputError",
         "UnsafeFileError",
+        "InternalError",
     ],
 )
 def test_each_error_is_caught_by_the_common_base(name):

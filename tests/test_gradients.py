@@ -109,7 +109,7 @@ class Lstm(nn.Module):
 
 
 class Detached(nn.Module):
-    """A gate and a parameter through which no gradient flows, beside their uses through which one does."""
+    """A gate and a parameter used both with a gradient and without."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -200,7 +200,10 @@ def torch_gradients(
 def keras_gradients(
     converted: Converted, x: torch.Tensor, cotangent: torch.Tensor
 ) -> dict[str, np.ndarray]:
-    """The gradients of all Keras weights, each at its place in PyTorch's parameter; those of tied weights add up."""
+    """The gradients of all Keras weights, each at its place in PyTorch's parameter.
+
+    Those of tied weights add up.
+    """
     graph = converted.conversion.lowered.graph
     layers = Layers(graph, "float64")
     (port,), (out,) = converted.inputs, converted.outputs
@@ -337,7 +340,7 @@ def test_20_steps_of_training_give_the_same_weights(name: str, optimizer: str) -
 
 
 def test_the_running_variance_differs_by_the_factor_that_is_documented() -> None:
-    """PyTorch's estimate is unbiased, Keras' is not: each update is n / (n - 1) times larger in PyTorch."""
+    """PyTorch's estimate is unbiased: each update is n / (n - 1) times larger than Keras's."""
     net, converted, batches = in_double("batch norm", 1)
     theirs, ours = (
         trained_by_torch(net, batches, "SGD"),

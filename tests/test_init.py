@@ -43,6 +43,12 @@ def test_the_package_alone_imports_no_framework():
     assert ran.stdout.strip() == "set()"
 
 
+def test_torchvision_can_be_imported_after_a_name_that_imports_keras():
+    """Where PyTorch comes in after this package, Triton is settled by the first name."""
+    code = "import torch2keras, torch; torch2keras.Converted; import torchvision"
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
 def test_users_code_needs_no_deep_import():
     """Examples and benchmarks are what users copy: they import the public face alone."""
     for folder in USERS_SIDE:

@@ -1,6 +1,7 @@
 """The verification of real conversions: wrong ones are caught, right ones pass.
 
-A right net is converted, and its Keras model compared with a variant that has its weights and makes one mistake.
+A right net is converted, and its Keras model compared with a variant that has its weights and makes
+one mistake.
 """
 
 from __future__ import annotations

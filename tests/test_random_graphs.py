@@ -10,7 +10,7 @@ import torch2keras as t2k
 from random_graphs import Network, Program, drawn, shrunk
 
 ASKED = os.environ.get("T2K_RANDOM_GRAPHS")
-"""How many networks, from the seed T2K_RANDOM_START on (`make random`); without it 50, always the same."""
+"""How many networks, from the seed T2K_RANDOM_START on; without it 50, always the same."""
 EACH = 25
 """Networks a test: what is found is told as it goes."""
 STARTS = [0, 1000]
@@ -25,7 +25,7 @@ def failure(program: Program) -> str:
         converted = t2k.convert(Network(program).eval(), program.inputs(), **program.options())
     except (t2k.CaptureError, t2k.LoweringError, t2k.UnsupportedOpError):
         return ""  # said, and not wrong
-    except Exception as error:  # noqa: BLE001 - whatever is raised beside the error tree is what is looked for
+    except Exception as error:  # noqa: BLE001 - what is raised beside the error tree is looked for
         return type(error).__name__
     assert converted.verification is not None
     return "" if converted.verification.ok else "not verified"
@@ -34,8 +34,8 @@ def failure(program: Program) -> str:
 @pytest.mark.parametrize("start", STARTS)
 def test_random_networks(start: int) -> None:
     failed = {seed: kind for seed in range(start, start + EACH) if (kind := failure(drawn(seed)))}
-    found = [
-        f"drawn({seed}), {kind}: {shrunk(drawn(seed), lambda program, kind=kind: failure(program) == kind)}"
-        for seed, kind in failed.items()
-    ]
+    found = []
+    for seed, kind in failed.items():
+        smallest = shrunk(drawn(seed), lambda program, kind=kind: failure(program) == kind)
+        found.append(f"drawn({seed}), {kind}: {smallest}")
     assert not found, "\n".join(found)

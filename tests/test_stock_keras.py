@@ -1,4 +1,7 @@
-"""What stock Keras cannot say: the reasons for refusals. A Keras that passes over one of these limits fails here."""
+"""What stock Keras cannot say: the reasons for refusals.
+
+A Keras that passes over one of these limits fails here.
+"""
 
 from __future__ import annotations
 

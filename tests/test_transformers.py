@@ -1,4 +1,7 @@
-"""Models of transformers convert as their users call them, batch and length dynamic, verified at two lengths."""
+"""Models of transformers convert as their users call them.
+
+Batch and length are dynamic, and they are verified at two lengths.
+"""
 
 from __future__ import annotations
 

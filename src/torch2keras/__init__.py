@@ -62,7 +62,10 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         message = f"module 'torch2keras' has no attribute {name!r}"
         raise AttributeError(message)
-    value = getattr(importlib.import_module(f"torch2keras.{_MODULE_OF[name]}"), name)
+    home = _MODULE_OF[name]
+    if home != "errors":  # it alone imports no Keras
+        settle_triton()
+    value = getattr(importlib.import_module(f"torch2keras.{home}"), name)
     globals()[name] = value
     return value
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 LABEL_WIDTH = 8
 
 MOST_NAMES = 8
-"""How many names a message lists."""
+"""The number of names that a message lists."""
 
 
 class Torch2KerasError(Exception):
@@ -82,8 +82,9 @@ class InternalError(Torch2KerasError):
     """A fault of torch2keras itself; the message says what to attach to a report."""
 
 
-def list_names(names: Sequence[str]) -> str:
-    """Return the first names, as many as a message lists, and how many more there are."""
-    more = len(names) - MOST_NAMES
-    listed = ", ".join(names[:MOST_NAMES])
-    return f"{listed} and {more} more" if more > 0 else listed
+def list_names(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """Return the first names, at most so many, and how many more there are."""
+    listed = ", ".join(names[:most])
+    if len(names) <= most:
+        return listed
+    return f"{listed} and {len(names) - most} more"

@@ -18,7 +18,7 @@ from torch import nn
 
 from torch2keras.cli.input_shapes import InputShape
 from torch2keras.cli.optional_package import import_package
-from torch2keras.errors import SourceError, UnsafeFileError
+from torch2keras.errors import SourceError, UnsafeFileError, list_names
 
 CONFIG = "config.json"
 
@@ -35,9 +35,6 @@ TOKENS = 16
 
 SAMPLES = 16000
 """The length of the example audio: a second at the rate that speech models take."""
-
-
-NAMES_SHOWN = 8
 
 
 def load_hugging_face(path: str) -> nn.Module:
@@ -194,12 +191,9 @@ def _load_weights(model_class: Any, config: Any, folder: Path) -> nn.Module:
     )
     missing = sorted(found["missing_keys"])
     if missing:
-        shown = ", ".join(missing[:NAMES_SHOWN])
-        if len(missing) > NAMES_SHOWN:
-            shown += f" and {len(missing) - NAMES_SHOWN} more"
         step = 'name the architecture that was trained as "architectures" in the config'
         raise SourceError(
             f"the weights of {folder} are not all that {model_class.__name__} has",
-            [("missing", shown), ("next", step)],
+            [("missing", list_names(missing)), ("next", step)],
         )
     return model

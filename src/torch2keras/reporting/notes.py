@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from torch2keras.conversion.record import Conversion
+from torch2keras.errors import list_names
 from torch2keras.keras_graph.graph import Call, KerasGraph, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.reporting.facts import Parameters
@@ -133,9 +134,5 @@ def _find_overlaps(graph: KerasGraph) -> Iterator[tuple[str, int]]:
 
 
 def _join_names(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    unique = list(dict.fromkeys(names))
-    shown = ", ".join(unique[:NAMES_SHOWN])
-    if len(unique) > NAMES_SHOWN:
-        shown += f" and {len(unique) - NAMES_SHOWN} more"
-    return shown
+    """Return the first names, each once, and how many more there are."""
+    return list_names(list(dict.fromkeys(names)), most=NAMES_SHOWN)
