@@ -15,9 +15,9 @@ from torch2keras.declarations.labels import Dim, Label
 from torch2keras.declarations.registry import registry
 from torch2keras.graph.interpreter import evaluate_node, measure_symbols
 from torch2keras.graph.ir import Constant, Graph, Node, Value
-from torch2keras.ir_passes.fold_constants import RANDOM_TAGS
 from torch2keras.layout.axes import AxisMap, term_values
 from torch2keras.layout.axis_inference import build_axis_map
+from torch2keras.op_facts import draws_random_numbers
 from torch2keras.verification.float64_keras import widen_input
 
 Tensors = Mapping[Value, torch.Tensor]
@@ -48,7 +48,7 @@ def broken_laws(graph: Graph, inputs: Sequence[torch.Tensor]) -> Iterator[str]:
 
 
 def random(node: Node) -> bool:
-    return bool(set(node.op.tags) & set(RANDOM_TAGS))
+    return draws_random_numbers(node.op)
 
 
 def broken_pointwise(

@@ -37,6 +37,7 @@ class Room:
 FLOORS = (
     (
         Room("errors.py", "the tree of errors"),
+        Room("op_facts.py", "what ATen ops do with elements, stated once"),
         Room("workarounds/", "one file for each fault of Keras, TensorFlow or Triton"),
     ),
     (

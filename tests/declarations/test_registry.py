@@ -21,6 +21,7 @@ from torch2keras.declarations.registry import (
     registry,
 )
 from torch2keras.lower.recorder import ops
+from torch2keras.op_facts import OpKind
 
 aten = torch.ops.aten
 
@@ -261,3 +262,23 @@ def test_a_name_that_may_be_absent_has_a_default(weighted_op) -> None:
         return channel_weights(x, scale, d)
 
     assert t2k.convert(Net(), (X,)).verification.ok
+
+
+# op, what it does that needs no converter
+STRUCTURES = [
+    (aten.flatten.using_ints, OpKind.REGROUPS),
+    (aten.transpose.int, OpKind.PERMUTES),
+    (aten.clone.default, OpKind.COPIES),
+    (aten.view_as.default, None),  # its second tensor would be an operand without axes
+    (aten.flip.default, None),
+    (aten.relu.default, None),
+]
+
+
+@pytest.mark.parametrize(("op", "structure"), STRUCTURES)
+def test_ops_that_only_rename_axes_need_no_converter(op, structure) -> None:
+    assert registry.structure_of(op) is structure
+    if structure:
+        assert op in registry
+        assert op in list(registry)
+        assert op not in registry.lowerings

@@ -37,6 +37,18 @@ FOLDED = [
         (),
     ),
     (
+        "shifted elements of a parameter are the parameter",
+        lambda m, x: linear(x, m.weight, m.weight.roll(2, 0).diagonal(1).roll(1)[:1]),
+        ["linear"],
+        (),
+    ),
+    (
+        "elements that are repeated are computed from it",
+        lambda m, x: x + m.bias.unfold(0, 3, 1).sum(0),
+        ["unfold", "sum", "add"],
+        None,
+    ),
+    (
         "the weight of a layer",
         lambda m, x: linear(x, m.weight / m.weight.norm(), m.bias),
         ["linear"],

@@ -74,6 +74,12 @@ def written_through_other_dtype(x):
     return y
 
 
+def written_through_conjugate(x):
+    z = torch.complex(x, 2 * x)
+    z.mH.mul_(1j)
+    return torch.view_as_real(z)
+
+
 def result_given(x):
     y = torch.zeros(C, L)
     torch.sum(x, 0, out=y)
@@ -88,6 +94,7 @@ REFUSED = [
     ("strides_of_written", Calls(strides_of_written)),
     ("dynamic_part_written", Calls(dynamic_part_written)),
     ("written_through_other_dtype", Calls(written_through_other_dtype)),
+    ("written_through_conjugate", Calls(written_through_conjugate)),
     ("result_given", Calls(result_given)),
     ("resized", Calls(lambda x: (x * 2).resize_(3, 2))),
 ]

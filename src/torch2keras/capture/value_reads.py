@@ -18,6 +18,8 @@ from torch.fx.experimental.proxy_tensor import _ProxyTensor, get_proxy_mode, get
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from torch2keras.op_facts import draws_random_numbers
+
 WAYS = ("__bool__", "__int__", "__float__", "__index__", "item", "tolist")
 """Methods of a tensor that give Python values."""
 
@@ -45,10 +47,7 @@ class Origins(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return tensor.untyped_storage()._cdata in self.known  # noqa: SLF001 - its address
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        by_input = (
-            any(map(self.by_input, _tensors((args, kwargs))))
-            or torch.Tag.nondeterministic_seeded in func.tags
-        )
+        by_input = any(map(self.by_input, _tensors((args, kwargs)))) or draws_random_numbers(func)
         result = func(*args, **(kwargs or {}))
         for tensor in _tensors(result) if by_input else ():
             storage = tensor.untyped_storage()

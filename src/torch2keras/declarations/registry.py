@@ -15,6 +15,7 @@ import torch
 from torch2keras.declarations.costs import CostFunction
 from torch2keras.declarations.patterns import Pattern, parse_pattern
 from torch2keras.graph.ir import Node, Value
+from torch2keras.op_facts import RENAMES_AXES, OpKind, count_tensors, kind_of, ops_of
 
 OpOverload = torch._ops.OpOverload
 
@@ -108,25 +109,31 @@ def expand_pattern(pattern: Pattern, node: Node) -> Pattern:
     return Pattern(tuple(operands), tuple(results))
 
 
+STRUCTURAL = frozenset(op for op in ops_of(*RENAMES_AXES) if count_tensors(op) == 1)
+"""Ops that only give axes other names; they need no converter."""
+
+
 @dataclass
 class Registry:
     """All lowerings, by op."""
 
     lowerings: dict[OpOverload, Lowering] = field(default_factory=dict)
-    views: set[OpOverload] = field(default_factory=set)
-    """Ops that only regroup dimensions: reshape, flatten, squeeze; what they do is read off the shapes."""
-    permutes: set[OpOverload] = field(default_factory=set)
-    """Ops that only reorder dimensions; their permutation is read off a probe."""
-    aliases: set[OpOverload] = field(default_factory=set)
-    """Ops that return their first argument's values unchanged."""
     refused: dict[OpOverload, str] = field(default_factory=dict)
     """Ops that stock Keras cannot express, whatever their arguments, and why."""
 
+    @staticmethod
+    def structure_of(op: OpOverload) -> OpKind | None:
+        """Return what an op does that needs no converter: it regroups or permutes dimensions, or copies.
+
+        What becomes of the axes is read off the shapes, or off a probe. None for other ops.
+        """
+        return kind_of(op) if op in STRUCTURAL else None
+
     def __contains__(self, op: object) -> bool:
-        return op in self.lowerings or op in self.views or op in self.permutes or op in self.aliases
+        return op in self.lowerings or op in STRUCTURAL
 
     def __iter__(self) -> Iterator[OpOverload]:
-        return iter([*self.lowerings, *self.views, *self.permutes, *self.aliases])
+        return iter([*self.lowerings, *STRUCTURAL])
 
 
 registry = Registry()

@@ -11,38 +11,9 @@ from torch._ops import OpOverload
 
 from torch2keras.fx_passes.complex_fourier import FOURIER
 from torch2keras.fx_passes.complex_pair import Pair, Rule, bilinear, pair, partwise, real_dtype
+from torch2keras.op_facts import LINEAR, OpKind, count_tensors, ops_of
 
 aten = torch.ops.aten
-
-
-PARTWISE = {
-    aten.reshape.default, aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints,
-    aten.unflatten.int, aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default,
-    aten.permute.default, aten.transpose.int, aten.t.default, aten.numpy_T.default, aten.mT.default,
-    aten.movedim.int, aten.movedim.intlist, aten.swapaxes.default, aten.swapdims.default, aten.moveaxis.int,
-    aten.moveaxis.intlist, aten.expand.default, aten.repeat.default, aten.repeat_interleave.self_int,
-    aten.clone.default, aten.contiguous.default, aten.alias.default, aten.lift_fresh_copy.default,
-    aten.detach.default, aten.slice.Tensor, aten.select.int, aten.narrow.default, aten.unbind.int,
-    aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default, aten.cat.default, aten.stack.default,
-    aten.index.Tensor, aten.index_select.default, aten.gather.default, aten.take_along_dim.default,
-    aten.where.self, aten.masked_fill.Scalar, aten.masked_fill.Tensor, aten.select_scatter.default,
-    aten.slice_scatter.default, aten.index_put.default, aten.constant_pad_nd.default, aten.pad.default,
-    aten.unfold.default, aten.flip.default, aten.roll.default, aten.diagonal.default, aten.diag_embed.default,
-    aten.tril.default, aten.triu.default, aten.neg.default, aten._neg_view.default, aten.resolve_neg.default,
-    aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor, aten.sub.Scalar, aten.rsub.Tensor, aten.rsub.Scalar,
-    aten.sum.default, aten.sum.dim_IntList, aten.mean.default, aten.mean.dim, aten.cumsum.default,
-    aten.zeros.default, aten.zeros_like.default, aten.new_zeros.default, aten.full.default,
-    aten.full_like.default, aten.scalar_tensor.default, aten.fill.Scalar,
-}  # fmt: skip
-
-
-PRODUCTS = (
-    aten.mul.Tensor, aten.mul.Scalar, aten.matmul.default, aten.mm.default, aten.bmm.default, aten.mv.default,
-    aten.dot.default, aten.outer.default,
-)  # fmt: skip
-
-
-CASTS = (aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten._to_copy.default)
 
 
 NORMS = (
@@ -201,9 +172,9 @@ def ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
 
 
 RULES: dict[OpOverload, Rule] = {
-    **{op: partwise(op) for op in PARTWISE},
-    **{op: bilinear(op) for op in PRODUCTS},
-    **{op: cast(op) for op in CASTS},
+    **{op: partwise(op) for op in ops_of(*LINEAR)},
+    **{op: bilinear(op) for op in ops_of(OpKind.MULTIPLIES)},
+    **{op: cast(op) for op in ops_of(OpKind.CASTS) if count_tensors(op) == 1},
     **{op: of_modulus(op) for op in NORMS},
     **FOURIER,
     aten.view_as_real.default: lambda z: torch.stack([z.re, z.im], -1),

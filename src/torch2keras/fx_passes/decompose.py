@@ -30,6 +30,7 @@ from torch2keras.fx_passes.fake_values import (
     value_of,
 )
 from torch2keras.fx_passes.functionalize import functionalize
+from torch2keras.op_facts import draws_random_numbers
 from torch2keras.workarounds.triton_import import load_exporter
 
 aten = torch.ops.aten
@@ -98,7 +99,7 @@ def decomposition(op: OpOverload) -> Callable[..., Any] | None:
     """The function that computes `op` by other ops, or None."""
     if op in OWN or op._schema.name in BY_NAME:
         return OWN.get(op) or BY_NAME[op._schema.name]
-    if op._schema.name in WHOLE or torch.Tag.nondeterministic_seeded in op.tags:
+    if op._schema.name in WHOLE or draws_random_numbers(op):
         return None
     if op._can_decompose():  # noqa: SLF001 - the public `decompose` gives NotImplemented only when it is run
         return partial(_composite, op)

@@ -13,25 +13,9 @@ from torch import fx
 from torch.export.graph_signature import InputKind, InputSpec
 
 from torch2keras.fx_passes.fake_values import copied, leaves
+from torch2keras.op_facts import OpKind, kind_of
 
 aten = torch.ops.aten
-
-
-COPIES = frozenset(
-    {
-        *(
-            aten.clone.default,
-            aten.contiguous.default,
-            aten.alias.default,
-            aten.lift_fresh_copy.default,
-        ),
-        *(aten.lift_fresh.default, aten.alias_copy.default, aten.detach_copy.default),
-    }
-)
-
-
-CASTS = frozenset({aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten.to.other, aten._to_copy.default,
-                   aten.type_as.default})  # fmt: skip
 
 
 FREE_OF_STRIDES = {
@@ -95,11 +79,12 @@ def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) 
 
 
 def _is_copy(node: fx.Node, source: fx.Node, with_gradient: set[fx.Node]) -> bool:
-    if node.target in COPIES:
+    kind = kind_of(node.target)
+    if kind is OpKind.COPIES:
         return True
-    if node.target is aten.detach.default:
+    if kind is OpKind.DETACHES:
         return source not in with_gradient
-    if node.target in CASTS:
+    if kind is OpKind.CASTS:
         return bool(node.meta["val"].dtype == source.meta["val"].dtype)
     return False
 
@@ -111,6 +96,6 @@ def _carries_gradient(node: fx.Node, constant: set[str], with_gradient: set[fx.N
         return False
     if node.op == "placeholder":
         return node.name not in constant
-    if node.target is aten.detach.default:
+    if kind_of(node.target) is OpKind.DETACHES:
         return False
     return any(operand in with_gradient for operand in node.all_input_nodes)

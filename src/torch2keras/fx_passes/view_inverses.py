@@ -20,52 +20,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.fx_passes.fake_values import emit, same_size, same_sizes, static_size
 from torch2keras.fx_passes.source_lines import origin_rows
+from torch2keras.op_facts import OpKind, kind_of
 
 aten = torch.ops.aten
-
-
-# The elements of these views are those of the whole, in row-major order.
-REGROUPINGS = frozenset(
-    {
-        *(aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten.view_as.default),
-        *(aten.reshape_as.default, aten.flatten.using_ints, aten.unflatten.int, aten.ravel.default),
-        *(aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default),
-        *(
-            aten.expand.default,
-            aten.expand_as.default,
-            aten.broadcast_to.default,
-            aten.broadcast_tensors.default,
-        ),
-        *(
-            aten.atleast_1d.default,
-            aten.atleast_2d.default,
-            aten.atleast_3d.default,
-            aten._reshape_alias.default,
-        ),
-    }
-)
-
-
-# The elements of these views are those of the whole, with the dimensions in another order.
-PERMUTATIONS = frozenset(
-    {
-        *(
-            aten.permute.default,
-            aten.transpose.int,
-            aten.t.default,
-            aten.numpy_T.default,
-            aten.mT.default,
-        ),
-        *(aten.movedim.int, aten.movedim.intlist, aten.moveaxis.int, aten.moveaxis.intlist),
-        *(
-            aten.swapaxes.default,
-            aten.swapdims.default,
-            aten.adjoint.default,
-            aten.mH.default,
-            aten.matrix_H.default,
-        ),
-    }
-)
 
 
 # Ops that return a list of parts -> position of `dim` (None: a dimension that the name says), and whether a part
@@ -116,10 +73,11 @@ def written_through(
     if _same_memory(view.value, wanted):
         return part
     if view.value.dtype == wanted.dtype:
-        if view.target in PERMUTATIONS:
+        if permutes(view):
             order = inverse_permutation(view, wanted.ndim)
             return emit(graph, mode, view.origin, aten.permute.default, (part, order))
-        if view.target in REGROUPINGS and _same_elements(view.value, wanted):
+        kind = kind_of(view.target)
+        if kind in (OpKind.REGROUPS, OpKind.STRETCHES) and _same_elements(view.value, wanted):
             shape = _shape(graph, mode, view.origin, whole)
             return emit(graph, mode, view.origin, aten.reshape.default, (part, shape))
         if (scattered := _scattered(graph, mode, view, whole, part)) is not None:
@@ -131,6 +89,12 @@ def written_through(
             ("next", "write to the tensor itself, or to a slice, or make a new value"),
         ],
     )
+
+
+def permutes(view: View) -> bool:
+    """Return whether a view has the elements of the whole, with the dimensions in another order."""
+    kind = kind_of(view.target)
+    return kind is OpKind.PERMUTES or (kind is OpKind.ADJOINS and not view.value.is_complex())
 
 
 def inverse_permutation(view: View, rank: int) -> list[int]:

@@ -5,30 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import torch
-
 from torch2keras.custom_ops.recurrent import recurrent
-from torch2keras.declarations.registry import registry
 from torch2keras.graph.ir import Constant, Graph, Node, Value
-from torch2keras.ir_passes.fold_constants import MOVERS
-
-aten = torch.ops.aten
-
-
-ZEROS = {aten.zeros.default, aten.zeros_like.default, aten.new_zeros.default}
-
-
-FULL = {aten.full.default, aten.full_like.default, aten.new_full.default}
-
-
-KEEPERS = {
-    *MOVERS,
-    aten.expand.default,
-    aten.repeat.default,
-    aten.clone.default,
-    aten.detach.default,
-}
-"""Ops whose results hold no other elements than their operand."""
+from torch2keras.op_facts import MOVES_ELEMENTS, OpKind, kind_of
 
 
 def drop_zero_states(graph: Graph) -> Graph:
@@ -52,10 +31,12 @@ def is_zero(value: Value, made: Mapping[Value, Node]) -> bool:
     node = made.get(value)
     if node is None:
         return False
-    if node.op in FULL:
+    kind = kind_of(node.op)
+    if kind is OpKind.FILLS:
         return bool(node.args["fill_value"] == 0)
-    keeps = node.op in KEEPERS or node.op in registry.views | registry.permutes | registry.aliases
-    return node.op in ZEROS or (keeps and is_zero(node.operands[0], made))
+    if kind in MOVES_ELEMENTS:
+        return is_zero(node.operands[0], made)
+    return kind is OpKind.ZEROS
 
 
 def _anonymous(constant: Constant) -> bool:

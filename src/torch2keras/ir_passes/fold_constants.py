@@ -17,15 +17,7 @@ from torch2keras.declarations.registry import registry
 from torch2keras.graph.element_moves import Apply
 from torch2keras.graph.interpreter import evaluate_node
 from torch2keras.graph.ir import Constant, Graph, Node, Value, argument_leaves
-
-aten = torch.ops.aten
-
-
-MOVERS = {
-    aten.slice.Tensor, aten.select.int, aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default,
-    aten.unbind.int, aten.narrow.default, aten.flip.default, aten.index_select.default,
-}  # fmt: skip
-
+from torch2keras.op_facts import KEEPS_EACH_ONCE, OpKind, draws_random_numbers, kind_of
 
 WEIGHT_SLOTS = (
     "weight",
@@ -37,9 +29,6 @@ WEIGHT_SLOTS = (
     "biases",
 )
 """Schema names of the arguments that a Keras layer holds as weights."""
-
-
-RANDOM_TAGS = (torch.Tag.nondeterministic_seeded,)
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -101,14 +90,12 @@ def _fold(node: Node, weights: set[Value]) -> list[Constant] | None:
         or not node.outputs
     ):
         return None
-    if set(node.op.tags) & set(RANDOM_TAGS):
+    if draws_random_numbers(node.op):
         return None
     sources = [v for v in node.operands if isinstance(v, Constant)]
-    if len(sources) == 1 and (
-        node.op in MOVERS or node.op in registry.views or node.op in registry.permutes
-    ):
+    if len(sources) == 1 and kind_of(node.op) in KEEPS_EACH_ONCE:
         return _move_constant(node, sources[0])
-    if node.op is aten.detach.default and any(s.trainable for s in sources):
+    if kind_of(node.op) is OpKind.DETACHES and any(s.trainable for s in sources):
         return None  # the parameter is trained where it is read otherwise, and stays one weight
     learnt = tuple(
         dict.fromkeys(p for s in sources if s.trainable for p in (s.paths or s.folded_from))

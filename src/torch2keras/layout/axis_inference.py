@@ -15,6 +15,7 @@ from torch2keras.graph.ir import Graph, Node, Size, Value
 from torch2keras.graph.symbolic import simplify_size, size_product, size_quotient
 from torch2keras.layout.axes import AxisMap, AxisSpace, Factors, Manner, Terms, term_values
 from torch2keras.layout.factorization import group_view_dims, refine_factors
+from torch2keras.op_facts import OpKind
 
 
 def find_permutation(node: Node) -> tuple[int, ...]:
@@ -36,11 +37,12 @@ def call_on(node: Node, first: torch.Tensor) -> torch.Tensor:
 def build_axis_map(node: Node) -> AxisMap | None:
     """The labels of a node's dimensions; None where it is a view, or pinned."""
     ranks = [v.type.rank for v in term_values(node)]
-    if node.op in registry.permutes:
+    structure = registry.structure_of(node.op)
+    if structure is OpKind.PERMUTES:
         order = find_permutation(node)
         labels = [(Label.free(d),) for d in range(ranks[0])]
         return AxisMap((tuple(labels), tuple(labels[d] for d in order)))
-    if node.op in registry.aliases:
+    if structure is OpKind.COPIES:
         labels = [(Label.free(d),) for d in range(ranks[0])]
         return AxisMap((tuple(labels), tuple(labels)))
     found = node.op in registry.lowerings and registry.lowerings[node.op].patterns(node)
@@ -120,7 +122,7 @@ def infer_axes(graph: Graph) -> AxisSpace:
     equations: list[tuple[Run, Run]] = []
     first: list[tuple[Run, Run]] = []
     for number, node in enumerate(graph.nodes):
-        if node.op in registry.views:
+        if registry.structure_of(node.op) is OpKind.REGROUPS:
             source, target = node.operands[0], node.outputs[0]
             for left, right in group_view_dims(source.type.shape, target.type.shape, graph.hint):
                 equations.append((_run(source, left), _run(target, right)))
@@ -138,7 +140,7 @@ def infer_axes(graph: Graph) -> AxisSpace:
     }
     terms = {
         node: _view_terms(graph, node, factors)
-        if node.op in registry.views
+        if registry.structure_of(node.op) is OpKind.REGROUPS
         else _terms(table, number, node, maps[node], factors)
         for number, node in enumerate(graph.nodes)
     }

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch2keras.ops  # noqa: F401 - fills the registry
-from torch2keras.declarations.registry import Declaration, Lowering, registry
+from torch2keras.declarations.registry import STRUCTURAL, Declaration, Lowering, registry
 from torch2keras.errors import InputError
+from torch2keras.op_facts import KIND_OF, OpKind
 from torch2keras.reporting.recorded_calls import describe_calls
 
 BY_ARGUMENTS = "by arguments"
@@ -46,16 +47,17 @@ def find_ops(name: str = "") -> tuple[SupportedOp, ...]:
     return tuple(sorted(found, key=lambda row: row.op))
 
 
+STRUCTURES = {
+    OpKind.REGROUPS: "regroups dimensions",
+    OpKind.PERMUTES: "reorders dimensions",
+    OpKind.COPIES: "gives its argument",
+}
+
+
 def _structural_rows() -> Iterator[SupportedOp]:
     """Yield the ops that only rename axes."""
-    kinds = (
-        (registry.views, "regroups dimensions"),
-        (registry.permutes, "reorders dimensions"),
-        (registry.aliases, "gives its argument"),
-    )
-    for found, what in kinds:
-        for op in found:
-            yield SupportedOp(str(op), "nothing", "", "", f"{what}, no data moves")
+    for op in STRUCTURAL:
+        yield SupportedOp(str(op), "nothing", "", "", f"{STRUCTURES[KIND_OF[op]]}, no data moves")
 
 
 def _lowering_row(lowering: Lowering) -> SupportedOp:

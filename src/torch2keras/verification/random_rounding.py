@@ -22,6 +22,7 @@ from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
+from torch2keras.op_facts import draws_random_numbers
 from torch2keras.verification import metric
 from torch2keras.verification.float64_torch import Shadowing
 from torch2keras.verification.metric import EPS, Difference
@@ -134,10 +135,7 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
             with self:
                 return _FUSED[func](*args, **kwargs)
         result = super()._call(func, args, kwargs)
-        if (
-            isinstance(func, torch._ops.HigherOrderOperator)
-            or torch.Tag.nondeterministic_seeded in func.tags
-        ):
+        if isinstance(func, torch._ops.HigherOrderOperator) or draws_random_numbers(func):
             return result
         pointwise = torch.Tag.pointwise in func.tags
         if func._schema.is_mutable:

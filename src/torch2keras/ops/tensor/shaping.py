@@ -1,4 +1,4 @@
-"""Ops that only rename axes, where there is nothing to lower; and those that stretch, repeat or shift dimensions."""
+"""Ops that stretch, repeat or shift dimensions. Those that only rename axes need no converter (`op_facts`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from torch2keras.declarations.registry import lowering, registry
+from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, size_tensor, sizes_of
@@ -16,25 +16,6 @@ from torch2keras.lower.recorder import Tensor, ops
 from torch2keras.ops.blocks.positions import name_diagonal
 
 aten = torch.ops.aten
-
-
-registry.views |= {
-    aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int,
-    aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.unsqueeze.default,
-}  # fmt: skip
-
-
-registry.permutes |= {
-    aten.permute.default, aten.transpose.int, aten.t.default, aten.numpy_T.default, aten.mT.default,
-    aten.movedim.int, aten.movedim.intlist, aten.swapaxes.default, aten.swapdims.default, aten.moveaxis.int,
-    aten.moveaxis.intlist,
-}  # fmt: skip
-
-
-registry.aliases |= {
-    aten.alias.default, aten.clone.default, aten.contiguous.default, aten.lift_fresh_copy.default,
-    aten.positive.default,
-}  # fmt: skip
 
 
 @lowering(aten.expand.default, axes="...")
