@@ -7,6 +7,8 @@ import torch
 
 from recorded import record, weight_of
 from torch2keras.ops.blocks.operands import (
+    as_keras_axes,
+    as_keras_axis,
     fill_float,
     fill_number,
     find_tensor,
@@ -103,3 +105,17 @@ def test_a_dynamic_dimension_stays() -> None:
     found = record(lambda x: reshape_along(x, (1,), 3), torch.arange(3.0), dynamic=(0,))
     assert found.shapes == [(1, None, 1)]
     assert found.result.shape == (1, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("axis", "ndim", "expected"), [(2, 3, -1), (1, 3, 1), (0, 1, -1), (0, 2, 0)]
+)
+def test_the_last_axis_is_minus_one(axis: int, ndim: int, expected: int) -> None:
+    assert as_keras_axis(axis, ndim) == expected
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"), [([3], -1), ([1], 1), ([2, 1], [1, 2]), ((1, 2, 3), [1, 2, 3])]
+)
+def test_several_axes_are_an_ordered_list(axes, expected) -> None:
+    assert as_keras_axes(axes, 4) == expected

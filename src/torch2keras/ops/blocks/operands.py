@@ -43,6 +43,18 @@ def reshape_along(x: AnyOperand, axes: Sequence[int], ndim: int) -> AnyOperand:
     return x.expand_dims(*(axis for axis in range(ndim) if axis not in axes))
 
 
+def as_keras_axis(axis: int, ndim: int) -> int:
+    """Return the axis of a tensor of `ndim` dimensions, with -1 for the last one."""
+    return -1 if axis == ndim - 1 else axis
+
+
+def as_keras_axes(axes: Sequence[int], ndim: int) -> int | list[int]:
+    """Return one axis as a number, several as an ordered list."""
+    if len(axes) == 1:
+        return as_keras_axis(axes[0], ndim)
+    return sorted(axes)
+
+
 def reduction_axis(x: Operand, dim: Any) -> Any:
     """Return the dimensions that PyTorch reduces as Keras takes them: none stand for all.
 

@@ -8,7 +8,7 @@ from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, as_tensor, call, layers, one, ops
-from torch2keras.ops.blocks.axes import as_keras_axis
+from torch2keras.ops.blocks.operands import as_keras_axis
 
 aten = torch.ops.aten
 

@@ -1,8 +1,8 @@
-"""Shuffles of pixels: the declaration says all of it, what remains is a reshape and at most one transpose.
+"""Shuffles of pixels: the declaration says all of it.
 
-Dimensions of size one, as of a single channel, are no axes: they come and go.
-
-Channel shuffles are decomposed by PyTorch into views, which cost nothing between convolutions.
+What remains is a reshape and at most one transpose. Dimensions of size one, as of a single channel,
+are no axes: they come and go. Channel shuffles are decomposed by PyTorch into views, which cost
+nothing between convolutions.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Sequence
+from functools import reduce
 
 import torch
 
@@ -16,36 +17,11 @@ from torch2keras.lower.recorder import Tensor, as_tensor, cast, ops
 
 aten = torch.ops.aten
 
-
 BILINEAR, NEAREST = 0, 1
-
+"""PyTorch's numbers of the modes of interpolation."""
 
 ZEROS, BORDER, REFLECTION = 0, 1, 2
-
-
-def position(at: Tensor, size: int, padding_mode: int, align_corners: bool) -> Tensor:
-    """Coordinates in [-1, 1] as positions of a dimension, brought into it as the padding mode says."""
-    at = (at + 1.0) * ((size - 1) / 2) if align_corners else ((at + 1.0) * size - 1.0) / 2.0
-    if padding_mode == REFLECTION:
-        low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
-        away = ops.abs(at - low)
-        turns = ops.floor(away / span) if span else ops.zeros_like(away)
-        rest = away - turns * span if span else ops.zeros_like(away)
-        at = ops.where(ops.equal(ops.mod(turns, 2.0), 0.0), rest, span - rest) + low
-    return at if padding_mode == ZEROS else ops.clip(at, 0.0, size - 1.0)
-
-
-def corners(places: list[Tensor], interpolation_mode: int) -> list[tuple[list[Tensor], Any]]:
-    """Whole positions, and how much each of them counts."""
-    if interpolation_mode == NEAREST:
-        return [([ops.round(p) for p in places], 1.0)]
-    floors, found = [ops.floor(p) for p in places], []
-    for step in itertools.product((0, 1), repeat=len(places)):
-        weight: Any = 1.0
-        for p, low, up in zip(places, floors, step, strict=True):
-            weight = (p - low if up else 1.0 - (p - low)) * weight
-        found.append(([low + float(up) for low, up in zip(floors, step, strict=True)], weight))
-    return found
+"""PyTorch's numbers of what lies outside of a volume."""
 
 
 @lowering(
@@ -54,36 +30,83 @@ def corners(places: list[Tensor], interpolation_mode: int) -> list[tuple[list[Te
 )  # fmt: skip
 def grid_sampler_3d(x, grid, interpolation_mode, padding_mode, align_corners):
     """`keras.ops.take` of the eight corners around each position, weighted by how near they are."""
-    shape, grid = sizes_of(x), as_tensor(grid)
-    if interpolation_mode not in (BILINEAR, NEAREST) or not all(
-        isinstance(s, int) for s in shape[1:-1]
-    ):
+    batch, *lengths, channels = shape = sizes_of(x)
+    is_static = all(isinstance(length, int) for length in lengths)
+    if interpolation_mode not in (BILINEAR, NEAREST) or not is_static:
         raise LoweringError(
             "sampling by cubes, or of a dynamic volume", [("next", "give the volume fixed sizes")]
         )
-    lengths = shape[1:-1]
-    places = [
-        position(grid[..., 2 - d], size, padding_mode, align_corners)
-        for d, size in enumerate(lengths)
-    ]
-    flat = reshape(as_tensor(x), shape, (size_product(shape[:-1]), shape[-1]))
-    first = ops.reshape(count_positions(shape[0]) * size_product(lengths), (-1, 1, 1, 1))
-    total = None
-    for at, weight in corners(places, interpolation_mode):
-        part = sampled(flat, first, at, lengths)
-        part = part if isinstance(weight, float) else part * ops.expand_dims(weight, -1)
-        total = part if total is None else total + part
-    return total
+    grid = as_tensor(grid)
+    # The last coordinate of a grid is along the first dimension of a volume.
+    coordinates = [grid[..., 2], grid[..., 1], grid[..., 0]]
+    places = find_places(coordinates, lengths, padding_mode, align_corners=align_corners)
+    flat = reshape(as_tensor(x), shape, (size_product(shape[:-1]), channels))
+    first = ops.reshape(count_positions(batch) * size_product(lengths), (-1, 1, 1, 1))
+    if interpolation_mode == NEAREST:
+        return sample(flat, first, [ops.round(place) for place in places], lengths)
+    return interpolate(flat, first, places, lengths)
 
 
-def sampled(flat: Tensor, first: Tensor, at: list[Tensor], lengths: Any) -> Tensor:
-    """The entries at whole positions; zero outside."""
-    inside: Any = True
+def find_places(
+    coordinates: Sequence[Tensor], lengths: Sequence[int], padding_mode: int, *, align_corners: bool
+) -> list[Tensor]:
+    """Coordinates in [-1, 1] as positions along the dimensions, in or outside of the volume."""
+    places = []
+    for at, length in zip(coordinates, lengths, strict=True):
+        if align_corners:
+            place = (at + 1.0) * ((length - 1) / 2)
+        else:
+            place = ((at + 1.0) * length - 1.0) / 2.0
+        if padding_mode == REFLECTION:
+            place = reflect_place(place, length, align_corners=align_corners)
+        if padding_mode != ZEROS:
+            place = ops.clip(place, 0.0, length - 1.0)
+        places.append(place)
+    return places
+
+
+def reflect_place(place: Tensor, length: int, *, align_corners: bool) -> Tensor:
+    """A position mirrored at both ends of a dimension as often as it takes.
+
+    The ends are the middles of the outer elements with `align_corners`, else their edges.
+    """
+    low, span = (0.0, length - 1.0) if align_corners else (-0.5, float(length))
+    away = ops.abs(place - low)
+    if span == 0:
+        return ops.zeros_like(away) + low
+    turns = ops.floor(away / span)
+    rest = away - turns * span
+    return ops.where(ops.equal(ops.mod(turns, 2.0), 0.0), rest, span - rest) + low
+
+
+def interpolate(
+    flat: Tensor, first: Tensor, places: Sequence[Tensor], lengths: Sequence[int]
+) -> Tensor:
+    """The entries of the corners around each position, weighted by how near they are."""
+    floors = [ops.floor(place) for place in places]
+    parts = []
+    for steps in itertools.product((0.0, 1.0), repeat=len(places)):
+        corner, weights = [], []
+        for place, floor, step in zip(places, floors, steps, strict=True):
+            corner.append(floor + step)
+            weights.append(place - floor if step else 1.0 - (place - floor))
+        weight = ops.expand_dims(reduce(ops.multiply, weights), -1)
+        parts.append(sample(flat, first, corner, lengths) * weight)
+    return reduce(ops.add, parts)
+
+
+def sample(flat: Tensor, first: Tensor, corner: Sequence[Tensor], lengths: Sequence[int]) -> Tensor:
+    """The entries at whole positions; zero outside.
+
+    `flat` is (volumes and their elements, channels), `first` the number of each volume's first
+    element.
+    """
+    insides = []
     number = first
     stride = size_product(lengths)
-    for p, size in zip(at, lengths, strict=True):
-        stride //= size
-        within = ops.logical_and(ops.greater_equal(p, 0.0), ops.less(p, size))
-        inside = within if inside is True else ops.logical_and(inside, within)
-        number = number + cast(ops.clip(p, 0.0, size - 1.0), "int32") * stride
-    return ops.where(ops.expand_dims(inside, -1), ops.take(flat, number, axis=0), 0.0)
+    for place, length in zip(corner, lengths, strict=True):
+        stride //= length
+        insides.append(ops.logical_and(ops.greater_equal(place, 0.0), ops.less(place, length)))
+        number = number + cast(ops.clip(place, 0.0, length - 1.0), "int32") * stride
+    inside = ops.expand_dims(reduce(ops.logical_and, insides), -1)
+    return ops.where(inside, ops.take(flat, number, axis=0), 0.0)

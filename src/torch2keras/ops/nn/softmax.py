@@ -12,7 +12,7 @@ from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import size_product
 from torch2keras.lower.rearrange import reshape
 from torch2keras.lower.recorder import Tensor, cast, layers, ops
-from torch2keras.ops.blocks.axes import as_keras_axis
+from torch2keras.ops.blocks.operands import as_keras_axis
 
 aten = torch.ops.aten
 

@@ -1,4 +1,4 @@
-"""Several tensors become one: cat and stack. What else PyTorch has (hstack, concat ...) decomposes into these."""
+"""Several tensors become one: cat and stack, into which hstack, concat and others decompose."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ aten = torch.ops.aten
 
 
 def cat_axes(args: Mapping[str, Any]) -> str | None:
-    """PyTorch lets a tensor of shape (0,) join tensors of any rank; with one, the dims don't correspond."""
-    ranks = {v.type.rank for v in args["tensors"]}
+    """The tensors one after the other along `dim`; None where one of them has another rank.
+
+    PyTorch lets a tensor of the shape (0,) join tensors of any rank; its dims don't correspond.
+    """
+    ranks = {tensor.type.rank for tensor in args["tensors"]}
     return "... [dim'] -> ... [dim']" if len(ranks) == 1 else None
 
 
 @lowering(aten.cat.default, axes=cat_axes, promote=True)
 def cat(tensors, dim=0):
     """`keras.ops.concatenate`."""
-    rank = max(t.ndim for t in tensors)
-    full = [t for t in tensors if t.ndim == rank]
+    rank = max(tensor.ndim for tensor in tensors)
+    full = [tensor for tensor in tensors if tensor.ndim == rank]
     return ops.concatenate(full, axis=dim) if len(full) > 1 else full[0]
 
 

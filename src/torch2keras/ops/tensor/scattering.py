@@ -176,9 +176,9 @@ def diagonal_scatter_keras(args: Mapping[str, Any]) -> str:
 
 
 @lowering(aten.diagonal_scatter.default, torch=diagonal_scatter_torch, keras=diagonal_scatter_keras)
-def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1, *, shapes):
+def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1, *, context):
     """`keras.ops.where` on the diagonal, with the entries of `src` stretched along it."""
-    rows, columns = map(count_positions, shapes[0][-2:])
+    rows, columns = map(count_positions, context.shapes[0][-2:])
     rows = ops.expand_dims(rows, 1)
     along = ops.minimum(ops.maximum(ops.minimum(rows, columns), 0), sizes_of(src)[-1] - 1)
     return ops.where(ops.equal(rows + offset, columns), ops.take(src, along, axis=-1), x)

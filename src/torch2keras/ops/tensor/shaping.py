@@ -1,4 +1,7 @@
-"""Ops that stretch, repeat or shift dimensions. Those that only rename axes need no converter (`op_facts`)."""
+"""Ops that stretch, repeat or shift dimensions, or take a part of a matrix.
+
+Those that only rename axes need no converter (`declarations/op_facts.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Size
 from torch2keras.graph.symbolic import size_product
+from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.dynamic_sizes import broadcast_to, count_positions, size_tensor, sizes_of
 from torch2keras.lower.rearrange import reshape
-from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.positions import name_diagonal
+from torch2keras.lower.recorder import Tensor, as_tensor, ops
+from torch2keras.ops.blocks.positions import as_pattern, name_diagonal
 
 aten = torch.ops.aten
 
@@ -25,91 +29,116 @@ def expand(x, size, implicit=False, *, context):
 
 
 def repeat_axes(args: Mapping[str, Any]) -> str:
-    """`n` are the dimensions that repeat adds in front, `d` the others; a repeated one changes its size."""
-    rank = args["self"].type.rank
-    new = len(args["repeats"]) - rank
-    names = [f"d{d}" + "'" * (args["repeats"][new + d] != 1) for d in range(rank)]
-    return f"{' '.join(names)} -> {' '.join([*(f'''n{d}' ''' for d in range(new)), *names])}"
+    """`n` are the dimensions that repeat adds in front, `d` the others.
+
+    One that is repeated changes its size.
+    """
+    new = len(args["repeats"]) - args["self"].type.rank
+    own = []
+    for d, count in enumerate(args["repeats"][new:]):
+        own.append(f"d{d}" if count == 1 else f"d{d}'")
+    added = [f"n{d}'" for d in range(new)]
+    return as_pattern([own], [*added, *own])
 
 
 @lowering(aten.repeat.default, axes=repeat_axes)
 def repeat(x, repeats, *, d=(), n=(), context):
     """`keras.ops.tile`; a product with ones where a dimension is repeated a dynamic number of times."""
-    have, counts = list(sizes_of(x)), dict(zip([*n, *_after(n, d)], repeats, strict=True))
+    counts = order_repeats(repeats, n, d)
+    have = list(sizes_of(x))
     for position in sorted(n):
         have.insert(position, 1)
-    x = ops.expand_dims(x, axis=tuple(sorted(n))) if n else x
-    computed = [p for p, own in enumerate(have) if own != 1 and not isinstance(counts[p], int)]
-    for position in computed[::-1]:
-        x, have = _repeated(x, have, position, counts[position])
-    want = [size if own == 1 else own for own, size in zip(have, context.shapes[0], strict=True)]
-    rest = tuple(counts[p] if own != 1 and p not in computed else 1 for p, own in enumerate(have))
-    x = broadcast_to(x, want, have)
-    return ops.tile(x, rest) if any(r != 1 for r in rest) else x
+    y = x.expand_dims(*sorted(n))
+    for position in reversed(range(len(have))):
+        if have[position] != 1 and not isinstance(counts[position], int):
+            y, have = repeat_dim(y, have, position, counts[position])
+            counts[position] = 1
+    return tile(y, have, counts, context.shapes[0])
 
 
-def _repeated(
-    x: Tensor, have: Sequence[Size], position: int, times: Size
+def order_repeats(repeats: Sequence[Size], added: Sequence[int], own: Sequence[int]) -> list[Size]:
+    """The number of repetitions of each stored dimension of the result.
+
+    `added` are the positions of its first dimensions, `own` those of the others where the first
+    ones are left out.
+    """
+    free = [p for p in range(len(repeats)) if p not in added]
+    positions = [*added, *[free[p] for p in own]]
+    counts: list[Size] = [1] * len(repeats)
+    for position, count in zip(positions, repeats, strict=True):
+        counts[position] = count
+    return counts
+
+
+def repeat_dim(
+    x: Operand, have: Sequence[Size], position: int, count: Size
 ) -> tuple[Tensor, list[Size]]:
-    """`x` of the shape `have`, one of its dimensions behind itself so many times; and its shape."""
+    """`x` of the shape `have` with one of its dimensions behind itself so many times; and its shape."""
     before, own, after = have[:position], have[position], have[position + 1 :]
-    rows: Any = broadcast_to(
-        ops.expand_dims(x, axis=position), (*before, times, own, *after), (*before, 1, own, *after)
-    )
-    want = [*before, size_product((times, own)), *after]
-    return reshape(rows, (*before, times, own, *after), want), want
+    single, several = (*before, 1, own, *after), (*before, count, own, *after)
+    rows = as_tensor(broadcast_to(ops.expand_dims(x, axis=position), several, single))
+    whole = [*before, size_product((count, own)), *after]
+    return reshape(rows, several, whole), whole
 
 
-def _after(inserted: tuple[int, ...], positions: tuple[int, ...]) -> list[int]:
-    """Where dimensions are once others have been inserted so that these stand at the positions `inserted`."""
-    free = [p for p in range(len(inserted) + len(positions)) if p not in inserted]
-    return [free[p] for p in positions]
+def tile(
+    x: Operand, have: Sequence[Size], counts: Sequence[Size], shape: Sequence[Size]
+) -> Operand:
+    """`x` of the shape `have` repeated to `shape`: dimensions of size one are stretched, others tiled."""
+    stretched: list[Size] = []
+    tiles: list[Size] = []
+    for own, count, size in zip(have, counts, shape, strict=True):
+        stretched.append(size if own == 1 else own)
+        tiles.append(1 if own == 1 else count)
+    y = broadcast_to(x, stretched, have)
+    if all(count == 1 for count in tiles):
+        return y
+    return ops.tile(y, tuple(tiles))
 
 
-def along_dim(args: Mapping[str, Any]) -> str | None:
-    """Of an op that flattens where it is given no dim."""
+def repeat_interleave_axes(args: Mapping[str, Any]) -> str | None:
+    """Along `dim`; None where there is none, and the op flattens."""
     return None if args.get("dim") is None else "... [dim'] -> ... [dim']"
 
 
-@lowering(aten.repeat_interleave.self_int, axes=along_dim)
+@lowering(aten.repeat_interleave.self_int, axes=repeat_interleave_axes)
 def repeat_interleave(x, repeats, dim=None, output_size=None):
     """`keras.ops.repeat`."""
     return ops.repeat(x, repeats, axis=dim)
 
 
-def flipped(args: Mapping[str, Any]) -> str:
-    """No dims are none here, not all."""
+def flip_axes(args: Mapping[str, Any]) -> str:
+    """Along `dims`, where no dims are none, not all."""
     return "... [dims'] -> ... [dims']" if args["dims"] else "..."
 
 
-@lowering(aten.flip.default, axes=flipped)
+@lowering(aten.flip.default, axes=flip_axes)
 def flip(x, dims):
     """`keras.ops.flip`."""
-    return ops.flip(x, axis=dims) if dims else x
+    return x.flip(*dims)
 
 
-def rolled(args: Mapping[str, Any]) -> str | None:
-    """Without dims it rolls the flattened tensor."""
+def roll_axes(args: Mapping[str, Any]) -> str | None:
+    """Along `dims`; None where there are none, and the flattened tensor is rolled."""
     return "... [dims'] -> ... [dims']" if args["dims"] else None
 
 
-@lowering(aten.roll.default, axes=rolled)
+@lowering(aten.roll.default, axes=roll_axes)
 def roll(x, shifts, dims=()):
     """`keras.ops.roll`; `keras.ops.take` where the shift is a dynamic number."""
-    shifts = shifts if isinstance(shifts, list | tuple) else (shifts,)
-    if not all(isinstance(s, int) for s in shifts):
-        return rolled_by_sizes(x, shifts, dims)
+    if not isinstance(shifts, list | tuple):
+        shifts = (shifts,)
+    if not all(isinstance(shift, int) for shift in shifts):
+        return roll_by_sizes(x, shifts, dims)
     if not dims:
         return ops.roll(x, shifts[0])
-    return (
-        ops.roll(x, shift=tuple(shifts), axis=tuple(dims))
-        if len(dims) > 1
-        else ops.roll(x, shift=shifts[0], axis=dims[0])
-    )
+    if len(dims) == 1:
+        return ops.roll(x, shift=shifts[0], axis=dims[0])
+    return ops.roll(x, shift=tuple(shifts), axis=tuple(dims))
 
 
-def rolled_by_sizes(x: Tensor, shifts: Sequence[Any], dims: Sequence[int]) -> Tensor:
-    """Each dimension looked up at (k - shift) mod its size."""
+def roll_by_sizes(x: Operand, shifts: Sequence[Size], dims: Sequence[int]) -> Operand:
+    """`x` with each of the dimensions looked up at (k - shift) mod its size."""
     own = sizes_of(x)
     for shift, dim in zip(shifts, dims, strict=True):
         places = ops.mod(count_positions(own[dim]) - size_tensor(shift), size_tensor(own[dim]))
@@ -132,13 +161,13 @@ def triu(x, diagonal=0):
 def diagonal_torch(args: Mapping[str, Any]) -> str:
     """The two dimensions leave, their diagonal comes last."""
     names, rest = name_diagonal(args)
-    return f"{' '.join(names)} -> {' '.join(rest)} e'"
+    return as_pattern([names], [*rest, "e'"])
 
 
 def diagonal_keras(args: Mapping[str, Any]) -> str:
     """The two dimensions last."""
     _, rest = name_diagonal(args)
-    return f"{' '.join(rest)} r' c' -> {' '.join(rest)} e'"
+    return as_pattern([[*rest, "r'", "c'"]], [*rest, "e'"])
 
 
 @lowering(
