@@ -40,8 +40,8 @@ HOMES = {
     "declarations.leaf": "leaf",
     "declarations.registry": "lowering",
     "errors": (
-        "CaptureError InputError InternalError LoweringError OutputError SourceError Torch2KerasError "
-        "UnsafeFileError UnsupportedOpError VerificationError"
+        "CaptureError InputError InternalError LoweringError OutputError SourceError "
+        "Torch2KerasError UnsafeFileError UnsupportedOpError VerificationError"
     ),
     "explanation.explain": "Explanation explain",
     "inspection": "Inspection inspect",

@@ -14,7 +14,7 @@ from torch import nn
 
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
-from torch2keras.conversion.request import RequestOptions, build_request, show_request_options
+from torch2keras.conversion.request import RequestOptions, build_request, take_request_options
 from torch2keras.errors import Torch2KerasError
 from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.lower.lower import Survey
@@ -84,7 +84,7 @@ class Inspection:
         return inspection_text(self)
 
 
-@show_request_options
+@take_request_options
 @raise_typed_errors
 def inspect(
     module: nn.Module,

@@ -23,7 +23,7 @@ from torch2keras.conversion.request import (
     Request,
     RequestOptions,
     build_request,
-    show_request_options,
+    take_request_options,
 )
 from torch2keras.converted import Converted
 from torch2keras.declarations.registry import registry
@@ -205,7 +205,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
     return work
 
 
-@show_request_options
+@take_request_options
 @raise_typed_errors
 def convert(
     module: nn.Module,

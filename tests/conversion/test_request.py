@@ -29,8 +29,11 @@ def test_the_type_of_the_options_has_each_of_them():
 
 @pytest.mark.parametrize("function", [t2k.convert, t2k.inspect])
 def test_an_unknown_option_is_a_type_error(function):
-    with pytest.raises(TypeError, match="layuot"):
+    message = f"^{function.__name__}.. got an unexpected keyword argument 'layuot'$"
+    with pytest.raises(TypeError, match=message):
         function(nn.ReLU(), X, layuot="keras")
+    with pytest.raises(TypeError, match="missing a required argument: 'module'"):
+        function()
 
 
 def test_what_is_left_out_has_its_default():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, cast
 
 from torch import nn
 
@@ -86,15 +87,26 @@ def build_request(
     )
 
 
-def show_request_options(function: Function) -> Function:
-    """Let `help` and editors show the options of `build_request` where `function` says `**options`.
+def take_request_options(function: Function) -> Function:
+    """Let a function that says `**options` take and show the options of `build_request` alone.
 
-    The function is returned itself: only its `__signature__` is set.
+    A call that does not fit is a TypeError at once, as Python's own for a plain signature; `help`
+    and editors read the options off `__signature__`.
     """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shared = inspect.signature(build_request).parameters.values()
     options = [p for p in shared if p.kind is p.KEYWORD_ONLY]
-    shown = signature.replace(parameters=[*own, *options])
-    function.__signature__ = shown  # type: ignore[attr-defined]
-    return function
+    signature = signature.replace(parameters=[*own, *options])
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            message = f"{function.__name__}() {error}"
+            raise TypeError(message) from None
+        return function(*args, **kwargs)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return cast("Function", call)
