@@ -259,7 +259,7 @@ class _Naming(TorchFunctionMode):
                     getattr(torch.finfo(self._nominal), field),
                     *args[position + 1 :],
                 )
-        # Composite operators compare types before any kernel runs, so their tensors are widen_input
+        # Composite operators compare types before any kernel runs, so their tensors are widened
         # here already.
         args, kwargs = tree_map(self._as_shadow, (args, kwargs))
         if func in _LOOPS:

@@ -41,8 +41,8 @@ def run(
     with isolate_module(module, seed=seed), torch.no_grad():
         try:
             with journal:
-                outputs = module(*_clone_tensors(tuple(args)), **_clone_tensors(dict(kwargs or {})))
-            return _arrays(outputs)
+                outputs = module(*clone_tensors(tuple(args)), **clone_tensors(dict(kwargs or {})))
+            return as_arrays(outputs)
         finally:
             journal.undo()
 
@@ -60,7 +60,7 @@ def run64(
     Weights and inputs are cast up exactly, and nothing in between is rounded but by `shadowing`.
 
     A type that the module asks for (`x.float()`, `softmax(..., dtype=torch.float32)`, autocast) is
-    widen_input as well. Floating outputs are float64 arrays.
+    widened as well. Floating outputs are float64 arrays.
     """
     nominal = nominal_dtype(module, args, kwargs)
     # The fused CPU kernel for attention has approximations of its own; the plain formula has none.
@@ -71,19 +71,21 @@ def run64(
         float64_arithmetic(nominal, shadowing) as widen,
     ):
         # Real float64 inputs, not shadows: they may be asked for gradients or be written to.
-        inputs, named = _clone_tensors(tree_map(widen, (tuple(args), dict(kwargs or {}))))
+        inputs, named = clone_tensors(tree_map(widen, (tuple(args), dict(kwargs or {}))))
         outputs = module(*inputs, **named)
         with DisableTorchFunction():
-            return _arrays(tree_map(widen, outputs))
+            return as_arrays(tree_map(widen, outputs))
 
 
-def _clone_tensors(tree: Any) -> Any:
+def clone_tensors(tree: Any) -> Any:
+    """Return nested arguments with every tensor cloned, apart from the graph of gradients."""
     return tree_map(
         lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf, tree
     )
 
 
-def _arrays(outputs: Any) -> list[np.ndarray]:
+def as_arrays(outputs: Any) -> list[np.ndarray]:
+    """Return copies of the tensors among nested outputs as arrays, flat; the rest is left out."""
     return [_array(leaf) for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
 
 

@@ -23,11 +23,17 @@ from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.divergence import divergence_error
 from torch2keras.verification.float64_keras import outputs64, widen_input
-from torch2keras.verification.input_sets import Given, example_sets, replace_tensors
+from torch2keras.verification.input_sets import (
+    Given,
+    example_sets,
+    example_tensors,
+    replace_tensors,
+)
 from torch2keras.verification.metric import EPS, meaning, numerics
-from torch2keras.verification.probes import DEFAULT_PROBES
+from torch2keras.verification.probes import DEFAULT_PROBES, probes
 from torch2keras.verification.random_rounding import Rounded
 from torch2keras.verification.reference import run64
+from torch2keras.verification.repeated_calls import require_repeatable
 from torch2keras.verification.results import Check, Verification
 from torch2keras.workarounds.float64_promotion import double_precision
 
@@ -44,6 +50,7 @@ def verify_conversion(
     `run` gives the Keras model's outputs on flat inputs, both in PyTorch's order.
     Raises VerificationError at the first that fails, naming the first value that diverges.
     """
+    _require_repeatable(conversion)
     double = Layers(conversion.lowered.graph, "float64", in_turn=True)
     checks: list[Check] = []
     notes: list[str] = []
@@ -53,6 +60,13 @@ def verify_conversion(
             if not check.difference.ok:
                 raise divergence_error(conversion, double, check, given.tensors)
     return Verification(tuple(checks), (*notes, *_blind_notes(checks)))
+
+
+def _require_repeatable(conversion: Conversion) -> None:
+    """Raise VerificationError where the module's numbers depend on earlier calls of it."""
+    (other,) = probes(example_tensors(conversion), names=["normal"])
+    example = (conversion.args, conversion.kwargs)
+    require_repeatable(conversion.module, example, replace_tensors(conversion, other.tensors))
 
 
 def _blind_notes(checks: Sequence[Check]) -> Iterator[str]:
