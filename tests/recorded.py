@@ -15,8 +15,9 @@ from torch2keras.keras_graph.layer_names import name_calls
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
-from torch2keras.lower.dynamic_sizes import SizeTensors, measuring
-from torch2keras.lower.recorder import Recorder, as_tensor, recording
+from torch2keras.lower.dynamic_sizes import measure_by
+from torch2keras.lower.recorder import Recorder, as_tensor, record_to
+from torch2keras.lower.size_tensors import SizeTensors
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def record(
         Input(f"x{k}", tuple(shape), keras_dtype(x.dtype))
         for k, (x, shape) in enumerate(zip(inputs, shapes, strict=True))
     )
-    with recording(Recorder(given, "float32")) as recorder, measuring(SizeTensors({}, None)):  # type: ignore[arg-type]
+    with record_to(Recorder(given, "float32")) as recorder, measure_by(SizeTensors(list)):
         tensors = recorder.tensors
         if not dynamic:
             tensors = [t.with_sizes(x.shape) for t, x in zip(tensors, inputs, strict=True)]

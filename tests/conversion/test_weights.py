@@ -194,7 +194,7 @@ def test_what_cannot_be_held_apart_is_refused() -> None:
     from torch2keras.graph.ir import Constant, TensorType
     from torch2keras.keras_graph.graph import Input
     from torch2keras.keras_graph.weight import Weight
-    from torch2keras.lower.recorder import Recorder, call, layers, recording
+    from torch2keras.lower.recorder import Recorder, call, layers, record_to
 
     def weight(*shape: int, trainable: bool) -> Weight:
         return Weight.of(
@@ -202,7 +202,7 @@ def test_what_cannot_be_held_apart_is_refused() -> None:
         )
 
     recorder = Recorder((Input("x", (None, 7, 3), "float32"),), "float32")
-    with recording(recorder), pytest.raises(t2k.LoweringError, match="frozen and trained"):
+    with record_to(recorder), pytest.raises(t2k.LoweringError, match="frozen and trained"):
         kernels = {
             "kernel": weight(3, 20, trainable=True),
             "recurrent_kernel": weight(5, 20, trainable=False),

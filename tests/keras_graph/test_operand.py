@@ -13,7 +13,7 @@ from torch2keras.keras_graph.operand import insert_ones
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
-from torch2keras.lower.recorder import Recorder, recording
+from torch2keras.lower.recorder import Recorder, record_to
 
 SHAPE = (2, 3, 5)
 X = torch.arange(30, dtype=torch.float32).reshape(SHAPE)
@@ -51,7 +51,7 @@ def test_a_constant_and_a_value_move_alike(name: str) -> None:
     assert constant.shape == tuple(expected.shape)
     assert torch.equal(constant.values(), expected)
     inputs = (Input("x", SHAPE, "float32"),)
-    with recording(Recorder(inputs, "float32")) as recorder:
+    with record_to(Recorder(inputs, "float32")) as recorder:
         value = move(recorder.tensors[0])
     assert value.shape == tuple(expected.shape)
     graph = KerasGraph("net", inputs, name_calls(recorder.calls, {"x"}), (value.index,))
@@ -63,7 +63,7 @@ def test_a_constant_and_a_value_move_alike(name: str) -> None:
 def test_a_move_that_changes_nothing_is_left_out(name: str) -> None:
     constant = weight_of(X)
     assert UNCHANGED[name](constant) is constant
-    with recording(Recorder((Input("x", SHAPE, "float32"),), "float32")) as recorder:
+    with record_to(Recorder((Input("x", SHAPE, "float32"),), "float32")) as recorder:
         value = recorder.tensors[0]
         assert UNCHANGED[name](value) is value
     assert not recorder.calls

@@ -23,7 +23,7 @@ from torch2keras.layout.storage import (
     storage_shape,
 )
 from torch2keras.lower.rearrange import arrange_weight, rearrange
-from torch2keras.lower.recorder import Recorder, recording
+from torch2keras.lower.recorder import Recorder, record_to
 
 
 def space_of(factors: tuple[tuple[int, ...], ...], cls=Value, **fields) -> tuple[AxisSpace, Value]:
@@ -106,7 +106,7 @@ def test_rearrange(seed: int) -> None:
     data = np.arange(math.prod(sizes), dtype="float32")
     given = stored(data, sizes, source)
     inputs = (Input("x", tuple(given.shape), "float32"),)
-    with recording(Recorder(inputs, "float32")) as recorder:
+    with record_to(Recorder(inputs, "float32")) as recorder:
         result = rearrange(space, value, recorder.tensors[0], source, target)
     targets = [c.target for c in recorder.calls]
     same = storage_order(space, value, source) == storage_order(space, value, target)

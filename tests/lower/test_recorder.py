@@ -10,7 +10,7 @@ from torch2keras.keras_graph.layer_names import name_calls
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
-from torch2keras.lower.recorder import LITERAL_BYTES, Recorder, call, cast, layers, ops, recording
+from torch2keras.lower.recorder import LITERAL_BYTES, Recorder, call, cast, layers, ops, record_to
 
 
 def weight(*shape: int, dtype=torch.float32, trainable: bool = False, name: str = "w") -> Weight:
@@ -23,7 +23,7 @@ def recorded(convert, *shapes: tuple[int | None, ...]):
     recorder = Recorder(
         tuple(Input(f"x{i}", s, "float32") for i, s in enumerate(shapes)), "float32"
     )
-    with recording(recorder):
+    with record_to(recorder):
         return recorder.calls, convert(*recorder.tensors)
 
 

@@ -9,10 +9,11 @@ import torch
 from stages import graph_of
 from torch2keras.graph.ir import TensorType, Value
 from torch2keras.keras_graph.graph import Input
-from torch2keras.lower.recorder import Recorder, recording
+from torch2keras.lower.recorder import Recorder, record_to
 from torch2keras.lower.type_promotion import promote_arguments, result_dtype
 
-DTYPES = (torch.bool, torch.uint8, torch.int32, torch.int64, torch.float16, torch.bfloat16, torch.float32)  # fmt: skip
+INTEGERS = (torch.bool, torch.uint8, torch.int32, torch.int64)
+DTYPES = (*INTEGERS, torch.float16, torch.bfloat16, torch.float32)
 
 
 def value(dtype: torch.dtype, *shape: int) -> Value:
@@ -49,7 +50,7 @@ def promoted(function, *dtypes: torch.dtype) -> list[str]:
     names = tuple(
         Input(f"x{i}", (2, 3), str(d).removeprefix("torch.")) for i, d in enumerate(dtypes)
     )
-    with recording(Recorder(names, "float32")) as recorder:
+    with record_to(Recorder(names, "float32")) as recorder:
         operands = iter(recorder.tensors)
         given = [next(operands) if isinstance(a, Value) else a for a in node.args.values()]
         return [getattr(a, "dtype", a) for a in promote_arguments(node, given)]

@@ -14,7 +14,7 @@ from op_case import Function
 from torch2keras.keras_graph.graph import Input, KerasGraph
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
-from torch2keras.lower.recorder import Recorder, ops, recording
+from torch2keras.lower.recorder import Recorder, ops, record_to
 from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 # the operands, whether Keras may add the second along another dimension
@@ -69,7 +69,7 @@ def test_sums_are_numpys(dynamic) -> None:
             continue  # a dynamic dimension faces its equal
         inputs = tuple(Input(f"x{i}", s, "float32") for i, s in enumerate(known))
         recorder = Recorder(inputs, "float32")
-        with recording(recorder):
+        with record_to(recorder):
             result = ops.add(*recorder.tensors)
         graph = KerasGraph("g", inputs, tuple(recorder.calls), (result.index,))
         data = [

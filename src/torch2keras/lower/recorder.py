@@ -1,12 +1,13 @@
 """The recorder: `ops`, `layers` and `call` look like Keras and write a KerasGraph.
 
-A converter reads as ordinary Keras code. Each recorded call is also asked for its result's shape and dtype, by Keras
-itself, so a call that Keras would refuse fails at the op that it comes from.
+A converter reads as ordinary Keras code. Keras itself says which shape and dtype the result of each
+recorded call has, so that a call that Keras would refuse fails at the op that it comes from.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,10 +29,11 @@ from torch2keras.keras_graph.graph import GETITEM, REFUSED, Call, Input, LayerSp
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
 from torch2keras.keras_model.layers import make_layer
+from torch2keras.keras_model.output_spec import infer_output
 from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
 LITERAL_BYTES = 1024
-"""Constants up to this size stand in the graph; larger ones are non-trainable weights, never JSON."""
+"""Constants up to this size stand in the graph; larger ones are weights, and never JSON."""
 
 
 current: ContextVar[Recorder] = ContextVar("recorder")
@@ -47,23 +49,27 @@ class Tensor(Operand):
 
     index: int
     sizes: tuple[Size, ...] | None = None
-    """The stored shape with dynamic sizes as expressions, of an operand that a converter is given; else None."""
+    """The stored shape, dynamic sizes as expressions, of a converter's operand; of others None."""
 
     @property
     def spec(self) -> keras.KerasTensor:
-        """The value as Keras takes it symbolically."""
+        """What Keras takes for the value, to tell what an op returns."""
         return keras.KerasTensor(self.shape, self.dtype)
 
     def with_sizes(self, sizes: Sequence[Size]) -> Tensor:
-        """The same value, whose stored sizes are known, dynamic ones as expressions."""
+        """Return the same value with its stored shape, dynamic sizes as expressions."""
         return replace(self, sizes=tuple(sizes))
 
     def fill_shape(self, shape: Shape) -> Tensor:
-        """The same value, with the sizes that Keras does not know: of one entry of a dynamic dimension, say."""
-        full = tuple(
-            there if here is None else here for here, there in zip(self.shape, shape, strict=True)
-        )
-        return self if full == self.shape else replace(self, shape=full)
+        """Return the same value with the sizes of `shape` that Keras does not know.
+
+        It takes a slice of a dynamic dimension for dynamic, though it be of one entry.
+        """
+        full = list(self.shape)
+        for dim, size in enumerate(shape):
+            if full[dim] is None:
+                full[dim] = size
+        return replace(self, shape=tuple(full))
 
     @property
     def is_constant(self) -> bool:
@@ -73,11 +79,14 @@ class Tensor(Operand):
         return None
 
     def reshape(self, *shape: int) -> Tensor:
-        return self if shape == self.shape else ops.reshape(self, shape)
+        if shape == self.shape:
+            return self
+        return ops.reshape(self, shape)  # type: ignore[no-any-return]
 
     def transpose(self, *order: int) -> Tensor:
-        usual = tuple(range(self.ndim))
-        return self if order == usual else ops.transpose(self, order)
+        if order == tuple(range(self.ndim)):
+            return self
+        return ops.transpose(self, order)  # type: ignore[no-any-return]
 
     def narrow(self, dim: int, start: int, stop: int) -> Tensor:
         if (start, stop) == (0, self.shape[dim]):
@@ -85,7 +94,7 @@ class Tensor(Operand):
         return self[(*[slice(None)] * dim, slice(start, stop))]  # type: ignore[no-any-return]
 
     def flip(self, *dims: int) -> Tensor:
-        return ops.flip(self, axis=dims) if dims else self
+        return ops.flip(self, axis=_single(dims)) if dims else self
 
     def take(self, dim: int, places: tuple[int, ...]) -> Tensor:
         size = self.shape[dim]
@@ -94,10 +103,10 @@ class Tensor(Operand):
         return ops.take(self, list(places), axis=dim)  # type: ignore[no-any-return]
 
     def squeeze(self, *dims: int) -> Tensor:
-        return ops.squeeze(self, axis=dims) if dims else self
+        return ops.squeeze(self, axis=_single(dims)) if dims else self
 
     def expand_dims(self, *dims: int) -> Tensor:
-        return ops.expand_dims(self, axis=dims) if dims else self
+        return ops.expand_dims(self, axis=_single(dims)) if dims else self
 
     def __getitem__(self, index: Any) -> Recorded:
         key = index if isinstance(index, tuple) else (index,)
@@ -131,6 +140,11 @@ class Tensor(Operand):
         return ops.negative(self)
 
 
+def _single(dims: tuple[int, ...]) -> int | tuple[int, ...]:
+    """Return one dimension as a number, as a person writes it."""
+    return dims[0] if len(dims) == 1 else dims
+
+
 class LayerCall(LayerSpec):
     """A stock layer that a converter has configured and may call."""
 
@@ -140,33 +154,43 @@ class LayerCall(LayerSpec):
 
 
 class Recorder:
-    """Collects calls. `origin` is the place in the user's module that is being lowered."""
+    """Collects calls. `origin` is the place in the user's module that is being lowered.
+
+    `tied` are ids of the tensors that layers with different other weights share: each of these is
+    held alone.
+    """
 
     def __init__(
         self, inputs: tuple[Input, ...], float_dtype: str, tied: Collection[int] = ()
     ) -> None:
-        self.inputs, self.float_dtype = inputs, float_dtype
-        self.tied = tied
-        """Ids of the tensors that layers with different other weights share: each is held alone."""
+        self.inputs, self.float_dtype, self.tied = inputs, float_dtype, tied
         self.calls: list[Call] = []
         self.origin = Origin()
         self.count = 0
-        self.tensors = [self._new(i.shape, i.dtype) for i in inputs]
+        self.tensors = [self._add_value(i) for i in inputs]
+        """The inputs as values."""
         self._bare: dict[tuple[Any, ...], Tensor] = {}
         self._rows: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
 
-    def _new(self, shape: Shape, dtype: Any) -> Tensor:
+    def _add_value(self, spec: Any) -> Tensor:
+        """Return a new value of the shape and dtype of a KerasTensor."""
         self.count += 1
-        name = str(keras.backend.standardize_dtype(dtype))
-        return Tensor(tuple(shape), name, self.count - 1)
+        dtype = str(keras.backend.standardize_dtype(spec.dtype))
+        return Tensor(tuple(spec.shape), dtype, self.count - 1)
+
+    def _add_call(self, call: Call, spec: Any) -> Recorded:
+        """Record a call, and return its results, which `spec` describes by KerasTensors."""
+        several = isinstance(spec, list | tuple)
+        results = tuple(map(self._add_value, spec if several else (spec,)))
+        numbers = tuple(tensor.index for tensor in results)
+        self.calls.append(replace(call, outputs=numbers, origin=self.origin))
+        return results if several else results[0]
 
     def stand_in(self, operands: Iterable[Tensor], shape: Shape, dtype: str) -> Tensor:
-        """A value that nothing makes, for the result of a refused op on these operands."""
-        made = self._new(shape, dtype)
-        self.calls.append(
-            Call(REFUSED, _refs(tuple(operands)), {}, (made.index,), origin=self.origin)
-        )
+        """Return a value that nothing makes, for the result of a refused op on these operands."""
+        refused = Call(REFUSED, _refs(tuple(operands)), {}, ())
+        made: Tensor = self._add_call(refused, keras.KerasTensor(shape, dtype))
         return made
 
     def op(
@@ -176,28 +200,18 @@ class Recorder:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Recorded:
-        """Record a call of a stock op."""
+        """Record a call of the stock op `function`, called `name` in the graph."""
         literal = _has_tensor([args, list(kwargs.values())])
         args = tuple(self._argument(a, literal=literal) for a in args)
         kwargs = {k: self._argument(v, literal=literal) for k, v in kwargs.items()}
         if name == "ops.add" and is_misread_as_bias(*map(_shape, args)):
-            if is_misread_as_bias(*map(_shape, args[::-1])):
-                return self.op(
-                    "ops.subtract", keras.ops.subtract, (args[0], ops.negative(args[1])), {}
-                )
             args = args[::-1]
+            if is_misread_as_bias(*map(_shape, args)):
+                negative = ops.negative(args[0])
+                return self.op("ops.subtract", keras.ops.subtract, (args[1], negative), {})
         spec = function(*_specs(args), **{k: _specs(v) for k, v in kwargs.items()})
-        result, outputs = self._results(spec)
-        self.calls.append(
-            Call(
-                name,
-                _refs(args),
-                {k: _refs(v) for k, v in kwargs.items()},
-                outputs,
-                origin=self.origin,
-            )
-        )
-        return result
+        refs = {k: _refs(v) for k, v in kwargs.items()}
+        return self._add_call(Call(name, _refs(args), refs, ()), spec)
 
     def layer(
         self,
@@ -208,27 +222,26 @@ class Recorder:
     ) -> Recorded:
         """Record a call of a stock layer with these weights.
 
-        Raises LoweringError where some of them are frozen or shared and others not, and they cannot be taken apart.
+        Raises LoweringError where some of them are frozen or shared and others not, and they cannot
+        be taken apart.
         """
         if is_divided(weights, self.tied):
             return self._layer_in_parts(layer, inputs, kwargs, weights)
         inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
-        dtype = next(
-            (t.dtype for t in inputs if isinstance(t, Tensor) and "float" in t.dtype),
-            self.float_dtype,
+        floats = [x.dtype for x in inputs if isinstance(x, Tensor) and x.is_float]
+        dtype = floats[0] if floats else self.float_dtype
+        parameters = [w for attribute, w in weights.items() if not is_statistic(attribute)]
+        call = Call(
+            f"layers.{layer.cls}",
+            _refs(inputs),
+            dict(kwargs),
+            outputs=(),
+            config=layer.config,
+            weights=dict(weights),
+            dtype=dtype,
+            trainable=not parameters or any(w.trainable for w in parameters),
         )
-        spec = _output_spec(make_layer(layer, dtype), _specs(inputs), kwargs)
-        result, outputs = self._results(spec)
-        learnt = [w for attribute, w in weights.items() if not is_statistic(attribute)]
-        trainable = not learnt or any(w.trainable for w in learnt)
-        self.calls.append(
-            Call(
-                f"layers.{layer.cls}", _refs(inputs), dict(kwargs), outputs, layer.config, dict(weights), dtype,
-                trainable,
-                origin=self.origin,
-            )
-        )  # fmt: skip
-        return result
+        return self._add_call(call, infer_output(make_layer(layer, dtype), _specs(inputs), kwargs))
 
     def _layer_in_parts(
         self,
@@ -237,7 +250,7 @@ class Recorder:
         kwargs: Mapping[str, Any],
         weights: Mapping[str, Weight],
     ) -> Recorded:
-        """Record a layer that Keras cannot hold whole, and the parameters taken out of it as ops on its result."""
+        """Record a layer that Keras cannot hold whole, and what was taken out of it as ops."""
         parts = detach_parameters(layer, weights, self.tied)
         result = self.layer(parts.layer, inputs, kwargs, parts.kept)
         for attribute in parts.detached:
@@ -246,104 +259,77 @@ class Recorder:
             result = apply(result, operand)
         return result
 
-    def _results(self, spec: Any) -> tuple[Recorded, tuple[int, ...]]:
-        if isinstance(spec, list | tuple):
-            tensors = tuple(self._new(s.shape, s.dtype) for s in spec)
-            return tensors, tuple(t.index for t in tensors)
-        tensor = self._new(spec.shape, spec.dtype)
-        return tensor, (tensor.index,)
-
     def _argument(self, argument: Any, *, literal: bool) -> Any:
-        """A constant as the graph can hold it: written out where small, else a weight.
+        """Return a constant as the graph can hold it: written out where small, else a weight.
 
-        `literal` is whether it may be written out: a call of constants alone would be no part of a Functional model.
+        `literal` is whether it may be written out: a call of constants alone would be no part of a
+        Functional model.
         """
-        if isinstance(argument, Weight):
-            small = int(np.prod(argument.shape)) * 8 <= LITERAL_BYTES
-            return (
-                Literal(argument)
-                if literal and small and not argument.trainable
-                else self.bare(argument)
-            )
         if isinstance(argument, list | tuple):
             return type(argument)(self._argument(a, literal=literal) for a in argument)
-        return argument
+        if not isinstance(argument, Weight):
+            return argument
+        is_small = math.prod(argument.shape) * 8 <= LITERAL_BYTES
+        if literal and is_small and not argument.trainable:
+            return Literal(argument)
+        return self.as_tensor(argument)
 
-    def bare(self, weight: Weight) -> Tensor:
-        """A constant as a tensor: the kernel of a Dense layer on a one, so a weight of a stock layer."""
+    def as_tensor(self, weight: Weight) -> Tensor:
+        """Return a constant as a value: the kernel of a Dense layer on a one, in its own shape."""
         if weight.key not in self._bare:
             full = ops.reshape(self._row(weight), weight.shape)
-            self._bare[weight.key] = (
-                full if "float" in weight.dtype else ops.cast(full, weight.dtype)
-            )
+            self._bare[weight.key] = cast(full, weight.dtype)
         return self._bare[weight.key]
 
     def _row(self, weight: Weight) -> Tensor:
-        """The elements in one row; a parameter that is read in several shapes is trained as one."""
-        key = (
-            (id(weight.constant.tensor), weight.numbers().numpy().tobytes())
-            if weight.trainable
-            else weight.key
-        )
+        """Return the elements in one row, as floats.
+
+        A parameter that is read in several shapes is trained as one: it has one row.
+        """
+        key = weight.key
+        if weight.trainable:
+            key = id(weight.constant.tensor), weight.numbers().numpy().tobytes()
         if key not in self._rows:
-            size = int(np.prod(weight.shape))
-            wide = (
-                "float64" if self.float_dtype == "float64" else "float32"
-            )  # half floats hold few integers exactly
-            one = self.one(weight.dtype if "float" in weight.dtype else wide)
+            size = math.prod(weight.shape)
+            one = self.one(weight.dtype if weight.is_float else self._wide_dtype())
             if size == 0:  # there is no layer of no units
                 return one[:, :0]  # type: ignore[no-any-return]
             dense = LayerSpec("Dense", {"units": size, "use_bias": False})
             self._rows[key] = self.layer(dense, (one,), {}, {"kernel": weight.reshape(1, size)})
         return self._rows[key]
 
+    def _wide_dtype(self) -> str:
+        """Return a float type for integers: half floats hold few of them exactly."""
+        return "float64" if self.float_dtype == "float64" else "float32"
+
     def one(self, dtype: str) -> Tensor:
-        """A (1, 1) tensor of ones that depends on the first input, as everything in a Functional model must."""
+        """Return a (1, 1) tensor of one, which depends on the first input.
+
+        So must everything in a Functional model. Raises LoweringError where the first input has no
+        elements.
+        """
         if self._one is None:
-            if 0 in self.tensors[0].shape:
+            first = self.tensors[0]
+            if 0 in first.shape:
                 raise LoweringError(
-                    "a constant beside an input without elements, which it would have to be made of",
-                    [
-                        ("shapes", str(self.tensors[0].shape)),
-                        ("next", "give an example that has elements"),
-                    ],
+                    "a constant beside an input without elements, which it would have to be made"
+                    " of",
+                    [("shapes", str(first.shape)), ("next", "give an example that has elements")],
                 )
-            first = ops.reshape(self.tensors[0], (-1, 1))[:1]
-            self._one = ops.ones_like(first, dtype=self.float_dtype)
-        return self._one if self._one.dtype == dtype else ops.cast(self._one, dtype)
-
-
-MOVES = ("Reshape", "Flatten", "Permute", "RepeatVector", "Cropping", "ZeroPadding", "UpSampling")
-"""Layers that only move numbers: integers stay integers, as layers cast nothing but floats."""
-
-
-def _output_spec(layer: keras.Layer, inputs: Any, kwargs: Mapping[str, Any]) -> Any:
-    """Shape and dtype of a layer's result, without making its weights."""
-    if isinstance(layer, keras.layers.MultiHeadAttention):  # its shapes are arguments of their own
-        return layer.compute_output_spec(*inputs, **kwargs)
-    shapes = [tuple(x.shape) for x in inputs if not isinstance(x, list)]
-    try:
-        shape = (
-            layer.compute_output_shape(*shapes, **kwargs)
-            if len(shapes) == 1
-            else layer.compute_output_shape(shapes)
-        )
-    except NotImplementedError:
-        return layer(*inputs, **kwargs)
-    dtype = inputs[0].dtype if type(layer).__name__.startswith(MOVES) else layer.compute_dtype
-    if shape and isinstance(shape[0], list | tuple):
-        return [keras.KerasTensor(s, dtype) for s in shape]
-    return keras.KerasTensor(shape, dtype)
+            element = ops.reshape(first, (-1, 1))[:1]
+            self._one = ops.ones_like(element, dtype=self.float_dtype)
+        return cast(self._one, dtype)  # type: ignore[no-any-return]
 
 
 def _has_tensor(argument: Any) -> bool:
+    """Whether a value of the graph is among the arguments."""
     if isinstance(argument, list | tuple):
         return any(map(_has_tensor, argument))
     return isinstance(argument, Tensor)
 
 
 def _specs(argument: Any) -> Any:
-    """Arguments as Keras takes them symbolically."""
+    """Return arguments as Keras takes them to tell what an op returns."""
     if isinstance(argument, Tensor):
         return argument.spec
     if isinstance(argument, Literal):
@@ -354,12 +340,16 @@ def _specs(argument: Any) -> Any:
 
 
 def _shape(argument: Any) -> Shape:
+    """Return the shape of an argument of an op: a value, a Literal, or a number."""
     if isinstance(argument, Literal):
         return argument.weight.shape
-    return argument.shape if isinstance(argument, Tensor) else np.shape(argument)
+    if isinstance(argument, Tensor):
+        return argument.shape
+    return tuple(np.shape(argument))
 
 
 def _refs(argument: Any) -> Any:
+    """Return arguments as a call holds them."""
     if isinstance(argument, Tensor):
         return Ref(argument.index)
     if isinstance(argument, list | tuple):
@@ -368,26 +358,26 @@ def _refs(argument: Any) -> Any:
 
 
 def recorder() -> Recorder:
-    """The recorder that is being written to. Raises LookupError outside of lowering."""
+    """Return the recorder that is being written to. Raises LookupError outside of lowering."""
     return current.get()
 
 
 def float_dtype() -> str:
-    """The dtype in which the graph that is being lowered computes what has no dtype of its own."""
+    """Return the dtype in which the graph computes what has no dtype of its own."""
     return recorder().float_dtype
 
 
 def one(dtype: str) -> Tensor:
-    """A (1, 1) tensor of ones that depends on the inputs, to make values of constants."""
+    """Return a (1, 1) tensor of one that depends on the inputs, to make values of constants."""
     return recorder().one(dtype)
 
 
 @contextmanager
-def recording(to: Recorder) -> Iterator[Recorder]:
+def record_to(recorder: Recorder) -> Iterator[Recorder]:
     """Let `ops`, `layers` and `call` write to a recorder."""
-    token = current.set(to)
+    token = current.set(recorder)
     try:
-        yield to
+        yield recorder
     finally:
         current.reset(token)
 
@@ -427,30 +417,36 @@ layers = _Layers()
 
 
 def call(layer: LayerSpec, *inputs: Any, **given: Any) -> Recorded:
-    """Call a layer on inputs, with weights by the names of its attributes; None for one that it does not have.
+    """Call a layer on inputs, with weights by the names of its attributes.
 
-    What is no weight is an argument of the call.
+    What is no weight is an argument of the call; None stands for a weight that it does not have.
     """
-    weights = {k: v for k, v in given.items() if isinstance(v, Weight)}
-    return recorder().layer(
-        layer,
-        inputs,
-        {k: v for k, v in given.items() if v is not None and k not in weights},
-        weights,
-    )
+    weights: dict[str, Weight] = {}
+    arguments: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, Weight):
+            weights[name] = value
+        elif value is not None:
+            arguments[name] = value
+    return recorder().layer(layer, inputs, arguments, weights)
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """`x` in a dtype (PyTorch's or Keras's name); unchanged where `dtype` is None or already so."""
+    """Return `x` in a dtype, by PyTorch's or Keras's name; `x` where that is None or its own."""
     if dtype is None:
         return x
     name = str(dtype).removeprefix("torch.")
     if x.dtype == name:
         return x
     result = ops.cast(x, name)
-    return result.with_sizes(x.sizes) if isinstance(x, Tensor) and x.sizes else result
+    if isinstance(x, Tensor) and x.sizes is not None:
+        return result.with_sizes(x.sizes)
+    return result
 
 
 def as_tensor(x: Operand) -> Tensor:
-    """The operand as a value of the graph; a constant becomes the weight of a stock layer."""
-    return recorder().bare(x) if isinstance(x, Weight) else x  # type: ignore[return-value]
+    """Return the operand as a value; a constant becomes the weight of a stock layer."""
+    if isinstance(x, Weight):
+        return recorder().as_tensor(x)
+    assert isinstance(x, Tensor)
+    return x

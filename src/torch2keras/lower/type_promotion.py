@@ -22,8 +22,8 @@ UNTYPED = ("condition", "mask", "alpha")
 def promote_arguments(node: Node, arguments: Sequence[Any]) -> list[Any]:
     """Return a converter's arguments, the tensors cast to the type that PyTorch computes in.
 
-    `arguments` belong to the node's schema, in its order, without the ignored ones. The type is that
-    of the result, or, where it is bool as of a comparison, the operands' common one.
+    `arguments` belong to the node's schema, in its order, without the ignored ones. The type is
+    that of the result, or, where it is bool as of a comparison, the operands' common one.
     """
     schema = [a for a in node.op._schema.arguments if a.name not in IGNORED]
     typed = [a for a in schema if _has_type(a)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch2keras.declarations.registry import IGNORED, Lowering
 from torch2keras.keras_graph.graph import Call, Input
-from torch2keras.lower.recorder import Recorder, recording
+from torch2keras.lower.recorder import Recorder, record_to
 
 KINDS = {"float32": "floats", "int32": "integers", "bool": "bools"}
 """The types that a row may tell apart, the usual one first."""
@@ -38,7 +38,7 @@ def _record_calls(lowering: Lowering, dtype: str) -> Sequence[Call]:
         if argument.has_default_value():
             given[argument.name] = argument.default_value
     given |= zip(tensors, recorder.tensors, strict=True)
-    with recording(recorder):
+    with record_to(recorder):
         lowering.convert(*given.values())
     return recorder.calls
 
