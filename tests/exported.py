@@ -14,6 +14,7 @@ from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
 from torch2keras.capture.captured import Captured
+from torch2keras.fx_passes.fake_values import static_size
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -34,6 +35,14 @@ def copies(value: Any) -> Any:
     return pytree.tree_map(
         lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, value
     )
+
+
+def dynamic_dims(captured: Captured) -> list[list[int]]:
+    """The dims of each input tensor that are dynamic."""
+    return [
+        [dim for dim, size in enumerate(value.shape) if static_size(size) is None]
+        for value in captured.user_values
+    ]
 
 
 def tripled(value: Any) -> Any:

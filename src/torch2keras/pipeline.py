@@ -16,8 +16,8 @@ from torch import fx, nn
 
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.capture.captured import Captured
-from torch2keras.capture.example_inputs import nominal_dtype
 from torch2keras.capture.export import capture
+from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.request import (
     Request,

@@ -25,7 +25,7 @@ class Composite:
 
 
 class Decoder(nn.Module):
-    """As a transformers model: a table, and the keys of what it has read, unless it is told not to."""
+    """As a transformers model: a table, and the keys of what it has read unless told not to."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Values that forward reads of its tensors as Python numbers: those that hang on no input are known."""
+"""Values that forward reads of its tensors: those that hang on no input are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.export import Dim
 
 import torch2keras as t2k
-from torch2keras.capture.value_reads import WAYS, Origins
+from torch2keras.capture.value_reads import METHODS, Origins
 
 SHAPE = (2, 3, 11)
 LENGTH = ({0: Dim.AUTO, 2: Dim.AUTO},)
@@ -77,7 +77,7 @@ def test_own_values_are_known(make, shapes, expected, numbers) -> None:
     assert converted.verification.ok
     assert converted.model.input_shape == expected
     assert f"{numbers} fixed that forward reads" in str(converted.report)
-    assert not set(WAYS) & vars(torch.Tensor).keys()
+    assert not set(METHODS) & vars(torch.Tensor).keys()
     assert vars(FakeTensor)["tolist"].__module__ == FakeTensor.__module__
 
 
@@ -123,8 +123,8 @@ def test_origins_follow_memory() -> None:
     x, own = torch.randn(3), torch.zeros(4)
     with Origins([x]) as origins:
         view = own[1:]
-        assert not origins.by_input(own + 1)
+        assert not origins.is_by_input(own + 1)
         view.copy_(x)
-        assert origins.by_input(own)
-        assert origins.by_input(torch.rand(2))
-        assert not origins.by_input(torch.ones(2) * torch.arange(2))
+        assert origins.is_by_input(own)
+        assert origins.is_by_input(torch.rand(2))
+        assert not origins.is_by_input(torch.ones(2) * torch.arange(2))

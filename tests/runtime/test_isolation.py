@@ -30,7 +30,7 @@ from torch2keras.runtime.isolation import (
 
 READINGS: dict[str, Callable[[], Any]] = {
     "random": random.getstate,
-    "numpy": lambda: [str(part) for part in np.random.get_state()],  # noqa: NPY002 - it is the global one that is kept
+    "numpy": lambda: list(map(str, np.random.get_state())),  # noqa: NPY002 - the global one
     "torch": lambda: torch.get_rng_state().tolist(),
     "grad": torch.is_grad_enabled,
     "default dtype": torch.get_default_dtype,
@@ -230,7 +230,8 @@ def test_within_a_module_is_in_eval_mode_and_random_numbers_start_from_the_seed(
         with isolate_module(net, seed=3):
             assert not any(part.training for part in net.modules())
             assert not torch.backends.mha.get_fastpath_enabled()
-            drawn.append((random.random(), np.random.rand(), torch.rand(()).item()))  # noqa: NPY002 - as above
+            number = np.random.rand()  # noqa: NPY002 - as above
+            drawn.append((random.random(), number, torch.rand(()).item()))
     assert drawn[0] == drawn[1]
     assert [part.training for part in net.modules()] == [True, True, False, True]
 

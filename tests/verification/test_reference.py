@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
-from torch2keras.capture.example_inputs import nominal_dtype
+from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.errors import InputError
 from torch2keras.verification.reference import run, run64
 

@@ -1,1 +1,1 @@
-"""nn.Module -> ExportedProgram, and its graph without modes, in-place ops and copies."""
+"""From an nn.Module to an ExportedProgram, and its graph without modes, in-place ops and copies."""

@@ -1,4 +1,8 @@
-"""Functions of PyTorch that branch on values, restated without branches."""
+"""Functions of PyTorch that branch on values, said by functions that do not.
+
+torch.export knows no values, so it refuses the originals; these give the same numbers for real
+tensors.
+"""
 
 from __future__ import annotations
 
@@ -11,43 +15,60 @@ from torch.overrides import TorchFunctionMode
 
 
 def cov(
-    x: torch.Tensor, *, correction: Any = 1, fweights: Any = None, aweights: Any = None
+    x: torch.Tensor,
+    *,
+    correction: Any = 1,
+    fweights: torch.Tensor | None = None,
+    aweights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """`torch.cov`, whose divisor is not below zero (aten/src/ATen/native/Correlation.cpp)."""
-    x = x.reshape(1, -1) if x.ndim < 2 else x
-    given = [w for w in (fweights, aweights) if w is not None]
-    weight = given[0] if len(given) == 1 else fweights * aweights if given else None
+    """Return `torch.cov`, the covariances of the rows of x (variables, observations).
+
+    The divisor is not below zero, as in aten/src/ATen/native/Correlation.cpp, where a check of its
+    value warns of it.
+    """
+    if x.ndim < 2:
+        x = x.reshape(1, -1)
+    weight = _multiply_weights(fweights, aweights)
     total = torch.tensor(x.shape[1]) if weight is None else weight.sum()
-    weighted = x if weight is None else x * weight
-    less = (
-        correction * (weight * aweights).sum() / total
-        if aweights is not None and correction
-        else correction
-    )
-    x = x - (weighted.sum(1) / total).unsqueeze(1)
-    weighted = x if weight is None else x * weight
-    result: torch.Tensor = (x @ weighted.mT / (total - less).clamp(min=0)).squeeze()
+    x = x - (_scale(x, weight).sum(1) / total).unsqueeze(1)
+    less = correction
+    if weight is not None and aweights is not None and correction:
+        less = correction * (weight * aweights).sum() / total
+    result: torch.Tensor = (x @ _scale(x, weight).mT / (total - less).clamp(min=0)).squeeze()
     return result
 
 
+def _multiply_weights(*weights: torch.Tensor | None) -> torch.Tensor | None:
+    """Return the product of the weights that are given, None where there is none."""
+    product = None
+    for weight in weights:
+        if weight is not None:
+            product = weight if product is None else product * weight
+    return product
+
+
+def _scale(x: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    return x if weight is None else x * weight
+
+
 def corrcoef(x: torch.Tensor) -> torch.Tensor:
-    """`torch.corrcoef`."""
-    c = cov(x)
-    if c.ndim == 0:
-        return c / c
-    deviation = c.diag().sqrt()
-    return (c / deviation.unsqueeze(1) / deviation).clip(-1, 1)
+    """Return `torch.corrcoef`, the correlations of the rows of x (variables, observations)."""
+    covariances = cov(x)
+    if covariances.ndim == 0:
+        return covariances / covariances
+    deviation = covariances.diag().sqrt()
+    return (covariances / deviation.unsqueeze(1) / deviation).clip(-1, 1)
 
 
 def narrow(x: torch.Tensor, dim: int, start: Any, length: Any) -> torch.Tensor:
-    """`torch.narrow` from a computed position."""
+    """Return `torch.narrow`, also from a position that is a tensor of one number."""
     if not isinstance(start, torch.Tensor):
         return torch.ops.aten.narrow.default(x, dim, start, length)  # type: ignore[no-any-return]
     start = torch.where(start < 0, start + x.shape[dim], start)
     return x.index_select(dim, start + torch.arange(length))
 
 
-RESTATED: Mapping[Callable[..., Any], Callable[..., torch.Tensor]] = {
+SUBSTITUTES: Mapping[Callable[..., Any], Callable[..., torch.Tensor]] = {
     torch.cov: cov,
     torch.Tensor.cov: cov,
     torch.corrcoef: corrcoef,
@@ -58,12 +79,16 @@ RESTATED: Mapping[Callable[..., Any], Callable[..., torch.Tensor]] = {
 
 
 DETECT = "_detect_is_causal_mask"
-"""By which `nn.TransformerEncoder` and `nn.TransformerDecoder` compare a mask with a causal one, for the sake of speed
-alone (torch/nn/modules/transformer.py): any mask may be taken as it is."""
+"""The function by which `nn.TransformerEncoder` and `nn.TransformerDecoder` compare a mask with a
+causal one, for the sake of speed alone (torch/nn/modules/transformer.py): any mask may be taken as
+it is."""
 
 
-class Restated(TorchFunctionMode):
-    """Calls the functions of `RESTATED`, compares no masks, and notes whether there was one or the other."""
+class BranchFree(TorchFunctionMode):
+    """Within, the functions of `SUBSTITUTES` branch on no values, and no masks are compared.
+
+    `found` tells whether there was one or the other.
+    """
 
     found = False
 
@@ -82,8 +107,12 @@ class Restated(TorchFunctionMode):
         return is_causal is True
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        own = RESTATED.get(func)
-        if own is None or any(isinstance(a, torch.Tensor) and a.is_complex() for a in args):
+        substitute = SUBSTITUTES.get(func)
+        if substitute is None or any(map(_is_complex, args)):
             return func(*args, **(kwargs or {}))
         self.found = True
-        return own(*args, **(kwargs or {}))
+        return substitute(*args, **(kwargs or {}))
+
+
+def _is_complex(argument: object) -> bool:
+    return isinstance(argument, torch.Tensor) and argument.is_complex()

@@ -1,62 +1,67 @@
-"""Which sizes are dynamic: the examples and shapes that an export is tried with."""
+"""A dynamic batch: the examples that an export is tried with, and whether it stands for all.
+
+torch.export fixes sizes 0 and 1. A batch of 1 is therefore exported from an example that stands
+twice behind itself, and what comes out must stand for the example itself too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from torch2keras.capture.captured import output_values, user_values
-from torch2keras.capture.example_inputs import (
-    Example,
-    batch_first,
-    cloned,
-    doubled,
-    named_leaves,
-    requested_dims,
-)
-from torch2keras.capture.failures import eager_failure
+from torch2keras.capture.dynamic_shapes import find_dynamic_dims, leave_batch_to_export
+from torch2keras.capture.example_inputs import Example, ExampleCall, double_batch
 from torch2keras.errors import InputError
 from torch2keras.fx_passes.fake_values import static_size, symbolic_expression
 
+Symbols = dict[Any, int]
+"""The size of the caller's example for each symbolic expression."""
 
-def default_attempts(given: Example, bound: dict[str, Any]) -> Iterator[Example]:
-    """Batch dynamic with a doubled example where it is 1, batch dynamic as given, everything static."""
-    shapes = batch_first(bound)
+
+def default_examples(call: ExampleCall) -> list[Example]:
+    """Return what to try where the caller asks for nothing: the batch dynamic, then all static.
+
+    Where each tensor's dim 0 has size 1, the dynamic batch is that of a doubled example.
+    """
+    given = call.example
+    shapes = leave_batch_to_export(call.bound)
+    if shapes is None:
+        return [given]
+    dynamic = Example(given.args, given.kwargs, shapes)
     tensors = given.tensors()
-    with_dims = tuple(position for position, tensor in enumerate(tensors) if tensor.ndim)
-    sizes = {tensors[position].shape[0] for position in with_dims}
-    if shapes is not None and sizes == {1}:
-        yield doubled(Example(given.args, given.kwargs, shapes), with_dims)
-    elif shapes is not None:
-        yield Example(given.args, given.kwargs, shapes)
-    yield given
+    with_dims = tuple(at for at, tensor in enumerate(tensors) if tensor.ndim)
+    if all(tensors[at].shape[0] == 1 for at in with_dims):
+        dynamic = double_batch(dynamic, with_dims)
+    return [dynamic, given]
 
 
-def asked_attempts(
-    given: Example, shapes: dict[str, Any], bound: dict[str, Any]
+def examples_on_request(
+    call: ExampleCall, shapes: dict[str, Any]
 ) -> tuple[list[Example], list[str]]:
-    """The caller's shapes, with a doubled example first where a dynamic dim 0 has size 1."""
+    """Return what to try where the caller asks for `shapes`, and notes on dims that stay static.
+
+    A doubled example comes first where a dynamic dim 0 has size 1. Raises InputError for another
+    dynamic dim of size 0 or 1, unless it is only left to torch.export.
+    """
+    asked = Example(call.example.args, call.example.kwargs, shapes)
+    tensors = asked.tensors()
     notes: list[str] = []
-    asked = Example(given.args, given.kwargs, shapes)
-    tensors = given.tensors()
     short: list[int] = []
-    for name, tensor, dim, request in requested_dims(shapes, bound):
-        if tensor.shape[dim] > 1:
+    for name, tensor, dim, request in find_dynamic_dims(shapes, call.bound):
+        size = tensor.shape[dim]
+        if size > 1:
             continue
-        if dim == 0 and tensor.shape[0] == 1:
-            short.append(next(at for at, other in enumerate(tensors) if other is tensor))
+        if dim == 0 and size == 1:
+            short.append(_find_position(tensor, tensors))
         elif "AUTO" in repr(request):
-            notes.append(
-                f"Dim {dim} of {name} is fixed to {tensor.shape[dim]}, the example's size."
-            )
+            notes.append(f"Dim {dim} of {name} is fixed to {size}, the example's size.")
         else:
             raise InputError(
-                f"dim {dim} of {name} is to be dynamic and has size {tensor.shape[dim]} in the example",
+                f"dim {dim} of {name} is to be dynamic and has size {size} in the example",
                 [
                     ("why", "torch.export fixes sizes 0 and 1"),
                     ("next", "give an example with size >= 2"),
@@ -64,76 +69,77 @@ def asked_attempts(
             )
     if not short:
         return [asked], notes
-    return [doubled(asked, tuple(short)), asked], notes
+    return [double_batch(asked, tuple(short)), asked], notes
 
 
-def reason_not_dynamic(
-    module: nn.Module,
-    program: ExportedProgram,
-    example: Example,
-    given: Example,
-    bound: dict[str, Any],
-) -> str:
-    """Why a program that was exported from a doubled example does not stand for the example; "" where it does."""
-    values = user_values(program)
-    sizes: dict[Any, int] = {}
-    for position, (value, tensor) in enumerate(zip(values, given.tensors(), strict=True)):
-        for dim, size in enumerate(value.shape):
-            expression = symbolic_expression(size)
-            if (
-                position in example.doubled
-                and dim == 0
-                and (expression is None or not expression.is_Symbol)
-            ):
-                return "forward uses the batch size as a number"
-            if (
-                expression is not None
-                and sizes.setdefault(expression, tensor.shape[dim]) != tensor.shape[dim]
-            ):
-                return "forward ties the batch size to another size"
-    outputs = [value for value in output_values(program) if isinstance(value, torch.Tensor)]
-    if not any(value.ndim and static_size(value.shape[0]) is None for value in outputs):
+def _find_position(tensor: torch.Tensor, tensors: list[torch.Tensor]) -> int:
+    """Return the first position of a tensor itself: `list.index` would compare numbers."""
+    return list(map(id, tensors)).index(id(tensor))
+
+
+def explain_misfit(call: ExampleCall, program: ExportedProgram, example: Example) -> str:
+    """Return why a program exported from a doubled example does not stand for the caller's.
+
+    It is "" where it does.
+    """
+    sizes: Symbols = {}
+    inputs = zip(user_values(program), call.example.tensors(), strict=True)
+    for position, (value, tensor) in enumerate(inputs):
+        if position in example.doubled and not _is_symbol(value.shape[0]):
+            return "forward uses the batch size as a number"
+        if not _agree(value, tensor, sizes):
+            return "forward ties the batch size to another size"
+    outputs = _only_tensors(output_values(program))
+    if not _has_dynamic_batch(outputs):
         return "no output keeps the batch as its first dim"
-    eager = [
-        value
-        for value in pytree.tree_leaves(run_on_example(module, given, bound))
-        if isinstance(value, torch.Tensor)
-    ]
-    if [_sized(value, sizes) for value in outputs] != [tuple(value.shape) for value in eager]:
+    own = _only_tensors(pytree.tree_leaves(call.run()))
+    shapes = [_insert_sizes(value, sizes) for value in outputs]
+    if shapes != [tuple(value.shape) for value in own]:
         return "the outputs for a batch of 1 have other dims than those for larger batches"
     return ""
 
 
-def run_on_example(module: nn.Module, given: Example, bound: dict[str, Any]) -> Any:
-    """The module's outputs on the example, its state untouched. Raises InputError where the module itself fails."""
-    args, kwargs = cloned(given.args, given.kwargs)
-    state = {
-        name: tensor.detach().clone()
-        for name, tensor in (*module.named_parameters(), *module.named_buffers())
-    }
-    try:
-        with torch.no_grad():
-            return torch.func.functional_call(module, state, args, kwargs)
-    except Exception as error:
-        raise eager_failure(module, named_leaves(bound), error) from error
+def _is_symbol(size: Any) -> bool:
+    expression = symbolic_expression(size)
+    return expression is not None and bool(expression.is_Symbol)
 
 
-def _sized(value: torch.Tensor, sizes: dict[Any, int]) -> tuple[int, ...]:
-    """The shape of a fake value with the example's sizes in place of its symbols."""
-    expressions = [symbolic_expression(size) for size in value.shape]
-    return tuple(
-        int(size) if expression is None else int(expression.subs(sizes))
-        for size, expression in zip(value.shape, expressions, strict=True)
-    )
+def _agree(value: torch.Tensor, tensor: torch.Tensor, sizes: Symbols) -> bool:
+    """Add a tensor's sizes to those of the symbols; return whether they contradict none before."""
+    for size, number in zip(value.shape, tensor.shape, strict=True):
+        expression = symbolic_expression(size)
+        if expression is not None and sizes.setdefault(expression, number) != number:
+            return False
+    return True
 
 
-def batch_notes(program: ExportedProgram, refusal: str) -> list[str]:
-    """A note where no input's first dimension is dynamic: to which sizes it is fixed, and why."""
-    values = [value for value in user_values(program) if value.ndim]
-    if not values or any(static_size(value.shape[0]) is None for value in values):
+def _has_dynamic_batch(values: list[torch.Tensor]) -> bool:
+    """Whether the first dim of a value is dynamic."""
+    return any(value.ndim and static_size(value.shape[0]) is None for value in values)
+
+
+def _only_tensors(values: list[Any]) -> list[torch.Tensor]:
+    return [value for value in values if isinstance(value, torch.Tensor)]
+
+
+def _insert_sizes(value: torch.Tensor, sizes: Symbols) -> tuple[int, ...]:
+    """Return the shape of a fake value with the example's sizes in place of its symbols."""
+    shape = []
+    for size in value.shape:
+        expression = symbolic_expression(size)
+        shape.append(int(size if expression is None else expression.subs(sizes)))
+    return tuple(shape)
+
+
+def note_fixed_batch(program: ExportedProgram, reason: str) -> list[str]:
+    """Return a note, with sizes and the reason, where no input's first dimension is dynamic."""
+    values = user_values(program)
+    sizes: list[str] = []
+    for value in values:
+        if value.ndim and str(value.shape[0]) not in sizes:
+            sizes.append(str(value.shape[0]))
+    if not sizes or _has_dynamic_batch(values):
         return []
-    sizes = ", ".join(dict.fromkeys(str(value.shape[0]) for value in values))
-    why = refusal or "forward needs this size"
-    return [
-        f"The first dim of the inputs, usually the batch, is fixed to {sizes}: {why.rstrip('.')}."
-    ]
+    what = f"The first dim of the inputs, usually the batch, is fixed to {', '.join(sizes)}"
+    why = (reason or "forward needs this size").rstrip(".")
+    return [f"{what}: {why}."]

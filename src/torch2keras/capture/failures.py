@@ -1,4 +1,4 @@
-"""Why PyTorch could not run or export a module: the module path, the user's line and the reason in one line."""
+"""Why PyTorch could not run or export a module, with the module path and the user's line."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ from torch2keras.fx_passes.source_lines import (
 aten = torch.ops.aten
 
 
-_HERE = str(Path(__file__).resolve().parents[1])
+_PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 _DATA_DEPENDENT = re.compile(
-    r"data-dependent|GuardOnDataDependent|DataDependentOutput|_local_scalar_dense|Dynamic control flow"
-    r"|attempted to jump with TensorVariable|aten\.equal|aten\._is_all_true",
+    r"data-dependent|GuardOnDataDependent|DataDependentOutput|_local_scalar_dense"
+    r"|Dynamic control flow|attempted to jump with TensorVariable|aten\.equal|aten\._is_all_true",
     re.IGNORECASE,
 )
+
+
+_FAKE_CONSTANT = "fake tensor in the exported program constant"
 
 
 _SHAPES = re.compile(
@@ -50,17 +53,21 @@ _NOT_BY_VALUE = (
 
 
 MOST_LETTERS = 300
+"""Longer quotations are cut."""
+
+
+Rows = list[tuple[str, str]]
 
 
 def eager_failure(
     module: nn.Module, inputs: Sequence[tuple[str, object]], error: BaseException
 ) -> InputError:
-    """The error for a module that fails on its example inputs in PyTorch itself."""
+    """Return the error for a module that fails on its example inputs in PyTorch itself."""
     return InputError(
         f"{type(module).__name__} itself fails on the example inputs, in PyTorch",
         [
-            *_where(module, error),
-            ("inputs", described_inputs(inputs)),
+            *_locate(module, error),
+            ("inputs", describe_inputs(inputs)),
             ("torch", first_line(error)),
             ("next", "give example inputs with which module(*args) runs"),
         ],
@@ -70,44 +77,27 @@ def eager_failure(
 def capture_failure(
     module: nn.Module, inputs: Sequence[tuple[str, object]], error: BaseException
 ) -> CaptureError | InputError:
-    """The error for a module that runs in PyTorch but cannot be exported."""
+    """Return the error for a module that runs in PyTorch but cannot be exported."""
     text = f"{type(error).__name__}: {error}"
-    rows = [*_where(module, error), ("inputs", described_inputs(inputs))]
+    rows = [*_locate(module, error), ("inputs", describe_inputs(inputs))]
     if _DATA_DEPENDENT.search(text):
-        return CaptureError(
-            _BY_VALUE, [*rows, ("torch", first_line(error)), ("next", _NOT_BY_VALUE)]
-        )
-    if (
-        isinstance(error, FrozenValueError)
-        or "fake tensor in the exported program constant" in text
-    ):
+        rows += [("torch", first_line(error)), ("next", _NOT_BY_VALUE)]
+        return CaptureError(_BY_VALUE, rows)
+    if isinstance(error, FrozenValueError) or _FAKE_CONSTANT in text:
         why = "as x.data and x.set_() make it, which torch.export does not see"
+        rows += [("why", why), ("next", "write x.detach() for x.data")]
         return CaptureError(
-            "a value that forward computes becomes a constant when it is exported",
-            [*rows, ("why", why), ("next", "write x.detach() for x.data")],
+            "a value that forward computes becomes a constant when it is exported", rows
         )
     if isinstance(error, PackedError):
         return CaptureError("a sequence is packed", [*rows, ("next", str(error))])
     if _SHAPES.search(text):
-        return InputError(
-            "the module cannot keep these dynamic_shapes",
-            [
-                *rows,
-                ("torch", _shortened(str(error).strip())),
-                ("next", "leave out the dims that forward fixes, or use Dim.AUTO for them"),
-            ],
-        )
-    return CaptureError(
-        "torch.export cannot take the module",
-        [
-            *rows,
-            ("torch", f"{type(error).__name__}: {first_line(error)}"),
-            (
-                "next",
-                "torch.export.export(module, args, strict=False) gives PyTorch's whole explanation",
-            ),
-        ],
-    )
+        step = "leave out the dims that forward fixes, or use Dim.AUTO for them"
+        rows += [("torch", _shorten(str(error).strip())), ("next", step)]
+        return InputError("the module cannot keep these dynamic_shapes", rows)
+    step = "torch.export.export(module, args, strict=False) gives PyTorch's whole explanation"
+    rows += [("torch", f"{type(error).__name__}: {first_line(error)}"), ("next", step)]
+    return CaptureError("torch.export cannot take the module", rows)
 
 
 class FrozenValueError(RuntimeError):
@@ -115,7 +105,7 @@ class FrozenValueError(RuntimeError):
 
 
 def check_constants(program: ExportedProgram) -> None:
-    """Raise FrozenValueError where a program's constant has no content: it is a value of the trace."""
+    """Raise FrozenValueError where a program's constant is a fake tensor: a value of the trace."""
     frozen = [name for name, value in program.constants.items() if isinstance(value, FakeTensor)]
     if frozen:
         raise FrozenValueError(f"computed values as constants: {', '.join(frozen)}")
@@ -123,64 +113,63 @@ def check_constants(program: ExportedProgram) -> None:
 
 def has_python_numbers(graph_module: fx.GraphModule) -> bool:
     """Whether a tensor's value becomes a Python number, as in `int(x.sum())`."""
-    return any(True for _ in _python_numbers(graph_module))
+    return next(_find_python_numbers(graph_module), None) is not None
 
 
 def check_no_python_numbers(graph_module: fx.GraphModule) -> None:
-    """Raise CaptureError where it does."""
-    for node in _python_numbers(graph_module):
+    """Raise CaptureError where a tensor's value becomes a Python number."""
+    for node in _find_python_numbers(graph_module):
         why = "the value of a tensor becomes a Python number"
         raise CaptureError(_BY_VALUE, [*origin_rows(node), ("why", why), ("next", _NOT_BY_VALUE)])
 
 
-def _python_numbers(graph_module: fx.GraphModule) -> Iterator[fx.Node]:
-    return (
-        node
-        for node in graph_module.graph.nodes
-        if node.target in (aten.item.default, aten.equal.default)
-    )
+def _find_python_numbers(graph_module: fx.GraphModule) -> Iterator[fx.Node]:
+    for node in graph_module.graph.nodes:
+        if node.target in (aten.item.default, aten.equal.default):
+            yield node
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a message that says something."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    return _shortened(next((line for line in lines if line), type(error).__name__))
+    """Return the first line of a message that says something."""
+    for line in str(error).splitlines():
+        if line.strip():
+            return _shorten(line.strip())
+    return type(error).__name__
 
 
-def described_inputs(inputs: Sequence[tuple[str, object]]) -> str:
-    """`x float32[2, 3, 11], n 5`."""
-    return ", ".join(f"{name} {_described(value)}" for name, value in inputs)
+def describe_inputs(inputs: Sequence[tuple[str, object]]) -> str:
+    """Return the types and shapes of inputs by name, as `x float32[2, 3, 11], n 5`."""
+    return ", ".join(f"{name} {_describe(value)}" for name, value in inputs)
 
 
-def _described(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, torch.Tensor):
         return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    return _shortened(repr(value))
+    return _shorten(repr(value))
 
 
-def _where(module: nn.Module, error: BaseException) -> list[tuple[str, str]]:
-    """The rows (module, source) of the innermost module and user's line on the way to an error."""
-    paths = {id(submodule): path for path, submodule in module.named_modules()}
+def _locate(module: nn.Module, error: BaseException) -> Rows:
+    """Return the rows (module, source): the innermost of both on the way to an error."""
+    paths = {id(part): path for path, part in module.named_modules()}
     where, line = "", None
-    for file, number, submodule in _frames(error.__traceback__):
-        if id(submodule) in paths:
-            where = f"{paths[id(submodule)] or 'the module itself'} ({type(submodule).__name__})"
-        if not is_torch_file(file) and not file.startswith(_HERE):
+    for file, number, owner in _walk_frames(error.__traceback__):
+        if id(owner) in paths:
+            where = f"{paths[id(owner)] or 'the module itself'} ({type(owner).__name__})"
+        if not is_torch_file(file) and not file.startswith(_PACKAGE):
             line = SourceLine(file, number, linecache.getline(file, number).strip())
-    # Under strict export no frame of the user's is on the stack; its lines are quoted in the message.
+    # Under strict export no frame of the user's is on the stack; its lines are quoted in the
+    # message.
     line = line or innermost_line(str(error))
-    return [("module", where), ("source", str(line) if line else "")]
+    return [("module", where), ("source", str(line or ""))]
 
 
-def _frames(traceback: TracebackType | None) -> list[tuple[str, int, object]]:
-    """(file, line number, `self`) of each frame, outermost first."""
-    frames = []
+def _walk_frames(traceback: TracebackType | None) -> Iterator[tuple[str, int, object]]:
+    """Yield (file, line number, `self`) of each frame, outermost first."""
     while traceback is not None:
         frame = traceback.tb_frame
-        frames.append((frame.f_code.co_filename, traceback.tb_lineno, frame.f_locals.get("self")))
+        yield frame.f_code.co_filename, traceback.tb_lineno, frame.f_locals.get("self")
         traceback = traceback.tb_next
-    return frames
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 3] + "..."

@@ -1,10 +1,10 @@
-"""The example call of a module, as its users write it: one tensor, a mapping of keywords, a transformers model."""
+"""The example call of a module as its users write it: a tensor, a mapping, a transformers model."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +38,11 @@ class ModuleCall:
 
 
 def to_module_call(module: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> ModuleCall:
-    """The call that `convert(module, args, kwargs)` means.
+    """Return the call that `convert(module, args, kwargs)` means.
 
-    `args` may be one tensor, or a mapping of keywords as tokenizers give it. A transformers model that would give the
-    cache of a decoder, which nobody asked for, is called with `use_cache=False`; one that was asked for is a part of
-    the inputs and outputs.
+    `args` may be one tensor, or a mapping of keywords as tokenizers give it. A transformers model
+    that would give the cache of a decoder, which nobody asked for, is called with
+    `use_cache=False`; one that was asked for is a part of the inputs and outputs.
     """
     keywords = dict(kwargs or {})
     if isinstance(args, torch.Tensor):
@@ -53,36 +53,47 @@ def to_module_call(module: nn.Module, args: Any, kwargs: Mapping[str, Any] | Non
         return ModuleCall(tuple(args), keywords)
     if CACHE not in keywords and keywords.get(PAST) is None:
         return ModuleCall(tuple(args), {**keywords, CACHE: False}, (WITHOUT_CACHE,))
-    _open_caches()
+    _register_caches()
     return ModuleCall(tuple(args), keywords)
 
 
 def _may_cache(module: nn.Module) -> bool:
     """Whether forward gives a cache unless it is told not to."""
-    config = getattr(module, "config", None)
-    configs = (
-        (config, *(part for part in vars(config).values() if hasattr(part, CACHE)))
-        if config is not None
-        else ()
-    )
-    wanted = any(getattr(part, CACHE, False) for part in configs)
+    wanted = any(getattr(config, CACHE, False) for config in _find_configs(module))
     return wanted and CACHE in inspect.signature(module.forward).parameters
 
 
-def _open_caches() -> None:
-    """Let the tensors of transformers' caches be inputs and outputs; a DynamicCache's as its own exporter does."""
-    importlib.import_module(
-        "transformers.integrations.executorch"
-    ).register_dynamic_cache_export_support()
+def _find_configs(module: nn.Module) -> Iterator[Any]:
+    """Yield the config of a transformers model, and those of its parts that may cache."""
+    config = getattr(module, "config", None)
+    if config is None:
+        return
+    yield config
+    for part in vars(config).values():
+        if hasattr(part, CACHE):
+            yield part
+
+
+def _register_caches() -> None:
+    """Let PyTorch take transformers' caches for nests of tensors, as its own exporter does."""
+    executorch = importlib.import_module("transformers.integrations.executorch")
+    executorch.register_dynamic_cache_export_support()
     both = importlib.import_module("transformers").EncoderDecoderCache
     if both not in pytree.SUPPORTED_NODES:
         pytree.register_pytree_node(
             both,
-            lambda cache: ([getattr(cache, name) for name in DECODER_AND_ENCODER], None),
+            _flatten_cache,
             lambda parts, _: both(*parts),
             serialized_type_name=f"{both.__module__}.{both.__name__}",
-            flatten_with_keys_fn=lambda cache: (
-                [(pytree.GetAttrKey(name), getattr(cache, name)) for name in DECODER_AND_ENCODER],
-                None,
-            ),
+            flatten_with_keys_fn=_flatten_cache_with_keys,
         )
+
+
+def _flatten_cache(cache: Any) -> tuple[list[Any], None]:
+    return [getattr(cache, name) for name in DECODER_AND_ENCODER], None
+
+
+def _flatten_cache_with_keys(cache: Any) -> tuple[list[tuple[Any, Any]], None]:
+    parts, _ = _flatten_cache(cache)
+    keys = map(pytree.GetAttrKey, DECODER_AND_ENCODER)
+    return list(zip(keys, parts, strict=True)), None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
 
 from torch2keras.errors import InputError, list_names
 from torch2keras.runtime.isolation import check_initialised
-from torch2keras.runtime.native_attributes import submodules
+from torch2keras.runtime.native_attributes import state_tensors, submodules
 
 _QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
 
@@ -33,142 +32,47 @@ def check_module(module: object) -> None:
             [("next", "give the nn.Module that was scripted or traced")],
         )
     if not isinstance(module, nn.Module):
-        raise InputError(
-            f"not a torch.nn.Module: {_described(module)}",
-            [
-                (
-                    "next",
-                    "give a module, as in convert(nn.Linear(3, 5), (x,)); wrap a function in a module's forward",
-                )
-            ],
+        what = f"an object of {type(module).__qualname__}"
+        if isinstance(module, type):
+            what = f"the class {module.__qualname__}"
+        step = (
+            "give a module, as in convert(nn.Linear(3, 5), (x,)); "
+            "wrap a function in a module's forward"
         )
+        raise InputError(f"not a torch.nn.Module: {what}", [("next", step)])
     parts = submodules(module)
-    for path, submodule in parts.items():
-        _check_submodule(path, submodule)
+    for path, part in parts.items():
+        _check_part(path, part)
     check_initialised(parts)
-    _check_state(module)
+    _check_state(state_tensors(parts))
 
 
-def check_inputs(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:
-    """Raise InputError for example tensors that no conversion takes; `tensors` are (name, tensor) pairs."""
-    for name, tensor in tensors:
-        if tensor.is_meta or tensor.device.type != "cpu":
-            raise InputError(
-                f"example input {name} is on device {tensor.device}",
-                [
-                    ("why", "modules are converted on the CPU"),
-                    ("next", "give an example on the CPU, as x.cpu()"),
-                ],
-            )
-        if (problem := _unfit(tensor)) is not None:
-            raise InputError(
-                f"example input {name} is {problem}",
-                [
-                    (
-                        "next",
-                        "give dense tensors of float32, float64 or complex64; quantised ones dequantised",
-                    )
-                ],
-            )
+def _check_part(path: str, part: nn.Module) -> None:
+    """Raise InputError for TorchScript, and for a convolution with an unknown word as padding."""
+    where = f"{path or 'the module itself'} ({type(part).__name__})"
+    if isinstance(part, torch.jit.ScriptModule):
+        step = "put the nn.Module that was scripted or traced in its place"
+        raise InputError("a part of the module is TorchScript", [("module", where), ("next", step)])
+    padding = getattr(part, "padding", None)
+    if not isinstance(part, _CONVOLUTIONS) or isinstance(padding, str):
+        return
+    word = "".join(item for item in padding or () if isinstance(item, str))
+    if word:
+        rows = [
+            ("module", where),
+            ("why", f"PyTorch took the word for one number an axis: padding={padding!r}"),
+            ("next", "give padding as numbers; transposed convolution has no 'same' in PyTorch"),
+        ]
+        raise InputError(f"padding={word!r} is not known to {type(part).__name__}", rows)
 
 
-def weight_notes(module: nn.Module) -> tuple[str, ...]:
-    """A note that names the parameters and buffers that hold NaN or infinity."""
-    names = [
-        name
-        for name, tensor in _state(module)
-        if tensor.is_floating_point() and not tensor.isfinite().all()
-    ]
-    return (
-        (f"NaN or infinity in {list_names(names)}; they are converted as they are.",)
-        if names
-        else ()
-    )
+def _find_elsewhere(tensor: torch.Tensor) -> str | None:
+    """Return where a tensor is, if neither on the CPU nor on the meta device."""
+    return None if tensor.device.type in ("cpu", "meta") else str(tensor.device)
 
 
-def train_mode_notes(module: nn.Module) -> tuple[str, ...]:
-    """A note where the module, or a part of it, is in train mode."""
-    training = [path for path, submodule in module.named_modules() if submodule.training]
-    if not training:
-        return ()
-    what = (
-        "The module is"
-        if module.training
-        else f"{list_names(training)} {'are' if len(training) > 1 else 'is'}"
-    )
-    return (f"{what} in train mode; converted as in eval mode, and left in train mode.",)
-
-
-def _check_submodule(path: str, submodule: nn.Module) -> None:
-    where = f"{path or 'the module itself'} ({type(submodule).__name__})"
-    if isinstance(submodule, torch.jit.ScriptModule):
-        raise InputError(
-            "a part of the module is TorchScript",
-            [
-                ("module", where),
-                ("next", "put the nn.Module that was scripted or traced in its place"),
-            ],
-        )
-    padding = getattr(submodule, "padding", None)
-    if isinstance(submodule, _CONVOLUTIONS) and not isinstance(padding, str):
-        letters = [item for item in padding or () if isinstance(item, str)]
-        if letters:
-            raise InputError(
-                f"padding={''.join(letters)!r} is not known to {type(submodule).__name__}",
-                [
-                    ("module", where),
-                    ("why", f"PyTorch took the word for one number an axis: padding={padding!r}"),
-                    (
-                        "next",
-                        "give padding as numbers; transposed convolution has no 'same' in PyTorch",
-                    ),
-                ],
-            )
-
-
-def _check_state(module: nn.Module) -> None:
-    named = list(_state(module))
-    refusals = (
-        (
-            "parameters or buffers on the meta device",
-            [name for name, tensor in named if tensor.is_meta],
-            "load the weights first, as in module.to_empty(device='cpu') and load_state_dict",
-        ),
-        (
-            "parameters or buffers that are not on the CPU",
-            [
-                f"{name} ({tensor.device})"
-                for name, tensor in named
-                if tensor.device.type not in ("cpu", "meta")
-            ],
-            "convert module.cpu()",
-        ),
-        (
-            "complex parameters",
-            [name for name, tensor in named if tensor.is_complex() and tensor.requires_grad],
-            "hold real and imaginary part as real parameters, and join them in forward with torch.view_as_complex",
-        ),
-        (
-            "quantised or sparse parameters or buffers",
-            [
-                f"{name} ({problem})"
-                for name, tensor in named
-                if (problem := _unfit(tensor)) is not None
-            ],
-            "convert a module of dense numbers: stock Keras layers have no others",
-        ),
-    )
-    for what, names, step in refusals:
-        if names:
-            raise InputError(f"{what}: {list_names(names)}", [("next", step)])
-
-
-def _state(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
-
-
-def _unfit(tensor: torch.Tensor) -> str | None:
+def _find_unfit(tensor: torch.Tensor) -> str | None:
+    """Return why no conversion takes numbers like those of a tensor; None where it does."""
     if tensor.dtype is torch.complex32:
         return f"half complex ({tensor.dtype})"
     if tensor.is_quantized or tensor.dtype in _QUANTISED:
@@ -178,9 +82,83 @@ def _unfit(tensor: torch.Tensor) -> str | None:
     return None
 
 
-def _described(value: Any) -> str:
-    return (
-        f"the class {value.__qualname__}"
-        if isinstance(value, type)
-        else f"an object of {type(value).__qualname__}"
-    )
+_HOLD_PARTS = (
+    "hold real and imaginary part as real parameters, "
+    "and join them in forward with torch.view_as_complex"
+)
+
+
+_STATE_REFUSALS: tuple[tuple[str, Callable[[torch.Tensor], bool | str | None], str], ...] = (
+    (
+        "parameters or buffers on the meta device",
+        lambda tensor: tensor.is_meta,
+        "load the weights first, as in module.to_empty(device='cpu') and load_state_dict",
+    ),
+    (
+        "parameters or buffers that are not on the CPU",
+        _find_elsewhere,
+        "convert module.cpu()",
+    ),
+    (
+        "complex parameters",
+        lambda tensor: tensor.is_complex() and tensor.requires_grad,
+        _HOLD_PARTS,
+    ),
+    (
+        "quantised or sparse parameters or buffers",
+        _find_unfit,
+        "convert a module of dense numbers: stock Keras layers have no others",
+    ),
+)
+"""What is refused of parameters and buffers; whether a tensor is so, or how; what to do next."""
+
+
+def _check_state(state: Mapping[str, torch.Tensor]) -> None:
+    for what, find, step in _STATE_REFUSALS:
+        names = []
+        for name, tensor in state.items():
+            found = find(tensor)
+            if found:
+                names.append(f"{name} ({found})" if isinstance(found, str) else name)
+        if names:
+            raise InputError(f"{what}: {list_names(names)}", [("next", step)])
+
+
+def check_inputs(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:
+    """Raise InputError for tensors, given as (name, tensor), that no conversion takes."""
+    for name, tensor in tensors:
+        if tensor.device.type != "cpu":
+            rows = [
+                ("why", "modules are converted on the CPU"),
+                ("next", "give an example on the CPU, as x.cpu()"),
+            ]
+            raise InputError(f"example input {name} is on device {tensor.device}", rows)
+        problem = _find_unfit(tensor)
+        if problem is not None:
+            step = "give dense tensors of float32, float64 or complex64; quantised ones dequantised"
+            raise InputError(f"example input {name} is {problem}", [("next", step)])
+
+
+def note_odd_weights(module: nn.Module) -> tuple[str, ...]:
+    """Return a note that names the parameters and buffers that hold NaN or infinity."""
+    names = []
+    for name, tensor in state_tensors(submodules(module)).items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            names.append(name)
+    if not names:
+        return ()
+    return (f"NaN or infinity in {list_names(names)}; they are converted as they are.",)
+
+
+def note_train_mode(module: nn.Module) -> tuple[str, ...]:
+    """Return a note where the module, or a part of it, is in train mode."""
+    training = [path for path, part in submodules(module).items() if part.training]
+    if not training:
+        return ()
+    if module.training:
+        subject = "The module is"
+    elif len(training) == 1:
+        subject = f"{training[0]} is"
+    else:
+        subject = f"{list_names(training)} are"
+    return (f"{subject} in train mode; converted as in eval mode, and left in train mode.",)

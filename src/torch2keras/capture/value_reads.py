@@ -20,15 +20,21 @@ from torch.utils._pytree import tree_leaves
 
 from torch2keras.op_facts import draws_random_numbers
 
-WAYS = ("__bool__", "__int__", "__float__", "__index__", "item", "tolist")
+METHODS = ("__bool__", "__int__", "__float__", "__index__", "item", "tolist")
 """Methods of a tensor that give Python values."""
+
+Answer = Callable[[str, torch.Tensor], Any]
+"""What a read gives, by the name of its method and the tensor that is read."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One value that was read: by which method, and whether it hangs on the numbers of the inputs, or on chance."""
+    """One value that was read, by which method.
 
-    way: str
+    `by_input` tells whether it hangs on the numbers of an input, or on chance.
+    """
+
+    method: str
     value: Any
     by_input: bool
 
@@ -38,69 +44,75 @@ class Origins(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, inputs: Sequence[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        storages = [tensor.untyped_storage() for tensor in inputs]
-        self.known = {storage._cdata: storage for storage in storages}  # noqa: SLF001 - its address
+        self.known: dict[int, torch.UntypedStorage] = {}
         """By address; they are kept, so that no other one takes their place."""
+        for tensor in inputs:
+            self._add(tensor)
 
-    def by_input(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor's numbers do."""
+    def _add(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        self.known[storage._cdata] = storage  # noqa: SLF001 - its address
+
+    def is_by_input(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor's numbers hang on those of the inputs, or on chance."""
         return tensor.untyped_storage()._cdata in self.known  # noqa: SLF001 - its address
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        by_input = any(map(self.by_input, _tensors((args, kwargs)))) or draws_random_numbers(func)
+        by_input = draws_random_numbers(func) or any(
+            map(self.is_by_input, _find_tensors((args, kwargs)))
+        )
         result = func(*args, **(kwargs or {}))
-        for tensor in _tensors(result) if by_input else ():
-            storage = tensor.untyped_storage()
-            self.known[storage._cdata] = storage  # noqa: SLF001 - its address
+        if by_input:
+            for tensor in _find_tensors(result):
+                self._add(tensor)
         return result
 
 
-def _tensors(values: Any) -> Iterator[torch.Tensor]:
+def _find_tensors(values: Any) -> Iterator[torch.Tensor]:
     return (leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
 
 
 @contextmanager
-def asking(answer: Callable[[str, torch.Tensor], Any]) -> Iterator[None]:
-    """Let what is read of a tensor be what a function answers. PyTorch doesn't show it to a mode around it."""
-    owners = [
-        (owner, way) for way in WAYS for owner in (torch.Tensor, FakeTensor) if _reads(owner, way)
-    ]
+def answer_reads(answer: Answer) -> Iterator[None]:
+    """Let each read of a tensor give what a function answers: PyTorch shows reads to no mode."""
     with ExitStack() as stack:
-        for owner, way in owners:
-            stack.enter_context(patch.object(owner, way, _asked(answer, way)))
+        for method in METHODS:
+            read = _make_method(answer, method)
+            stack.enter_context(patch.object(torch.Tensor, method, read))
+            if method in vars(FakeTensor):  # it has some of its own
+                stack.enter_context(patch.object(FakeTensor, method, read))
         yield
 
 
-def _reads(owner: type, way: str) -> bool:
-    """Whether this is where a method is looked up: of fake tensors, some are their own."""
-    return owner is torch.Tensor or way in vars(owner)
+def _make_method(answer: Answer, method: str) -> Callable[[torch.Tensor], Any]:
+    return lambda tensor: answer(method, tensor)
 
 
-def _asked(answer: Callable[[str, torch.Tensor], Any], way: str) -> Callable[[torch.Tensor], Any]:
-    return lambda tensor: answer(way, tensor)
-
-
-def true_value(way: str, tensor: torch.Tensor) -> Any:
-    """What the tensor itself answers."""
+def read_value(method: str, tensor: torch.Tensor) -> Any:
+    """Return what the tensor itself answers."""
     with DisableTorchFunction():  # which would ask once more
-        return getattr(TensorBase, way)(tensor)
+        return getattr(TensorBase, method)(tensor)
 
 
-def readings(run: Callable[[], Any], inputs: Sequence[torch.Tensor]) -> list[Reading]:
-    """What a run on these inputs reads."""
+def record_readings(run: Callable[[], Any], inputs: Sequence[torch.Tensor]) -> list[Reading]:
+    """Return what a run on these inputs reads. Raises what the run raises."""
     found: list[Reading] = []
 
-    def answer(origins: Origins, way: str, tensor: torch.Tensor) -> Any:
-        found.append(Reading(way, true_value(way, tensor), origins.by_input(tensor)))
-        return found[-1].value
+    def answer(origins: Origins, method: str, tensor: torch.Tensor) -> Any:
+        value = read_value(method, tensor)
+        found.append(Reading(method, value, origins.is_by_input(tensor)))
+        return value
 
-    with Origins(inputs) as origins, asking(partial(answer, origins)):
+    with Origins(inputs) as origins, answer_reads(partial(answer, origins)):
         run()
     return found
 
 
-def hangs_on_sizes(tensor: torch.Tensor) -> bool:
-    """Whether a value that is being exported may hang on a dynamic size; where the graph so far doesn't say, it may."""
+def may_hang_on_sizes(tensor: torch.Tensor) -> bool:
+    """Whether a value that is being exported may hang on a dynamic size.
+
+    It may where the graph so far does not say what it comes from.
+    """
     mode = get_proxy_mode()
     slot = get_proxy_slot(tensor, mode.tracer, None) if mode else None
     if not isinstance(slot, _ProxyTensor):
@@ -112,7 +124,8 @@ def hangs_on_sizes(tensor: torch.Tensor) -> bool:
         if node in seen:
             continue
         seen.add(node)
-        if not all(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(node.meta.get("val"))):
+        values = tree_leaves(node.meta.get("val"))
+        if not all(isinstance(value, torch.Tensor) for value in values):
             return True
         behind += [*node.all_input_nodes, *filter(_may_write, node.users)]
     return False

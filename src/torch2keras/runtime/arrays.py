@@ -10,10 +10,10 @@ import torch
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """Return an array, a PyTorch tensor, a Keras variable or a tensor of Keras's backend as a NumPy array.
+    """Return an array, PyTorch tensor, Keras variable or tensor of its backend as a NumPy array.
 
-    bfloat16, which NumPy lacks, becomes float32, which holds it exactly; every other dtype stays. The result may share
-    its memory with `array`.
+    bfloat16, which NumPy lacks, becomes float32, which holds it exactly; every other dtype stays.
+    The result may share its memory with `array`.
     """
     if isinstance(array, torch.Tensor):
         tensor = array.detach().cpu().resolve_conj().resolve_neg()
@@ -30,9 +30,9 @@ def to_numpy(array: Any) -> np.ndarray:
 
 
 def as_real(array: np.ndarray) -> np.ndarray:
-    """Return complex numbers as pairs of a real and an imaginary part, in a last dimension of 2; others as they are.
+    """Return complex numbers as real ones, in a last dimension of real and imaginary part.
 
-    It is `torch.view_as_real` for arrays, but takes real arrays too.
+    It is `torch.view_as_real` for arrays, but gives real arrays as they are.
     """
     if not np.iscomplexobj(array):
         return array

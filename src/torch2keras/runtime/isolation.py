@@ -1,7 +1,8 @@
 """Leave everything as it was: the process, and a module that is run in it.
 
-`isolate_process` keeps what is process-wide, `isolate_module` that and what the module holds, and `silence_output`
-what is printed, logged and warned of. All put back what they keep after an error too.
+`isolate_process` keeps what is process-wide, `isolate_module` that and what the module holds, and
+`silence_output` what is printed, logged and warned of. All put back what they keep after an error
+too.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class _Setting(NamedTuple):
 
 
 _SETTINGS = (
-    # Keras draws the seeds of initialisers from Python's generator; the module may draw from any of them.
+    # Keras draws the seeds of initialisers from Python's generator; the module may draw from any of
+    # them.
     _Setting(random.getstate, random.setstate),
     _Setting(np.random.get_state, np.random.set_state),
     _Setting(torch.get_rng_state, torch.set_rng_state),
@@ -65,18 +67,20 @@ def isolate_process() -> Iterator[None]:
 def isolate_module(
     module: nn.Module, *, seed: int | None = None, copy_state: bool = False
 ) -> Iterator[None]:
-    """Keep the process and all that the module holds; within, the module is in eval mode, and may be run.
+    """Keep the process and all that the module holds; within, the module is in eval mode.
 
-    Random numbers start from `seed` where one is given. The values of parameters and buffers are kept only with
-    `copy_state`, which takes as much memory as they do: without it, run the module on copies of them.
-    Raises InputError where a parameter has no value yet (a lazy module), since a run would give it one.
+    Random numbers start from `seed` where one is given. The values of parameters and buffers are
+    kept only with `copy_state`, which takes as much memory as they do: without it, run the module
+    on copies of them. Raises InputError where a parameter has no value yet (a lazy module), since a
+    run would give it one.
     """
     parts = submodules(module)
     check_initialised(parts)
     load_exporter()  # the first tree of tensors that is walked loads it in any case
     with isolate_process(), ExitStack() as stack:
         stack.callback(_restore_all, note_modules(parts, copy_state=copy_state))
-        # The fused encoder zeroes padded positions, which neither the module in training nor its export does.
+        # The fused encoder zeroes padded positions, which neither the module in training nor its
+        # export does.
         torch.backends.mha.set_fastpath_enabled(False)
         if seed is not None:
             random.seed(seed)
@@ -93,7 +97,7 @@ def _restore_all(notes: Iterable[Held]) -> None:
 
 
 def _set_eval_mode(part: nn.Module, stack: ExitStack) -> None:
-    """Switch a module's flag, not by `module.eval()`: an overridden `train` may merge adapters or fuse branches."""
+    """Switch a module's flag itself: an overridden `train` may merge adapters or fuse branches."""
     attributes = instance_dict(part) or {}
     if "training" in attributes:
         attributes["training"] = False
@@ -117,7 +121,10 @@ def check_initialised(parts: Mapping[str, nn.Module]) -> None:
 
 @contextmanager
 def silence_output() -> Iterator[None]:
-    """Drop what is printed, logged below an error, or warned of: torch.export does all of it before it raises."""
+    """Drop what is printed, logged below an error or warned of.
+
+    torch.export does all of it before it raises, and its error says it again.
+    """
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

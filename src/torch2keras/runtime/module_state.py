@@ -1,8 +1,8 @@
 """Everything that a module holds, noted so that it can be put back after the module has run.
 
-`nn.Module.state_dict` knows parameters and buffers; forward may change more: attributes, the contents of lists and
-dicts in them, arrays, tensors that are no buffers, objects of the author's own classes. Each is noted as one `Held`,
-which puts back what has changed and touches nothing else.
+`nn.Module.state_dict` knows parameters and buffers; forward may change more: attributes, the
+contents of lists and dicts in them, arrays, tensors that are no buffers, objects of the author's
+own classes. Each is noted as one `Held`, which puts back what has changed and touches nothing else.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ class Held(Protocol):
 
 
 def note_modules(parts: Mapping[str, nn.Module], *, copy_state: bool = False) -> list[Held]:
-    """Note what a module holds whose parts are given by path, itself at "", as `submodules` gives them.
+    """Note what a module holds; its parts are given by path, as `submodules` gives them.
 
-    The values of parameters and buffers are noted only with `copy_state`, because they may fill the memory; that they
-    are these tensors is noted in any case. Everything else that is reached from the module is noted with its values,
-    through modules, containers, and objects of which `_Notes` says that they are the module's own.
+    The values of parameters and buffers are noted only with `copy_state`, because they may fill the
+    memory; that they are these tensors is noted in any case. Everything else that is reached from
+    the module is noted with its values, through modules, containers, and objects of which `_Notes`
+    says that they are the module's own.
     """
     without_values = set() if copy_state else set(map(id, state_tensors(parts).values()))
     return _Notes(parts, without_values).held
@@ -51,7 +52,7 @@ def note_modules(parts: Mapping[str, nn.Module], *, copy_state: bool = False) ->
 
 @dataclass(frozen=True)
 class _ContainerKind:
-    """How the contents of a built-in container are read and replaced, whatever a subclass of it overrides."""
+    """How the contents of a built-in container are read and replaced, whatever a subclass has."""
 
     read: Callable[[Any], Iterable[Any]]
     """Gives the elements; of a mapping, keys and values in turn."""
@@ -150,7 +151,7 @@ class _HeldArray:
 
 
 class _HeldTensor:
-    """The memory that a tensor is a view of, and its class: `tensor.data = other` gives it another memory."""
+    """The memory that a tensor is a view of, which `tensor.data = other` changes, and its class."""
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.tensor = tensor
@@ -177,7 +178,7 @@ class _HeldStorage:
 
 
 def _storage_bytes(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a view of all the memory of a tensor; writing to it leaves the tensor's version as it is."""
+    """Return a view of all of a tensor's memory; to write to it is no new version of the tensor."""
     storage = tensor.untyped_storage()
     view = torch.empty(0, dtype=torch.uint8, device=tensor.device)
     return view.set_(storage, 0, (storage.nbytes(),), (1,))
@@ -202,9 +203,10 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.
 class _Notes:
     """Walks through what is reached from a module, and notes it.
 
-    The walk goes through modules, containers, and objects that are plainly the module's own: namespaces, and those
-    whose class comes from a package that defines one of the modules. Other objects may lead to anything, such as
-    loggers and what all of the process shares, and to put that back would do harm.
+    The walk goes through modules, containers, and objects that are plainly the module's own:
+    namespaces, and those whose class comes from a package that defines one of the modules. Other
+    objects may lead to anything, such as loggers and what all of the process shares, and to put
+    that back would do harm.
     """
 
     def __init__(self, parts: Mapping[str, nn.Module], without_values: set[int]) -> None:
@@ -266,7 +268,8 @@ class _Notes:
         self.held.append(held)
         if id(tensor) in self._without_values:
             return
-        storage = held.data.untyped_storage()._cdata  # noqa: SLF001 - data_ptr is 0 for every empty tensor
+        # Not by data_ptr, which is 0 for every empty tensor.
+        storage = held.data.untyped_storage()._cdata  # noqa: SLF001 - see above
         if storage not in self._storages:
             self._storages.add(storage)
             self.held.append(_HeldStorage(held.data))
@@ -295,7 +298,7 @@ def _find_way(item: object, packages: set[str]) -> _Way:
 
 
 def _belongs_to(cls: type, packages: set[str]) -> bool:
-    """Return whether objects of a class belong to the authors of these packages, as `_Notes` has it."""
+    """Whether the objects of a class belong to the authors of these packages (see `_Notes`)."""
     if issubclass(cls, (type, types.ModuleType, types.FunctionType)):
         return False
     return cls in _PLAIN_OBJECTS or _find_package(cls) in packages

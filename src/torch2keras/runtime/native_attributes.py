@@ -1,7 +1,7 @@
-"""What an object holds, read without asking its class: no property, `__getattr__` or `__getattribute__` runs.
+"""What an object holds, read without asking its class: no property and no `__getattr__` runs.
 
-The modules that are converted are strangers. Their classes may answer a question by computing, raising or changing
-something; what is read here is what Python itself keeps for an object.
+The modules that are converted are strangers. Their classes may answer a question by computing,
+raising or changing something; what is read here is what Python itself keeps for an object.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ _NATIVE_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 def is_native(value: object, kind: type[T]) -> TypeGuard[T]:
     """Return whether the type of `value` is `kind`, or derives from it.
 
-    Unlike `isinstance` it never reads `value.__class__`, which proxies answer by loading what they stand for.
+    Unlike `isinstance` it never reads `value.__class__`, which proxies answer by loading what they
+    stand for.
     """
     return kind in type(value).__mro__
 
 
 def instance_dict(value: object) -> dict[str, Any] | None:
-    """Return the dict that holds an object's own attributes: itself, not a copy. None where there is none."""
+    """Return the dict of an object's own attributes, itself and no copy; None if there is none."""
     for known in type(value).__mro__:
         descriptor = known.__dict__.get("__dict__")
         if isinstance(descriptor, _NATIVE_DESCRIPTORS):
@@ -36,7 +37,7 @@ def instance_dict(value: object) -> dict[str, Any] | None:
 
 
 def slot_descriptors(value: object) -> Iterator[types.MemberDescriptorType]:
-    """Yield the descriptors of the `__slots__` that an object's Python classes define, filled or empty."""
+    """Yield the descriptors of the `__slots__` of an object's classes, filled or empty."""
     for known in type(value).__mro__:
         if "__slots__" not in known.__dict__:
             continue
@@ -46,7 +47,7 @@ def slot_descriptors(value: object) -> Iterator[types.MemberDescriptorType]:
 
 
 def submodules(module: nn.Module) -> dict[str, nn.Module]:
-    """Return path -> module for `module` itself, at "", and each one registered below it, each once.
+    """Return path -> module for `module` itself, at "", and those registered below it, each once.
 
     It is `dict(module.named_modules())`, whatever a class makes of that method.
     """
@@ -68,13 +69,16 @@ def _children(module: nn.Module) -> dict[str, Any]:
         return dict(module.named_children())
     return {
         name: child
-        for name, child in registered(module, "_modules").items()
+        for name, child in own_members(module, "_modules").items()
         if is_native(child, nn.Module)
     }
 
 
-def registered(module: nn.Module, kind: str) -> dict[str, Any]:
-    """Return by name what a module itself registers: as `kind`, its "_modules", "_parameters" or "_buffers"."""
+def own_members(module: nn.Module, kind: str) -> dict[str, Any]:
+    """Return by name what a module itself registers.
+
+    `kind` is "_modules", "_parameters" or "_buffers".
+    """
     held = (instance_dict(module) or {}).get(kind)
     if not is_native(held, dict):
         return {}
@@ -82,12 +86,15 @@ def registered(module: nn.Module, kind: str) -> dict[str, Any]:
 
 
 def state_tensors(parts: Mapping[str, nn.Module]) -> dict[str, torch.Tensor]:
-    """Return path -> tensor for the parameters, then the buffers, of modules given by path; each tensor once."""
+    """Return path -> tensor for the parameters, then the buffers, of modules given by path.
+
+    A tensor that has several paths comes once, at the first of them.
+    """
     found: dict[int, tuple[str, torch.Tensor]] = {}
     for kind in ("_parameters", "_buffers"):
         for path, part in parts.items():
             prefix = f"{path}." if path else ""
-            for name, tensor in registered(part, kind).items():
+            for name, tensor in own_members(part, kind).items():
                 if is_native(tensor, torch.Tensor):
                     found.setdefault(id(tensor), (prefix + name, tensor))
     return dict(found.values())

@@ -16,7 +16,7 @@ from torch._C import DisableTorchFunction
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves, tree_map
 
-from torch2keras.capture.example_inputs import nominal_dtype
+from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_module
 from torch2keras.verification.float64_torch import Journal, Shadowing, float64_arithmetic

@@ -1,0 +1,121 @@
+"""What is refused, or noted, before a module is exported."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from exported import Calls, assert_golden
+from torch2keras.capture.export import capture
+from torch2keras.capture.module_checks import check_module, note_odd_weights, note_train_mode
+from torch2keras.errors import InputError
+
+N, C, L = 2, 3, 11
+X = torch.linspace(-2, 2, N * C * L).reshape(N, C, L)
+conv = nn.Conv1d(C, 5, 3)
+
+
+def complex_module():
+    module = nn.Linear(L, 5)
+    module.register_parameter("phase", nn.Parameter(torch.ones(3, dtype=torch.complex64)))
+    return module
+
+
+class BadPadding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.ConvTranspose1d(C, 5, 4, padding="same")
+
+    def forward(self, x):
+        return self.up(x)
+
+
+# golden text -> module and input
+REFUSED = {
+    "not_a_module": (lambda: torch.relu, X),
+    "a_class": (lambda: nn.ReLU, X),
+    "scripted": (lambda: torch.jit.script(nn.Sequential(nn.ReLU())), X),
+    "scripted_part": (lambda: nn.Sequential(torch.jit.script(nn.ReLU())), X),
+    "meta_parameters": (lambda: nn.Conv1d(C, 5, 3, device="meta"), X),
+    "lazy_parameters": (lambda: nn.Sequential(nn.LazyConv1d(5, 3)), X),
+    "complex_parameter": (complex_module, X),
+    "half_complex_input": (lambda: conv, X.to(torch.complex32)),
+    "quantised_input": (lambda: conv, torch.quantize_per_tensor(X, 0.1, 0, torch.qint8)),
+    "meta_input": (lambda: conv, X.to("meta")),
+    "word_as_padding": (BadPadding, X),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name):
+    make, x = REFUSED[name]
+    with pytest.raises(InputError) as raised:
+        capture(make(), (x,))
+    assert_golden(name, str(raised.value))
+
+
+def sparse_module():
+    module = nn.Linear(L, 5)
+    module.register_buffer("mask", torch.eye(L).to_sparse())
+    return module
+
+
+def quantised_module():
+    module = nn.Linear(L, 5)
+    module.register_buffer("table", torch.quantize_per_tensor(X, 0.1, 0, torch.qint8))
+    return module
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [(sparse_module, r"mask \(sparse"), (quantised_module, r"table \(quantised")],
+)
+def test_buffers_of_other_numbers_are_refused_by_name(make, what):
+    with pytest.raises(InputError, match=what):
+        check_module(make())
+
+
+def test_what_fits_is_let_through():
+    module = nn.Sequential(nn.Conv1d(C, 5, 3, padding="same"), nn.BatchNorm1d(5))
+    module.register_buffer("phase", torch.ones(3, dtype=torch.complex64))
+    check_module(module)
+
+
+def test_notes():
+    module = nn.Sequential(nn.Linear(L, 5), nn.BatchNorm1d(C))
+    with torch.no_grad():
+        module[0].weight[2, 3] = torch.nan
+        module[1].running_var[1] = torch.inf
+    assert capture(module, (X,)).notes == (
+        "The module is in train mode; converted as in eval mode, and left in train mode.",
+        "NaN or infinity in 0.weight, 1.running_var; they are converted as they are.",
+    )
+    module.eval()[1].train()
+    assert (
+        "1 is in train mode; converted as in eval mode, and left in train mode."
+        in capture(module, (X,)).notes
+    )
+    assert capture(Calls(lambda x, k: x * k).eval(), (X, 3)).notes == (
+        "Input tensors[1]=3 is a constant of the converted model.",
+    )
+
+
+def test_names_are_shortened():
+    module = nn.Sequential(*[nn.Linear(3, 3) for _ in range(5)])
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, torch.inf)
+    (note,) = note_odd_weights(module)
+    assert note.count("weight") + note.count("bias") == 8
+    assert "and 2 more" in note
+
+
+def test_parts_in_train_mode_are_named():
+    module = nn.Sequential(nn.Dropout(), nn.Dropout(), nn.ReLU()).eval()
+    assert note_train_mode(module) == ()
+    module[0].train()
+    module[1].train()
+    (note,) = note_train_mode(module)
+    assert note.startswith("0, 1 are in train mode")
