@@ -1,4 +1,4 @@
-"""Does a module give the same numbers each time? One that keeps state on itself, or draws numbers, does not.
+"""Does a module give the same numbers each time?
 
 What is compared with a module is one call. A module whose second call differs, because it remembers
 the first one (`self.state = ...`, a counter, a running mean) or because it asks a clock or a
@@ -35,19 +35,19 @@ def require_repeatable(module: nn.Module, example: Call, other: Call) -> None:
     once more on a single thread, since sums that threads share may round in another order.
     All comes back as it was. A module that does not run on the example is not looked at.
     """
-    if _changed_attributes(module, example, other) is None:
+    if _find_changed_attributes(module, example, other) is None:
         return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        changed = _changed_attributes(module, example, other)
+        changed = _find_changed_attributes(module, example, other)
     finally:
         torch.set_num_threads(threads)
     if changed is not None:
         raise _refuse(changed)
 
 
-def _changed_attributes(module: nn.Module, example: Call, other: Call) -> list[str] | None:
+def _find_changed_attributes(module: nn.Module, example: Call, other: Call) -> list[str] | None:
     """Return None where both answers for the example are equal, else what the calls changed."""
     journal = Journal()
     with isolate_module(module, seed=0):
