@@ -1,4 +1,4 @@
-"""A recurrent layer loses its states where they are zero whatever the inputs and the weights are."""
+"""A recurrent layer loses its states where they are zero whatever the inputs and weights."""
 
 from __future__ import annotations
 

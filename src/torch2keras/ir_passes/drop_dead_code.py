@@ -8,7 +8,7 @@ from torch2keras.graph.ir import Graph, Value
 
 
 def drop_dead_code(graph: Graph) -> Graph:
-    """The graph with only those nodes that an output depends on."""
+    """Return the graph with only those nodes that an output depends on."""
     alive: set[Value] = set(graph.output_values())
     kept = []
     for node in reversed(graph.nodes):

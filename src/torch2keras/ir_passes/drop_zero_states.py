@@ -1,4 +1,4 @@
-"""Recurrent layers that start at zero are given no states: so does Keras, and its layer needs no inputs for them."""
+"""Recurrent layers that start at zero are given no states: Keras starts there too."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from torch2keras.op_facts import MOVES_ELEMENTS, OpKind, kind_of
 
 
 def drop_zero_states(graph: Graph) -> Graph:
-    """The graph in which no recurrent layer reads states that are all zeros."""
-    made = {value: node for node in graph.nodes for value in node.outputs}
-    return replace(graph, nodes=tuple(_without(node, made) for node in graph.nodes))
+    """Return the graph in which no recurrent layer reads states that are all zeros."""
+    made: dict[Value, Node] = {}
+    for node in graph.nodes:
+        made.update(dict.fromkeys(node.outputs, node))
+    return replace(graph, nodes=tuple(_drop_states(node, made) for node in graph.nodes))
 
 
-def _without(node: Node, made: Mapping[Value, Node]) -> Node:
-    if node.op is not recurrent.default or not all(
-        is_zero(state, made) for state in node.args["states"]
-    ):
+def _drop_states(node: Node, made: Mapping[Value, Node]) -> Node:
+    if node.op is not recurrent.default:
+        return node
+    if not all(is_zero(state, made) for state in node.args["states"]):
         return node
     return replace(node, args={**node.args, "states": ()})
 
@@ -27,7 +29,7 @@ def _without(node: Node, made: Mapping[Value, Node]) -> Node:
 def is_zero(value: Value, made: Mapping[Value, Node]) -> bool:
     """Whether a value is zero for all inputs and all weights."""
     if isinstance(value, Constant):
-        return _anonymous(value) and not value.tensor.count_nonzero()
+        return _is_anonymous(value) and not value.tensor.count_nonzero()
     node = made.get(value)
     if node is None:
         return False
@@ -39,7 +41,7 @@ def is_zero(value: Value, made: Mapping[Value, Node]) -> bool:
     return kind is OpKind.ZEROS
 
 
-def _anonymous(constant: Constant) -> bool:
+def _is_anonymous(constant: Constant) -> bool:
     """Whether no state_dict can give the constant other values."""
     sources = constant.recipe[0].operands if constant.recipe else ()
-    return not constant.paths and all(isinstance(s, Constant) and _anonymous(s) for s in sources)
+    return not constant.paths and all(isinstance(s, Constant) and _is_anonymous(s) for s in sources)
