@@ -1,4 +1,4 @@
-"""Does a module give the same numbers each time?
+"""Whether a module gives the same numbers each time it is called.
 
 What is compared with a module is one call. A module whose second call differs, because it remembers
 the first one (`self.state = ...`, a counter, a running mean) or because it asks a clock or a
