@@ -1,1 +1,1 @@
-"""The typed graph of ATen ops: its data, its import from torch.export, its symbolic sizes, its interpreter."""
+"""The typed graph of ATen ops: its data, its import, its symbolic sizes, its interpreter."""

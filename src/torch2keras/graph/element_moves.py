@@ -1,7 +1,8 @@
 """Moves: rearrangements of a tensor's elements, as hashable values that can be called.
 
-A weight is a PyTorch tensor and the moves that bring it into Keras's order and shape. Applied to the element numbers
-(an arange) instead of the data, the same moves tell which element stands where; so weights travel both ways.
+A weight is a PyTorch tensor and the moves that bring it into Keras's order and shape. Applied to
+the element numbers (an arange) instead of the data, the same moves tell which element stands where;
+so weights travel both ways.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class ElementMove(Protocol):
 
 @dataclass(frozen=True)
 class Reshape:
-    """As `torch.reshape`."""
+    """The elements in another shape, as `torch.reshape`."""
 
     shape: tuple[int, ...]
 
@@ -31,7 +32,7 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Permute:
-    """As `torch.permute`."""
+    """The dimensions in another order, as `torch.permute`."""
 
     order: tuple[int, ...]
 
@@ -53,7 +54,7 @@ class Narrow:
 
 @dataclass(frozen=True)
 class Flip:
-    """As `torch.flip`."""
+    """The elements of some dimensions backwards, as `torch.flip`."""
 
     dims: tuple[int, ...]
 
@@ -84,21 +85,21 @@ class Apply:
     """Which result is meant, of an op that has several."""
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        out = self.op(
-            **{self.name: tensor},
-            **{k: list(v) if isinstance(v, tuple) else v for k, v in self.args},
-        )
+        arguments: dict[str, Any] = {self.name: tensor}
+        for name, argument in self.args:
+            arguments[name] = list(argument) if isinstance(argument, tuple) else argument
+        out = self.op(**arguments)
         return out if self.result is None else out[self.result]  # type: ignore[no-any-return]
 
 
 def move_elements(tensor: torch.Tensor, moves: Iterable[ElementMove]) -> torch.Tensor:
-    """All moves, one after the other."""
+    """Return the tensor after all moves, one after the other."""
     for move in moves:
         tensor = move(tensor)
     return tensor
 
 
 def element_numbers(shape: tuple[int, ...], moves: Iterable[ElementMove]) -> torch.Tensor:
-    """For each element of the rearranged tensor its place in the flat original of this shape."""
+    """Return for each element of the moved tensor its place in the flat original of this shape."""
     numbers = torch.arange(int(torch.Size(shape).numel())).reshape(shape)
     return move_elements(numbers, moves)

@@ -1,14 +1,15 @@
-"""ExportedProgram -> Graph: binds every argument to its ATen schema once, and every size to an expression."""
+"""ExportedProgram -> Graph, with every argument bound to its ATen schema, once."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import sympy
 import torch
 from torch.export.graph_signature import InputKind
+from torch.utils._pytree import tree_leaves
 
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.fx_passes.source_lines import module_path, user_line
@@ -20,9 +21,9 @@ from torch2keras.graph.symbolic import simplify_size
 def import_graph(
     program: torch.export.ExportedProgram, graph_module: torch.fx.GraphModule
 ) -> Graph:
-    """The typed graph of a captured program.
+    """Return the typed graph of a captured program.
 
-    Raises UnsupportedOpError for what is no ATen op: control flow, and operators of Python on tensors.
+    Raises UnsupportedOpError for what is no ATen op: control flow, and operators of Python.
     """
     work = Importer(program)
     for node in graph_module.graph.nodes:
@@ -58,38 +59,33 @@ class Importer:
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
         self.outputs: tuple[Any, ...] = ()
-        values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder"]
-        sizes: list[Any] = [size for v in values if isinstance(v, torch.Tensor) for size in v.shape]
-        env = next((size.node.shape_env for size in sizes if isinstance(size, torch.SymInt)), None)
-        self.measured = _example_sizes(env)
-        self.known_multiples = (
-            find_divisible_symbols([g.expr for g in env.guards], self.measured) if env else {}
-        )
+        self.measured: dict[sympy.Symbol, int] = {}
+        """What the symbols of torch.export measured in the example."""
+        self.known_multiples: dict[sympy.Symbol, sympy.Expr] = {}
+        env = _find_shape_env(program)
+        if env is not None:
+            self.measured = _example_sizes(env)
+            guards = [guard.expr for guard in env.guards]
+            self.known_multiples = find_divisible_symbols(guards, self.measured)
 
     def add(self, node: torch.fx.Node) -> None:
         """Take one FX node in."""
         if node.op == "placeholder":
             self.known[node] = self._placeholder(node)
         elif node.op == "output":
-            self.outputs = tuple(
-                self._argument(a) for a in torch.utils._pytree.tree_leaves(node.args[0])
-            )
+            self.outputs = tuple(map(self._argument, tree_leaves(node.args[0])))
         elif node.op == "get_attr":
             held = operator.attrgetter(str(node.target))(node.graph.owning_module)
             # A branch of control flow is held as a module; the node that calls it is refused.
-            known = (
-                self._constant(node.name, held, (), trainable=False)
-                if isinstance(held, torch.Tensor)
-                else held
-            )
-            self.known[node] = known
+            if isinstance(held, torch.Tensor):
+                held = self._constant(node.name, held, (), trainable=False)
+            self.known[node] = held
         elif node.op == "call_function":
             self._call(node)
 
     def _placeholder(self, node: torch.fx.Node) -> Any:
-        spec = next(
-            self.specs
-        )  # by position: a pass that copies the graph may rename its placeholders
+        # By position: a pass that copies the graph may rename its placeholders.
+        spec = next(self.specs)
         if spec.kind is InputKind.USER_INPUT:
             value = node.meta.get("val")
             if not isinstance(value, torch.Tensor):
@@ -105,73 +101,55 @@ class Importer:
     def _constant(
         self, name: str, tensor: torch.Tensor, paths: tuple[str, ...], *, trainable: bool
     ) -> Constant:
-        """One Constant for one tensor, however many names it has."""
+        """Return the one Constant of a tensor, however many names it has."""
         key = (tensor.data_ptr() or id(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype)
         if key not in self.constants:
-            named = tuple(self.stored.get((tensor.data_ptr(), tensor.shape), ())) if paths else ()
-            shape = tuple(int(s) for s in tensor.shape)
-            self.constants[key] = Constant(
-                name, TensorType(shape, tensor.dtype), tensor.detach(), named or paths, trainable
-            )
+            if paths:
+                stored = self.stored.get((tensor.data_ptr(), tensor.shape), ())
+                paths = tuple(stored) or paths
+            type_ = TensorType(tuple(map(int, tensor.shape)), tensor.dtype)
+            self.constants[key] = Constant(name, type_, tensor.detach(), paths, trainable)
         return self.constants[key]
 
     def _call(self, node: torch.fx.Node) -> None:
         value = node.meta.get("val")
+        is_control_flow = isinstance(node.target, torch._ops.HigherOrderOperator)
         if node.target is operator.getitem:
             several, number = node.args
             self.known[node] = self._argument(several)[number]
-        elif isinstance(value, NUMBERS) and not isinstance(
-            node.target, torch._ops.HigherOrderOperator
-        ):
+        elif isinstance(value, NUMBERS) and not is_control_flow:
             self.known[node] = self._size(value)
         elif isinstance(node.target, torch._ops.OpOverload):
             outputs = self._results(node, value)
             self.nodes.append(Node(node.target, self._bind(node), outputs, origin_of(node)))
-            single = isinstance(value, torch.Tensor)
-            self.known[node] = outputs[0] if single else outputs
+            self.known[node] = outputs[0] if isinstance(value, torch.Tensor) else outputs
         else:
-            raise UnsupportedOpError(
-                f"no lowering for {node.target}",
-                [
-                    *origin_of(node).rows(),
-                    *(
-                        [("why", "Keras cannot save a model that holds such a loop")]
-                        if node.target in LOOPS
-                        else []
-                    ),
-                    (
-                        "next",
-                        "rewrite this part of forward with tensor operations, e.g. torch.where",
-                    ),
-                ],
-            )
+            raise _refuse(node)
 
     def _results(self, node: torch.fx.Node, value: Any) -> tuple[Value, ...]:
-        tensors: Iterable[Any] = (value,) if isinstance(value, torch.Tensor) else (value or ())
-        names = (
-            [node.name]
-            if isinstance(value, torch.Tensor)
-            else [f"{node.name}_{i}" for i, _ in enumerate(tensors)]
-        )
-        return tuple(
-            Value(n, self._type(t))
-            for n, t in zip(names, tensors, strict=True)
-            if isinstance(t, torch.Tensor)
-        )
+        """Return the values for the fake results of a node: one tensor, or a list of them."""
+        if isinstance(value, torch.Tensor):
+            return (Value(node.name, self._type(value)),)
+        results = []
+        for number, result in enumerate(value or ()):
+            if isinstance(result, torch.Tensor):
+                results.append(Value(f"{node.name}_{number}", self._type(result)))
+        return tuple(results)
 
     def _bind(self, node: torch.fx.Node) -> dict[str, Any]:
-        """Every argument of the schema by name, defaults filled in."""
+        """Return every argument of the schema by name, defaults filled in."""
         schema = node.target._schema.arguments  # type: ignore[union-attr]
-        bound = {}
+        bound: dict[str, Any] = {}
         for position, argument in enumerate(schema):
+            name = argument.name
             if not argument.kwarg_only and position < len(node.args):
-                bound[argument.name] = self._argument(node.args[position])
-            elif argument.name in node.kwargs:
-                bound[argument.name] = self._argument(node.kwargs[argument.name])
+                bound[name] = self._argument(node.args[position])
+            elif name in node.kwargs:
+                bound[name] = self._argument(node.kwargs[name])
+            elif argument.has_default_value():
+                bound[name] = argument.default_value
             else:
-                bound[argument.name] = (
-                    argument.default_value if argument.has_default_value() else None
-                )
+                bound[name] = None
         return bound
 
     def _argument(self, argument: Any) -> Any:
@@ -182,10 +160,10 @@ class Importer:
         return self._size(argument)
 
     def _type(self, tensor: torch.Tensor) -> TensorType:
-        return TensorType(tuple(self._size(s) for s in tensor.shape), tensor.dtype)
+        return TensorType(tuple(map(self._size, tensor.shape)), tensor.dtype)
 
     def _size(self, value: Any) -> Any:
-        """A symbolic int as its expression; anything else as it is."""
+        """Return a symbolic number as its expression; anything else as it is."""
         if isinstance(value, torch.SymInt | torch.SymFloat):
             expression: sympy.Expr = value.node.expr
             if self.known_multiples:
@@ -194,23 +172,43 @@ class Importer:
         return value
 
     def hints(self) -> dict[sympy.Symbol, int]:
-        """What the symbols measured in the example."""
-        parts = {
-            m.free_symbols.pop(): self.measured[s] // int(m.as_coeff_Mul()[0])
-            for s, m in self.known_multiples.items()
-        }
-        return self.measured | parts
+        """Return what the symbols measured in the example."""
+        hints = dict(self.measured)
+        for symbol, multiple in self.known_multiples.items():
+            factor, (part,) = int(multiple.as_coeff_Mul()[0]), multiple.free_symbols
+            hints[part] = self.measured[symbol] // factor
+        return hints
+
+
+def _refuse(node: torch.fx.Node) -> UnsupportedOpError:
+    """Return the error for a node that calls no ATen op."""
+    why = "Keras cannot save a model that holds such a loop" if node.target in LOOPS else ""
+    step = "rewrite this part of forward with tensor operations, e.g. torch.where"
+    rows = [*origin_of(node).rows(), ("why", why), ("next", step)]
+    return UnsupportedOpError(f"no lowering for {node.target}", rows)
+
+
+def _find_shape_env(program: torch.export.ExportedProgram) -> Any:
+    """Return torch.export's ShapeEnv, which knows its symbols; None where all sizes are numbers."""
+    for node in program.graph.find_nodes(op="placeholder"):
+        value = node.meta.get("val")
+        if not isinstance(value, torch.Tensor):
+            continue
+        for size in value.shape:
+            if isinstance(size, torch.SymInt):
+                return size.node.shape_env
+    return None
 
 
 def _example_sizes(env: Any) -> dict[sympy.Symbol, int]:
-    if env is None:
-        return {}
     table = env.backed_var_to_val if hasattr(env, "backed_var_to_val") else env.var_to_val
     return {symbol: int(value) for symbol, value in table.items()}
 
 
 def origin_of(node: torch.fx.Node) -> Origin:
-    """The module path and the user's line of an FX node."""
+    """Return the module path and the user's line of an FX node."""
     path, cls = module_path(node)
     line = user_line(node)
-    return Origin(path, cls, f"{line.file}:{line.line}", line.text) if line else Origin(path, cls)
+    if line is None:
+        return Origin(path, cls)
+    return Origin(path, cls, f"{line.file}:{line.line}", line.text)

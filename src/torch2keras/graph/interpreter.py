@@ -1,4 +1,4 @@
-"""Run IR nodes with PyTorch, in float64: to fold constants, and to find the first value that diverges."""
+"""Runs IR nodes with PyTorch, in float64: to fold constants, and to compare values."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ def evaluate_node(
     value_of: Callable[[Value], torch.Tensor | None],
     symbols: Mapping[sympy.Symbol, int] | None = None,
 ) -> list[torch.Tensor]:
-    """The node's results, float types widened to float64, sizes with their symbols replaced."""
+    """Return the node's results, float types widened to float64, symbols of sizes replaced."""
 
     def widen(argument: Any) -> Any:
         if isinstance(argument, Value):
             data = value_of(argument)
-            return data if data is None else data.to(UP.get(data.dtype, data.dtype))
+            if data is None:
+                return None
+            return data.to(UP.get(data.dtype, data.dtype))
         if isinstance(argument, list | tuple):
-            return [widen(a) for a in argument]
+            return list(map(widen, argument))
         if isinstance(argument, sympy.Expr):
-            number = sympy.sympify(argument.xreplace(dict(symbols or {})))
-            return int(number) if number.is_integer else float(number)
-        return UP.get(argument, argument) if isinstance(argument, torch.dtype) else argument
+            return _measure_size(argument, symbols or {})
+        if isinstance(argument, torch.dtype):
+            return UP.get(argument, argument)
+        return argument
 
     before = torch.get_default_dtype()
     try:
@@ -43,13 +46,20 @@ def evaluate_node(
             result = node.op(**{name: widen(a) for name, a in node.args.items()})
     finally:
         torch.set_default_dtype(before)
-    return list(result) if isinstance(result, list | tuple) else [result]
+    if isinstance(result, list | tuple):
+        return list(result)
+    return [result]
+
+
+def _measure_size(size: sympy.Expr, symbols: Mapping[sympy.Symbol, int]) -> int | float:
+    number = sympy.sympify(size.xreplace(dict(symbols)))
+    return int(number) if number.is_integer else float(number)
 
 
 def run_nodes(
     graph: Graph, inputs: Sequence[torch.Tensor]
 ) -> Iterator[tuple[Node, Value, torch.Tensor]]:
-    """Every node's results in order, in float64."""
+    """Yield every node's results in order, in float64."""
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
     symbols = measure_symbols(graph, inputs)
 
@@ -63,13 +73,14 @@ def run_nodes(
 
 
 def measure_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.Symbol, int]:
-    """What each symbol measures in these inputs."""
+    """Return what each symbol measures in these inputs.
+
+    The sizes of torch.export's inputs are linear in one symbol.
+    """
     measured = {}
     for value, tensor in zip(graph.inputs, inputs, strict=True):
         for size, number in zip(value.type.shape, tensor.shape, strict=True):
-            if (
-                not isinstance(size, int) and len(size.free_symbols) == 1
-            ):  # torch.export's sizes of inputs are linear
+            if not isinstance(size, int) and len(size.free_symbols) == 1:
                 (symbol,) = size.free_symbols
                 measured[symbol] = int((number - size.subs(symbol, 0)) / size.coeff(symbol))
     return measured

@@ -1,13 +1,15 @@
 """The intermediate representation: typed SSA over ATen ops.
 
-A `Graph` has inputs, nodes in execution order, and outputs. Every tensor is a `Value`, defined once. Nothing is
-mutated: a pass returns a new graph. A size is an int or a sympy expression over the symbols of `torch.export`.
+A `Graph` has inputs, nodes in execution order, and outputs. Every tensor is a `Value`, defined
+once. Nothing is mutated: a pass returns a new graph. A size is an int or a sympy expression over
+the symbols of `torch.export`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeAlias
 
 import sympy
@@ -33,7 +35,7 @@ Size: TypeAlias = int | sympy.Expr
 
 
 def keras_dtype(dtype: torch.dtype) -> str:
-    """`torch.float32` -> "float32", the spelling of Keras."""
+    """Return a dtype as Keras spells it: "float32" for `torch.float32`."""
     return str(dtype).removeprefix("torch.")
 
 
@@ -49,7 +51,8 @@ class TensorType:
         return len(self.shape)
 
     def __str__(self) -> str:
-        return f"{type_names.get(self.dtype, keras_dtype(self.dtype))}[{', '.join(map(str, self.shape))}]"
+        dtype = type_names.get(self.dtype, keras_dtype(self.dtype))
+        return f"{dtype}[{', '.join(map(str, self.shape))}]"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Origin:
     """The line of source itself."""
 
     def rows(self) -> list[tuple[str, str]]:
-        """Rows of an error message."""
+        """Return the rows of an error message."""
         module = f"{self.path or '(the module itself)'} ({self.cls})" if self.cls else self.path
         return [("module", module), ("source", f"{self.source}    {self.text}".strip())]
 
@@ -84,10 +87,13 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Constant(Value):
-    """A tensor known at conversion: a parameter, a buffer, or what PyTorch computes from those alone."""
+    """A tensor known at conversion: a parameter, a buffer, or what is computed from those alone."""
 
     tensor: torch.Tensor = field(repr=False)
-    """The data that `moves` start from; a folded constant of float type is held in float64, to be rounded once."""
+    """The data that `moves` start from.
+
+    A folded constant of float type is held in float64, to be rounded once.
+    """
     paths: tuple[str, ...] = ()
     """Names in the state_dict; several where a parameter is tied. Empty for anonymous tensors."""
     trainable: bool = False
@@ -96,7 +102,7 @@ class Constant(Value):
     folded_from: tuple[str, ...] = ()
     """Names of the trainable parameters that a folded constant was computed from."""
     recipe: tuple[Node, int] | None = field(default=None, repr=False)
-    """Of a folded constant: the node that computes it, and which of its results it is."""
+    """The node that computes a folded constant, and which of its results it is."""
 
     @property
     def data(self) -> torch.Tensor:
@@ -105,7 +111,9 @@ class Constant(Value):
 
 
 Argument = Any
-"""What a schema argument is bound to: Value, tuple of Values or Nones, Size, float, bool, str, dtype, None."""
+"""What a schema argument is bound to: Value, tuple of Values or Nones, Size, float, bool, str,
+dtype, None.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,28 +128,28 @@ class Node:
     @property
     def operands(self) -> tuple[Value, ...]:
         """Tensor operands in the schema's order, lists flattened."""
-        return tuple(
-            leaf
-            for value in self.args.values()
-            for leaf in argument_leaves(value)
-            if isinstance(leaf, Value)
-        )
+        leaves = chain.from_iterable(map(argument_leaves, self.args.values()))
+        return tuple(leaf for leaf in leaves if isinstance(leaf, Value))
 
     def replace_values(self, swap: Callable[[Value], Value]) -> Node:
-        """The same node reading other values."""
+        """Return the same node reading other values."""
         args = {name: map_values(value, swap) for name, value in self.args.items()}
         return Node(self.op, args, self.outputs, self.origin)
 
 
 def broadcast_shape(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
-    """The shape that tensors of these shapes have together."""
+    """Return the shape that tensors of these shapes have together."""
     rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
-    return tuple(next((s for s in column if s != 1), 1) for column in zip(*padded, strict=True))
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    return tuple(map(_broadcast_size, zip(*padded, strict=True)))
+
+
+def _broadcast_size(sizes: Sequence[Size]) -> Size:
+    return next((size for size in sizes if size != 1), 1)
 
 
 def argument_leaves(argument: Argument) -> Iterator[Any]:
-    """The argument itself, or the members of a list."""
+    """Yield the argument itself, or the members of a list."""
     if isinstance(argument, list | tuple):
         yield from argument
     else:
@@ -149,7 +157,7 @@ def argument_leaves(argument: Argument) -> Iterator[Any]:
 
 
 def map_values(argument: Argument, swap: Callable[[Value], Any]) -> Argument:
-    """The argument with each Value in it exchanged."""
+    """Return the argument with each Value in it exchanged."""
     if isinstance(argument, Value):
         return swap(argument)
     if isinstance(argument, list | tuple):
@@ -170,14 +178,14 @@ class Graph:
     """What each symbol measured in the example."""
 
     def hint(self, size: Size) -> int:
-        """A size in the example; 1 for one that the data decide, which no lowering takes."""
+        """Return a size in the example; 1 for one that the data decide, which no lowering takes."""
         if isinstance(size, int):
             return size
         known = sympy.sympify(size.xreplace(dict(self.hints)))
         return int(known) if known.is_number else 1
 
     def uses(self) -> dict[Value, list[Node]]:
-        """The nodes that read each value."""
+        """Return the nodes that read each value."""
         found: dict[Value, list[Node]] = {}
         for node in self.nodes:
             for value in node.operands:

@@ -1,7 +1,8 @@
 """Symbolic factorisations of dimensions: the arithmetic beneath `infer_axes`.
 
-A dimension of size 12 that is viewed as (3, 4) has the factors (3, 4). Sizes may be sympy expressions; whether two are
-equal, or one divides the other, is decided exactly, and only their order along the way by the example's numbers.
+A dimension of size 12 that is viewed as (3, 4) has the factors (3, 4). Sizes may be sympy
+expressions; whether two are equal, or one divides the other, is decided exactly, and only their
+order along the way by the example's numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch2keras.graph.ir import Size
 
 
 def size_product(sizes: Sequence[Size]) -> Size:
-    """The product; 1 for none."""
+    """Return the product of sizes; 1 for none."""
     total: Size = 1
     for size in sizes:
         total = total * size
@@ -24,22 +25,24 @@ def size_product(sizes: Sequence[Size]) -> Size:
 
 @lru_cache(maxsize=65536)
 def simplify_size(size: Size) -> Size:
-    """One canonical form, so that equal sizes compare equal: an int where it is one, else expanded."""
+    """Return one canonical form, so that equal sizes compare equal: an int, or expanded."""
     if isinstance(size, int):
         return size
     expanded = sympy.expand(size)
-    return int(expanded) if expanded.is_Integer else expanded
+    if expanded.is_Integer:
+        return int(expanded)
+    return expanded
 
 
 def static_size(size: Size) -> int | None:
-    """The size where it is a number, None where it is dynamic: as Keras writes shapes."""
+    """Return the size where it is a number, None where it is dynamic, as Keras writes shapes."""
     size = simplify_size(size)
     return size if isinstance(size, int) else None
 
 
 @lru_cache(maxsize=65536)
 def size_quotient(size: Size, by: Size) -> Size | None:
-    """Size / by where that is a whole number for all values of the symbols, else None."""
+    """Return size / by where that is a whole number for all values of the symbols, else None."""
     if by == 0:
         return None
     if isinstance(size, int) and isinstance(by, int):
