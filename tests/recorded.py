@@ -37,7 +37,7 @@ class Recording:
 def record(
     function: Callable[..., Any], *inputs: torch.Tensor, dynamic: tuple[int, ...] = ()
 ) -> Recording:
-    """Run what `function` records, which takes a `Tensor` for each input and returns one or several.
+    """Run what `function` records: it takes a `Tensor` for each input and returns one or several.
 
     The dimensions `dynamic` of each input have no static size.
     """

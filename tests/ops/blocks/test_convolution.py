@@ -1,4 +1,4 @@
-"""Convolutions of (n, *s, c) against PyTorch's, by constant and by computed kernels; which layers they become."""
+"""Convolutions of (n, *s, c) against PyTorch's, and which layers they become."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def expected(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor, how: Con
 
 
 def as_keras(kernel: torch.Tensor, how: Convolution) -> torch.Tensor:
-    """(*k, channels, filters of a channel) of a depthwise kernel, else (*k, channels of a group, filters)."""
+    """A depthwise kernel as (*k, channels, filters of a channel), else (*k, inputs, filters)."""
     last = kernel.movedim(0, -1).movedim(0, -2)
     return last.reshape(*last.shape[:-2], 6, -1) if how.is_depthwise else last
 

@@ -1,4 +1,4 @@
-"""Windows: which paddings are "same" and what ceil_mode adds, by PyTorch's pooling; positions of maxima."""
+"""Windows of pooling: their paddings and the positions of their maxima, by PyTorch's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of an indexing, checked against the shapes that PyTorch gives; positions from the end."""
+"""The names of an indexing, by the shapes that PyTorch gives; positions from the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products against torch.einsum, by layers and by ops, with a sized-one dimension, a bias and integers."""
+"""Products against torch.einsum, by layers and by ops, with a bias, and of integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views, permutations, expand, repeat, roll, flip, windows: static, and with dynamic sizes."""
+"""Views, permutations, expand, repeat, roll, flip: static, and with dynamic sizes."""
 
 from __future__ import annotations
 
@@ -139,18 +139,6 @@ CASES: dict[str, Case] = {
         lambda x: x.diagonal(-1, 1, 2).relu(), (2, 3, 5, 7), transposes=1
     ),
     "diag_embed": function(lambda x: torch.diag_embed(x, 1), (2, 3)),
-    "unfold": function(lambda x: conv(x).unfold(2, 3, 2), (2, 3, 11)),
-    "unfold channels": function(lambda x: conv(x).unfold(1, 2, 1).relu(), (2, 3, 11)),
-    "unfold, dynamic length": function(lambda x: x.unfold(2, 3, 2), (2, 3, 11), **BOTH),
-    "unfold long": function(lambda x: x.unfold(2, 17, 5), (2, 3, 43)),
-    "unfold long, dynamic length": function(lambda x: x.unfold(-1, 17, 5), (2, 3, 43), **BOTH),
-    "im2col": function(
-        lambda x: functional.unfold(x, (2, 3), padding=1, stride=(2, 1)), (2, 3, 7, 11)
-    ),
-    "im2col dilated": function(lambda x: functional.unfold(x, 2, dilation=(1, 3)), (2, 3, 7, 11)),
-    "im2col unbatched": function(
-        lambda x: functional.unfold(x, 3), (2, 5, 7), dynamic_shapes=(({},),)
-    ),
 }
 
 

@@ -7,7 +7,7 @@ from torch2keras.lower.recorder import Tensor
 
 
 def split_bias(bias: Operand | None) -> tuple[Operand | None, Operand | None]:
-    """The bias for the layer to hold, and the bias to add behind it; at most one of them is there."""
+    """The bias that the layer holds, and the bias to add behind it; one of them is None."""
     if bias is None or bias.is_constant:
         return bias, None
     return None, bias

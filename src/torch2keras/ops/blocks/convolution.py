@@ -1,4 +1,4 @@
-"""A convolution of stored dimensions (n, *s, c) as stock Keras layers, or as ops by a computed kernel."""
+"""A convolution of (n, *s, c) as stock Keras layers, or as ops by a computed kernel."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def find_grouping(channels: Any, groups: int) -> Grouping:
 
 @dataclass(frozen=True)
 class Convolution:
-    """How a kernel is applied to (n, *s, c): in each sequence one entry for each spatial dimension."""
+    """How a kernel is applied to (n, *s, c); a sequence has an entry for each spatial dimension."""
 
     stride: tuple[int, ...]
     pads: Pads
@@ -52,7 +52,7 @@ class Convolution:
 
     @property
     def has_no_layer(self) -> bool:
-        """Whether stock layers refuse this stride: beside dilation, or an uneven one by channels."""
+        """Whether stock layers refuse the stride: with dilation, or uneven and depthwise."""
         if max(self.stride) == 1:
             return False
         is_uneven = len(set(self.stride)) > 1

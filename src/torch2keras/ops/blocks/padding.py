@@ -13,7 +13,7 @@ from torch2keras.lower.recorder import Tensor, layers, ops
 from torch2keras.ops.blocks.slices import index_along
 
 Pads = Sequence[tuple[int, int]]
-"""For each spatial dimension of (n, *s, c) how many elements are added on the left and on the right.
+"""For each spatial dimension of (n, *s, c) the elements added on the left and on the right.
 
 A negative number removes elements.
 """
@@ -34,7 +34,7 @@ def as_tuple(value: Any, rank: int) -> tuple[int, ...]:
 
 
 def pad_spatial(x: Tensor, pads: Pads, value: float = 0.0) -> Tensor:
-    """Pad the spatial dimensions of (n, *s, c) with a constant, crop them where a pad is negative."""
+    """Pad the spatial dimensions of (n, *s, c) with a constant; a negative pad crops them."""
     return pad_constant(x, dict(enumerate(pads, start=1)), value)
 
 
@@ -53,7 +53,7 @@ def pad_constant(x: Tensor, widths: Widths, value: float = 0) -> Tensor:
 
 
 def crop(x: Tensor, widths: Widths) -> Tensor:
-    """Remove as many elements at the ends as a width is negative: a `Cropping` layer, or a slice."""
+    """Remove elements at the ends where a width is negative: a `Cropping` layer, or a slice."""
     cuts: dict[int, tuple[int, int]] = {}
     for axis, (left, right) in widths.items():
         if min(left, right) < 0:

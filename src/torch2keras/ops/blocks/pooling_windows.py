@@ -86,8 +86,8 @@ def find_max_positions(x: Tensor, windows: Windows, counts: Sequence[Size]) -> T
 def _taps(x: Tensor, windows: Windows) -> list[Tensor]:
     """For each element of a window, in row-major order, what all windows have there."""
     x = pad_spatial(x, windows.pads, lowest_number(x.dtype))
-    rows = zip(windows.kernel, windows.stride, windows.dilation, strict=True)
-    places = itertools.product(*[window_slices(*row) for row in rows])
+    slices = map(window_slices, windows.kernel, windows.stride, windows.dilation)
+    places = itertools.product(*slices)
     return [x[(slice(None), *place)] for place in places]
 
 

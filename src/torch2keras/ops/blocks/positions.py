@@ -1,4 +1,4 @@
-"""Indexing by tensors and by diagonals: the names of dimensions, and positions counted from the end."""
+"""Names of dimensions where tensors or a diagonal index, and positions counted from the end."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def find_indices(args: Mapping[str, Any]) -> dict[int, Value]:
 
 def has_mask(args: Mapping[str, Any]) -> bool:
     """Whether one of the tensors that index is a mask."""
-    dtypes = [keras_dtype(index.type.dtype) for index in find_indices(args).values()]
-    return not MASK_DTYPES.isdisjoint(dtypes)
+    for index in find_indices(args).values():
+        if keras_dtype(index.type.dtype) in MASK_DTYPES:
+            return True
+    return False
 
 
 def is_mask(index: Operand) -> bool:
@@ -36,8 +38,17 @@ def is_mask(index: Operand) -> bool:
 
 def as_pattern(operands: list[list[str]], result: list[str]) -> str:
     """The declaration with these names of dimensions of each operand and of the result."""
-    terms = [" ".join(names) for names in operands]
-    return f"{', '.join(terms)} -> {' '.join(result)}"
+    return f"{', '.join(map(' '.join, operands))} -> {' '.join(result)}"
+
+
+def number_names(prefix: str, count: int) -> list[str]:
+    """The names "d0", "d1" and so on."""
+    return [f"{prefix}{k}" for k in range(count)]
+
+
+def keep_prefix(names: list[str], prefix: str) -> list[str]:
+    """The names that begin with a letter."""
+    return [name for name in names if name[0] == prefix]
 
 
 @dataclass(frozen=True)
@@ -54,35 +65,38 @@ class IndexNames:
     @property
     def indexed(self) -> list[str]:
         """The dimensions of the operand that are indexed."""
-        return [name for name in self.operand if name[0] == "a"]
+        return keep_prefix(self.operand, "a")
 
     @property
     def others(self) -> list[str]:
         """The dimensions of the operand that are not indexed."""
-        return [name for name in self.operand if name[0] == "d"]
+        return keep_prefix(self.operand, "d")
 
 
 def name_indexing(args: Mapping[str, Any]) -> IndexNames:
     """The names of PyTorch's dimensions where integer tensors index.
 
     The dimensions of adjacent indices stand where they index; with others between them they come
-    first. (https://numpy.org/doc/stable/user/basics.indexing.html#combining-advanced-and-basic-indexing)
+    first. ("Combining advanced and basic indexing" in
+    https://numpy.org/doc/stable/user/basics.indexing.html)
     """
     ranks = {dim: index.type.rank for dim, index in find_indices(args).items()}
     rank = max(ranks.values())
-    operand = [f"a{d}'" if d in ranks else f"d{d}" for d in range(args["self"].type.rank)]
-    broadcast = [f"i{k}" for k in range(rank)]
+    operand = number_names("d", args["self"].type.rank)
+    for dim in ranks:
+        operand[dim] = f"a{dim}'"
+    broadcast = number_names("i", rank)
     indices = [broadcast[rank - own :] for own in ranks.values()]
     first, last = min(ranks), max(ranks)
     adjacent = len(ranks) == last - first + 1
     start = first if adjacent else 0
-    others = [name for name in operand if name[0] == "d"]
+    others = keep_prefix(operand, "d")
     result = [*others[:start], *broadcast, *others[start:]]
     return IndexNames(operand, indices, broadcast, result)
 
 
 def wrap_negative(index: Operand, size: Size) -> Operand:
-    """The index as int32, its negative positions counted from the end of a dimension of this size."""
+    """The index as int32; negative positions count from the end of a dimension of this size."""
     known = index.values()
     if known is not None and isinstance(size, int):
         return as_constant(torch.where(known < 0, known + size, known))
@@ -93,9 +107,9 @@ def wrap_negative(index: Operand, size: Size) -> Operand:
 
 
 def name_diagonal(args: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Names of all dimensions, r' and c' those of the diagonal; and of the others, "d0" and so on."""
+    """Names of all dimensions, those of the diagonal r' and c'; and of the others alone."""
     rank = args["self"].type.rank
-    names = [f"d{d}" for d in range(rank)]
+    names = number_names("d", rank)
     names[args["dim1"] % rank] = "r'"
     names[args["dim2"] % rank] = "c'"
-    return names, [name for name in names if name[0] == "d"]
+    return names, keep_prefix(names, "d")

@@ -28,20 +28,25 @@ def apply_dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:
 def contract(
     operands: Sequence[Operand], letters: Sequence[str], bias: Operand | None = None
 ) -> Tensor:
-    """The product of operands by an equation: `letters` names the stored dimensions of each, then of the result.
+    """The product of operands by an equation.
 
-    The bias is a constant that broadcasts to the result.
+    `letters` names the stored dimensions of each operand, then of the result. The bias is a
+    constant that broadcasts to the result.
     """
     *words, result = (word.replace(UNIT, "") for word in letters)
-    solid = [drop_units(x, word) for x, word in zip(operands, letters, strict=False)]
+    solid = list(map(drop_units, operands, letters))
     y = _contract_solid(solid, words, result, bias)
-    units = [place for place, letter in enumerate(letters[-1]) if letter == UNIT]
-    return y.expand_dims(*units)
+    return y.expand_dims(*find_units(letters[-1]))
+
+
+def find_units(word: str) -> list[int]:
+    """The places of dimensions of size one."""
+    return [place for place, letter in enumerate(word) if letter == UNIT]
 
 
 def drop_units(x: Operand, word: str) -> Operand:
     """`x` without the dimensions of size one, which an einsum does not broadcast."""
-    return x.squeeze(*[place for place, letter in enumerate(word) if letter == UNIT])
+    return x.squeeze(*find_units(word))
 
 
 def _contract_solid(
@@ -60,7 +65,7 @@ def _contract_solid(
 
 
 def apply_einsum(equation: str, operands: Sequence[Operand]) -> Tensor:
-    """`keras.ops.einsum`; of integers in float64, since it takes float32, which holds them up to 2**24."""
+    """`keras.ops.einsum`; of integers in float64, for Keras takes float32, exact up to 2**24."""
     if operands[0].is_float:
         return ops.einsum(equation, *operands)
     floats = [cast(x, "float64") for x in operands]
@@ -70,7 +75,9 @@ def apply_einsum(equation: str, operands: Sequence[Operand]) -> Tensor:
 def _contract_by_layer(
     x: Tensor, word: str, kernel: Operand, other: str, result: str, bias: Operand | None
 ) -> Tensor:
-    """`Dense` over the last dimension, else `EinsumDense`; `word` and `other` are the letters of x and kernel.
+    """`Dense` over the last dimension, else `EinsumDense`.
+
+    `word` and `other` are the letters of `x` and of the kernel.
 
     A product without a sum is a plain one: as an einsum TensorFlow takes ten times as long.
     """

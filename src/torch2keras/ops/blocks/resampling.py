@@ -1,4 +1,4 @@
-"""Linear maps along one axis: each output element is a weighted sum of input elements at known places."""
+"""Linear maps along one axis: each output is a weighted sum of elements at known places."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ Where there are more, a matrix product is quicker.
 
 @dataclass(frozen=True)
 class Taps:
-    """`y[i] = sum(weight[i, t] * x[index[i, t]])`, with (outputs, taps) tensors; float64 weights."""
+    """The map `y[i] = sum(weight[i, t] * x[index[i, t]])`; both are (outputs, taps).
+
+    The weights are float64.
+    """
 
     index: torch.Tensor
     weight: torch.Tensor

@@ -43,7 +43,9 @@ def simplify_bound(bound: Size, size: Size) -> Size:
     distance = simplify_size(bound - size)
     if not isinstance(distance, int):
         return bound
-    return distance if distance < 0 else END
+    if distance < 0:
+        return distance
+    return END
 
 
 def slice_part(x: Operand, dim: int, start: Size, stop: Size, step: Size, length: Size) -> Tensor:
@@ -76,7 +78,7 @@ def _slice_between(x: Tensor, dim: int, start: int, stop: int, step: int) -> Ten
 
 
 def take_positions(x: Operand, positions: Tensor, dim: int) -> Tensor:
-    """Entries at computed positions, none of them negative; an `Embedding` holds a table of floats."""
+    """Entries at computed positions, none negative; an `Embedding` holds a table of floats."""
     is_table = x.is_constant and x.is_float and math.prod(x.shape[:dim]) == 1 and x.ndim > dim + 1
     if not is_table:
         return ops.take(x, positions, axis=dim)

@@ -1,4 +1,4 @@
-"""A transposed convolution of stored dimensions (n, *s, c): as a stock layer, or as a convolution between zeros."""
+"""A transposed convolution of (n, *s, c) as stock layers, or as a convolution between zeros."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from torch2keras.ops.blocks.padding import as_tuple, pad_spatial
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """How a kernel is applied to (n, *s, c): in each tuple one number for each spatial dimension."""
+    """How a kernel is applied to (n, *s, c); a tuple has a number for each spatial dimension."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -50,8 +50,8 @@ def convolve_transposed(
 ) -> Tensor:
     """The transposed convolution of (n, *s, c).
 
-    Where it has a layer, the kernel is (*k, filters, channels), with the groups as a first dimension
-    if there are several; else it is that of `convolve`.
+    Where it has a layer, the kernel is (*k, filters, channels), with the groups as a first
+    dimension if there are several; else it is that of `convolve`.
     """
     grouping = find_grouping(how.channels, how.groups)
     if not has_transposed_layer(grouping, how.dilation, constant_kernel=weight.is_constant):
@@ -71,7 +71,7 @@ def convolve_transposed(
 def _apply_layer(
     x: Tensor, weight: Operand, bias: Operand | None, how: TransposedConvolution
 ) -> Tensor:
-    """The layer's full result, cropped on the left by the padding, on the right by what is left of it."""
+    """The layer's full result, cropped by the padding; on the right less by `output_padding`."""
     rank = x.ndim - 2
     kernel_size = weight.shape[:rank]
     pads = [(-p, more - p) for p, more in zip(how.padding, how.output_padding, strict=True)]
@@ -95,8 +95,9 @@ def _apply_layer(
 def _convolve_between_zeros(
     x: Tensor, weight: Operand, bias: Operand | None, how: TransposedConvolution
 ) -> Tensor:
-    """The convolution by the flipped kernel of the input with `stride - 1` zeros behind each element.
+    """A convolution by the flipped kernel.
 
+    Its input is `x` with `stride - 1` zeros behind each element.
     (Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", chapter 4,
     https://arxiv.org/abs/1603.07285)
     """

@@ -41,7 +41,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 
 
 def gelu(x: Any, approximate: str = "none") -> Any:
-    """`Activation("gelu")`, in float64 its formula; stock Keras has no layer of the approximation by tanh."""
+    """`Activation("gelu")`, in float64 its formula; approximated by tanh `keras.ops.gelu`."""
     if x.dtype == "float64":
         return float64_formulas.gelu(ops, x, approximate)
     if approximate == "tanh":
@@ -50,7 +50,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 def elu(x: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
-    """`ELU`; with the other scales their formula."""
+    """The layer `ELU`; with the other scales their formula."""
     if scale == 1 and input_scale == 1:
         return layers.ELU(alpha=alpha)(x)
     below = alpha * ops.expm1(ops.minimum(x, 0.0) * input_scale)
@@ -65,7 +65,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
-    """log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold."""
+    """The logarithm of 1 + exp(beta x) over beta; x itself where beta x is above the threshold."""
     if beta == 1 and threshold >= 20:
         return layers.Activation(activation="softplus")(x)
     return ops.where(ops.greater(x * beta, threshold), x, ops.softplus(x * beta) / beta)
@@ -150,7 +150,10 @@ def prelu_axes(args: Mapping[str, Any]) -> str:
 
 @lowering(aten.prelu.default, axes=prelu_axes)
 def prelu(x, weight, *, c=None):
-    """`PReLU`, its slopes shared along all dimensions but that of the channels; a layer has no slopes for the batch."""
+    """`PReLU`, its slopes shared along all dimensions but that of the channels.
+
+    A layer has no slopes for the batch.
+    """
     shape = [1] * x.ndim
     if c is not None:
         shape[c] = x.shape[c]

@@ -24,6 +24,8 @@ from torch2keras.ops.blocks.slices import index_along
 
 aten = torch.ops.aten
 
+PRIME = "'"
+
 Part = tuple[int, int]
 """The first element of a window, and the one behind its last."""
 
@@ -66,23 +68,22 @@ AVERAGE = Pool("Average", ops.mean, average_windows)
 MAX = Pool("Max", ops.max, max_windows)
 
 
-def pooled_axes(args: Mapping[str, Any], prime: str) -> str:
-    """The pattern over the pooled dimensions, with this mark where they are read."""
-    rank = len(args["output_size"])
-    before = " ".join(f"s{i}{prime}" for i in range(rank))
-    after = " ".join(f"s{i}'" for i in range(rank))
-    return f"n? c {before} -> n? c {after}"
+def name_dims(args: Mapping[str, Any], prime: str) -> str:
+    """The names of the pooled dimensions, primed where the order of their elements matters."""
+    return " ".join(f"s{i}{prime}" for i in range(len(args["output_size"])))
 
 
 def adaptive_avg_torch(args: Mapping[str, Any]) -> str:
     """The order of elements does not matter in the mean of all of them."""
     is_global = set(args["output_size"]) == {1}
-    return pooled_axes(args, "" if is_global else "'")
+    before = name_dims(args, "" if is_global else PRIME)
+    return f"n? c {before} -> n? c {name_dims(args, PRIME)}"
 
 
 def adaptive_max_torch(args: Mapping[str, Any]) -> str:
     """The order of elements decides the index of a maximum."""
-    return pooled_axes(args, "'")
+    dims = name_dims(args, PRIME)
+    return f"n? c {dims} -> n? c {dims}"
 
 
 def adaptive_keras(args: Mapping[str, Any]) -> str | None:
@@ -91,13 +92,14 @@ def adaptive_keras(args: Mapping[str, Any]) -> str | None:
     lengths = args["self"].type.shape[-len(sizes) :]
     if set(sizes) == {1} or find_equal_windows(lengths, sizes) is None:
         return None
-    dims = " ".join(f"s{i}'" for i in range(len(sizes)))
+    dims = name_dims(args, PRIME)
     return f"n {dims} c -> n {dims} c"
 
 
 @lowering(
-    aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default, aten.adaptive_avg_pool3d.default,
-    aten._adaptive_avg_pool2d.default, aten._adaptive_avg_pool3d.default,
+    aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default,
+    aten.adaptive_avg_pool3d.default, aten._adaptive_avg_pool2d.default,
+    aten._adaptive_avg_pool3d.default,
     torch=adaptive_avg_torch, keras=adaptive_keras,
 )  # fmt: skip
 def adaptive_avg_pool(x, output_size, *, s):
@@ -106,11 +108,15 @@ def adaptive_avg_pool(x, output_size, *, s):
 
 
 @lowering(
-    aten.adaptive_max_pool1d.default, aten.adaptive_max_pool2d.default, aten.adaptive_max_pool3d.default,
+    aten.adaptive_max_pool1d.default, aten.adaptive_max_pool2d.default,
+    aten.adaptive_max_pool3d.default,
     torch=adaptive_max_torch, keras=adaptive_keras,
 )  # fmt: skip
 def adaptive_max_pool(x, output_size, *, s, context):
-    """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices; indices of equal."""
+    """`GlobalMaxPooling`, `MaxPooling` where the windows are equal, else the maxima of slices.
+
+    Only equal windows have indices.
+    """
     indices = None
     if context.used[1] and are_spatial(x, s):
         windows = find_equal_windows([x.shape[axis] for axis in s], output_size)

@@ -29,13 +29,17 @@ def attention_keras(args: Mapping[str, Any]) -> str | None:
 
 
 def attention_axes(args: Mapping[str, Any], order: str) -> str | None:
-    """Queries t, keys and values s and a mask t s that broadcasts. Where it is causal their order matters.
+    """Queries t, keys and values s and a mask t s that broadcasts.
+
+    Where it is causal the order of positions matters.
 
     None for other ranks, which are left whole only where they are refused.
     """
     if args["query"].type.rank != 4:
         return None
-    t, s = ("t'", "s'") if args.get("is_causal") else ("t", "s")
+    t, s = "t", "s"
+    if args.get("is_causal"):
+        t, s = "t'", "s'"
     of_query, of_key, of_value = name_heads(args)
     query = order.format(heads=of_query, position=t)
     key = order.format(heads=of_key, position=s)
@@ -45,18 +49,19 @@ def attention_axes(args: Mapping[str, Any], order: str) -> str | None:
 
 
 def name_heads(args: Mapping[str, Any]) -> tuple[str, str, str]:
-    """The heads of queries, keys and values; with `enable_gqa` g queries share each head of the others."""
-    key_heads, value_heads = (args[name].type.shape[-3] for name in ("key", "value"))
-    query, shared = "h", "h"
-    if args.get("enable_gqa") and (key_heads, value_heads) != (1, 1):
+    """The heads of queries, keys and values; with `enable_gqa` g queries share those of others."""
+    query, key, value = "h", "h", "h"
+    if args["key"].type.shape[-3] == 1:
+        key = "1"
+    if args["value"].type.shape[-3] == 1:
+        value = "1"
+    if args.get("enable_gqa") and (key, value) != ("1", "1"):
         query = "(h g)"
-    key = "1" if key_heads == 1 else shared
-    value = "1" if value_heads == 1 else shared
     return query, key, value
 
 
 def mask_axes(args: Mapping[str, Any], names: list[str]) -> str:
-    """The mask's dimensions, which are aligned at the right and of size one where they broadcast."""
+    """The dimensions of the mask: aligned at the right, of size one where they broadcast."""
     mask = args.get("attn_mask")
     if mask is None:
         return ""
@@ -76,18 +81,24 @@ def attention(
     require_inactive(dropout_p > 0)
     heads, size = query.shape[-2:]
     key, value = repeat_heads(key, heads), repeat_heads(value, heads)
-    query = query * (size**-0.5 if scale is None else scale)
-    masks = {} if attn_mask is None else mask_argument(attn_mask)
-    return ops.dot_product_attention(query, key, value, **masks, scale=1.0, is_causal=is_causal)
+    if scale is None:
+        scale = size**-0.5
+    return ops.dot_product_attention(
+        query * scale, key, value, **mask_argument(attn_mask), scale=1.0, is_causal=is_causal
+    )
 
 
 def repeat_heads(x: Tensor, heads: int) -> Tensor:
     """Keys or values (n, s, heads, d) that several queries share, once for each."""
     own = x.shape[-2]
-    return x if own == heads else ops.repeat(x, heads // own, axis=-2)
+    if own == heads:
+        return x
+    return ops.repeat(x, heads // own, axis=-2)
 
 
-def mask_argument(mask: Operand) -> dict[str, Operand]:
+def mask_argument(mask: Operand | None) -> dict[str, Operand]:
     """The mask of rank 4, by the name that Keras has for its dtype."""
+    if mask is None:
+        return {}
     name = "mask" if mask.is_bool else "bias"
     return {name: mask.expand_dims(*range(4 - mask.ndim))}

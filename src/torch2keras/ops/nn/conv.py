@@ -41,7 +41,7 @@ def find_conv_grouping(args: Mapping[str, Any]) -> Grouping:
 
 
 def find_transposed_grouping(args: Mapping[str, Any]) -> Grouping:
-    """The grouping of a transposed convolution, whose kernel is (channels, filters of a group, *k)."""
+    """The grouping of a transposed one, whose kernel is (channels, filters of a group, *k)."""
     channels = args["weight"].type.shape[0]
     return find_grouping(channels, args["groups"])
 
@@ -52,7 +52,7 @@ CONV = {
     Grouping.GROUPED: "n? (groups i) *s', (groups o) i *k', (groups o) -> n? (groups o) *s'",
     Grouping.UNKNOWN: "n? c' *s', f' i' *k', f' -> n? f' *s'",
 }
-"""PyTorch's order of axes, by the grouping; *s are the spatial dimensions, *k those of the kernel."""
+"""PyTorch's order of axes, by the grouping; *s are spatial dimensions, *k those of the kernel."""
 
 CONV_TRANSPOSE = {
     Grouping.DENSE: "n? c *s', c f *k', f -> n? f *s'",
@@ -103,7 +103,7 @@ def conv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     torch=conv_torch, keras=conv_keras,
 )  # fmt: skip
 def conv_named_padding(x, weight, bias=None, stride=1, padding="valid", dilation=1, groups=1):
-    """`Conv` with padding "same" or "valid"; of an odd total both pad the extra element on the right."""
+    """`Conv` with padding "same" or "valid"; of an odd total both pad one more on the right."""
     rank = x.ndim - 2
     stride, dilation = as_tuple(stride, rank), as_tuple(dilation, rank)
     totals = [0] * rank
@@ -121,7 +121,7 @@ def conv_transpose_torch(args: Mapping[str, Any]) -> str:
 
 
 def conv_transpose_keras(args: Mapping[str, Any]) -> str:
-    """Channels last; the kernel is that of a convolution where there is no layer of a transposed one."""
+    """Channels last; where there is no layer of it, the kernel is that of a convolution."""
     grouping = find_transposed_grouping(args)
     constant = isinstance(args["weight"], Constant)
     if has_transposed_layer(grouping, args["dilation"], constant_kernel=constant):
@@ -136,7 +136,7 @@ def conv_transpose_keras(args: Mapping[str, Any]) -> str:
 def conv_transpose(
     x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
 ):
-    """`ConvTranspose`, cropped, one a group; with dilation, or depthwise, a convolution between zeros."""
+    """`ConvTranspose`, cropped, one a group; dilated or depthwise a convolution between zeros."""
     sizes = (stride, padding, output_padding, dilation)
     geometry = [as_tuple(size, x.ndim - 2) for size in sizes]
     how = TransposedConvolution(*geometry, channels=x.shape[-1], groups=groups)

@@ -1,4 +1,4 @@
-"""Embedding tables."""
+"""Embedding tables, bags of their rows, and one_hot."""
 
 from __future__ import annotations
 
@@ -43,10 +43,13 @@ def write_out(indices: Operand) -> Tensor:
 
 @lowering(aten._embedding_bag_forward_only.default, aten._embedding_bag.default)
 def embedding_bag(
-    weight, indices, offsets, scale_grad_by_freq=False, mode=SUM, sparse=False, per_sample_weights=None,
-    include_last_offset=False, padding_idx=-1,
+    weight, indices, offsets, scale_grad_by_freq=False, mode=SUM, sparse=False,
+    per_sample_weights=None, include_last_offset=False, padding_idx=-1,
 ):  # fmt: skip
-    """`Embedding`, and sums (means, maxima) of the rows between offsets; what else PyTorch's op tells is not given."""
+    """`Embedding`, and sums (means, maxima) of the rows between offsets.
+
+    What else PyTorch's op tells is not given.
+    """
     rows = embedding(weight, indices)
     if per_sample_weights is not None:
         rows = rows * ops.expand_dims(per_sample_weights, -1)
@@ -87,7 +90,7 @@ def reduce_bags(rows: Tensor, is_member: Tensor, mode: int) -> Tensor:
 
 @lowering(aten.one_hot.default, axes="... -> ... classes'")
 def one_hot(x, num_classes=-1, *, classes):
-    """`keras.ops.one_hot`."""
+    """`keras.ops.one_hot` along a new dimension."""
     if num_classes < 0:
         raise LoweringError(
             "the number of classes of this one_hot is read from the data",

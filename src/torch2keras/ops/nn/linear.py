@@ -25,18 +25,22 @@ VECTOR = "... i, i, 1 -> ..."
 """A weight of one row may come as a vector."""
 
 REORDER_COST = 0.6
-"""In transposes. `EinsumDense` over another axis takes as long as a transpose and `Dense`, or longer;
-two of them take longer than one transpose that they share."""
+"""In transposes. `EinsumDense` over another axis takes as long as a transpose and `Dense`, or
+longer; two of them take longer than one transpose that they share."""
 
 
 def linear_torch(args: Mapping[str, Any]) -> str:
     """A weight of (outputs, inputs)."""
-    return "... i, o i, o -> ... o" if args["weight"].type.rank == 2 else VECTOR
+    if args["weight"].type.rank == 1:
+        return VECTOR
+    return "... i, o i, o -> ... o"
 
 
 def linear_keras(args: Mapping[str, Any]) -> str:
     """A kernel of (inputs, outputs)."""
-    return "... i, i o, o -> ... o" if args["weight"].type.rank == 2 else VECTOR
+    if args["weight"].type.rank == 1:
+        return VECTOR
+    return "... i, i o, o -> ... o"
 
 
 @lowering(aten.linear.default, torch=linear_torch, keras=linear_keras, reorder_cost=REORDER_COST)
@@ -78,7 +82,7 @@ def contract_and_add(
 
 
 def product_axes(args: Mapping[str, Any]) -> str:
-    """Vectors have no free dimension, matrices one each, and what is left of them is a batch that broadcasts.
+    """Vectors have no free dimension, matrices one each; the rest is a batch that broadcasts.
 
     The rows that one matrix multiplies may lie in several stored dimensions.
     """
@@ -94,7 +98,7 @@ def product_axes(args: Mapping[str, Any]) -> str:
 
 @lowering(aten.matmul.default, axes=product_axes, cost=contraction_cost, equation=True)
 def matmul(x, other, *, context):
-    """`matmul`, `einsum` where the operands are stored in another order, `Dense` or `EinsumDense` by a parameter."""
+    """`matmul`, or `einsum` for another stored order; `Dense` or `EinsumDense` by a parameter."""
     return contract([x, other], context.letters)
 
 
@@ -102,24 +106,24 @@ def matmul(x, other, *, context):
     aten.mm.default, aten.bmm.default, axes=product_axes, cost=contraction_cost, equation=True
 )
 def mm(x, mat2, *, context):
-    """As `aten.matmul.default`."""
+    """The same as `aten.matmul.default`."""
     return contract([x, mat2], context.letters)
 
 
 @lowering(aten.mv.default, axes=product_axes, cost=contraction_cost, equation=True)
 def mv(x, vec, *, context):
-    """As `aten.matmul.default`."""
+    """The same as `aten.matmul.default`."""
     return contract([x, vec], context.letters)
 
 
 @lowering(aten.dot.default, axes=product_axes, cost=contraction_cost, equation=True)
 def dot(x, tensor, *, context):
-    """As `aten.matmul.default`."""
+    """The same as `aten.matmul.default`."""
     return contract([x, tensor], context.letters)
 
 
 def addmm_axes(args: Mapping[str, Any]) -> str:
-    """What is added may be a matrix, a row or a number; rows may lie in several stored dimensions."""
+    """A matrix, a row or a number is added; rows may lie in several stored dimensions."""
     summand = ("", "k", "... k")[args["self"].type.rank]
     return f"{summand}, ... j, j k -> ... k"
 
@@ -178,7 +182,7 @@ def einsum_axes(args: Mapping[str, Any]) -> str | None:
 
 
 def implicit_result(operands: Sequence[Sequence[str]]) -> list[str]:
-    """The result of an equation without an arrow: the ellipsis, then in order all names that occur once."""
+    """The result of an equation without an arrow: the ellipsis, then the names that occur once."""
     counts = Counter(chain(*operands))
     ellipsis = ["..."] * min(1, counts.pop("...", 0))
     return ellipsis + sorted(name for name, number in counts.items() if number == 1)
@@ -186,7 +190,7 @@ def implicit_result(operands: Sequence[Sequence[str]]) -> list[str]:
 
 @lowering(aten.einsum.default, axes=einsum_axes, cost=contraction_cost, equation=True)
 def einsum(equation, tensors, path=None, *, context):
-    """`einsum` in the order in which the operands are stored; `Dense` or `EinsumDense` by a parameter."""
+    """`einsum` in the order of storage; `Dense` or `EinsumDense` by a parameter."""
     if context.letters is None:
         return apply_einsum(equation, tensors)
     return contract(tensors, context.letters)

@@ -38,7 +38,7 @@ def multi_head(
     query, key, value, q_kernel, k_kernel, v_kernel, out_kernel,
     q_bias, k_bias, v_bias, out_bias, num_heads, dropout_p, *, context,
 ):  # fmt: skip
-    """`MultiHeadAttention`; its parts where Keras 3.15.1 has its biases wrong, or the shape of the weights."""
+    """`MultiHeadAttention`; its parts where that layer of Keras 3.15.1 is wrong."""
     inputs = {
         "query": Projection(query, q_kernel, q_bias, num_heads),
         "key": Projection(key, k_kernel, k_bias, num_heads),

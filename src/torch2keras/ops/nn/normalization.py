@@ -43,7 +43,7 @@ def normalize(
     config: dict[str, Any],
     **state: Operand,
 ) -> Tensor:
-    """A normalization layer with gamma and beta; without them, and arithmetic, where the model computes these."""
+    """A normalization layer with gamma and beta; arithmetic where the model computes these."""
     is_computed = any(w is not None and not w.is_constant for w in (weight, bias))
     if is_computed:
         plain = normalize(layer, x, axes, None, None, config, **state)
@@ -122,7 +122,7 @@ def native_batch_norm(
 def batch_norm_no_training(
     x, weight, bias, running_mean, running_var, momentum, eps, *, c, context
 ):
-    """`BatchNormalization`."""
+    """`BatchNormalization` in inference."""
     return native_batch_norm(
         x, weight, bias, running_mean, running_var, False, momentum, eps, c=c, context=context
     )
@@ -134,26 +134,26 @@ def batch_norm_no_stats(x, weight, bias, training, momentum, eps, *, c, context)
     return native_batch_norm(x, weight, bias, None, None, True, momentum, eps, c=c, context=context)
 
 
-def normalized_names(args: Mapping[str, Any]) -> str:
+def name_normalized(args: Mapping[str, Any]) -> str:
     """One name for each normalized dimension, since without a weight no term would count them."""
     return " ".join(f"n{i}" for i in range(len(args["normalized_shape"])))
 
 
 def layer_norm_axes(args: Mapping[str, Any]) -> str:
     """A weight and a bias of the last dimensions."""
-    names = normalized_names(args)
+    names = name_normalized(args)
     return f"... {names}, {names}, {names} -> ... {names}"
 
 
 def rms_norm_axes(args: Mapping[str, Any]) -> str:
     """A weight of the last dimensions."""
-    names = normalized_names(args)
+    names = name_normalized(args)
     return f"... {names}, {names} -> ... {names}"
 
 
 def native_layer_norm_axes(args: Mapping[str, Any]) -> str:
     """The statistics are results too, with a one for each normalized dimension."""
-    names = normalized_names(args)
+    names = name_normalized(args)
     return f"{layer_norm_axes(args)}, ... {names}, ... {names}"
 
 
@@ -188,7 +188,7 @@ def rms_norm(x, normalized_shape, weight=None, eps=None, *, n):
 
 @lowering(aten.group_norm.default, torch=GROUPS, keras=GROUPS_LAST)
 def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
-    """`GroupNormalization`."""
+    """`GroupNormalization` along the last axis."""
     config = {"groups": num_groups, "epsilon": eps}
     return normalize("GroupNormalization", x, [x.ndim - 1], weight, bias, config)
 
@@ -197,7 +197,7 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=Tr
 def instance_norm(
     x, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled
 ):
-    """`GroupNormalization` with a group for each channel; running statistics stay fixed in training."""
+    """`GroupNormalization` of one channel a group; running statistics stay fixed in training."""
     c = x.ndim - 1
     if use_input_stats or running_mean is None:
         config = {"groups": x.shape[c], "epsilon": eps}

@@ -16,7 +16,7 @@ aten = torch.ops.aten
 
 
 def declare_padding(argument: str) -> Callable[[Mapping[str, Any]], str]:
-    """The declaration of an op that pads the last dimensions: as many as its list of widths has pairs."""
+    """The declaration of an op that pads as many last dimensions as there are pairs of widths."""
 
     def declare(args: Mapping[str, Any]) -> str:
         """Each padded dimension changes its size, so it is primed."""

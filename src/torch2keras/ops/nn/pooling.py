@@ -31,7 +31,7 @@ def read_windows(rank, kernel_size, stride, padding, dilation, ceil_mode) -> Win
 
 
 def pooling_axes(rank: int) -> dict[str, Any]:
-    """The declaration of a pooling over the last `rank` dimensions, which Keras has before the channels."""
+    """The declaration of a pooling over the last `rank` dimensions; Keras has the channels last."""
     dims = " ".join(f"s{i}'" for i in range(rank))
     return {"torch": f"n? c {dims} -> n? c {dims}", "keras": f"n {dims} c -> n {dims} c"}
 
@@ -64,13 +64,13 @@ def max_pool_with_indices(
 
 
 def max_of_slices(x: Tensor, windows: Windows) -> Tensor:
-    """The largest element of each window, by maxima of strided slices along one axis after the other.
+    """The largest element of each window: maxima of strided slices, one axis after the other.
 
     Stock Keras dilates no pooling, has none of integers on every backend, and no constant for
     padding with their lowest number.
     """
     if max(windows.dilation) == 1:
-        # A window that hangs over an end holds the element there anyway: repeating it changes nothing.
+        # A window that hangs over an end holds the element there: repeating it changes nothing.
         x = replicate(x, dict(enumerate(windows.pads, start=1)))
     else:
         x = pad_spatial(x, windows.pads, lowest_number(x.dtype))
@@ -103,7 +103,7 @@ def avg_pool(
 
 
 def average(x: Tensor, windows: Windows, *, count_padding: bool) -> Tensor:
-    """The mean over windows: Keras counts no padding with "same", and all of it with explicit zeros."""
+    """The mean over windows: Keras counts no padding with "same", all of it with explicit zeros."""
     is_padded, hangs_over = max(windows.padding) > 0, max(windows.overhang) > 0
     if windows.is_same and not (is_padded and count_padding):
         return apply_pooling("Average", x, windows, "same")

@@ -1,4 +1,4 @@
-"""Recurrence: LSTM, GRU and plain RNN layers, in one direction or both; packed sequences are refused."""
+"""Recurrence: LSTM, GRU and plain RNN layers, in one direction or both, not packed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def recurrent_keras(args: Mapping[str, Any]) -> str:
 
 def bias_axes(args: Mapping[str, Any]) -> str:
     """One row of biases; a GRU has two."""
-    return "r' g'" if args["kind"] == "gru" else "g'"
+    if args["kind"] == "gru":
+        return "r' g'"
+    return "g'"
 
 
 def result_axes(args: Mapping[str, Any]) -> str:

@@ -52,7 +52,10 @@ def cubic(t: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Resize:
-    """How one dimension is resized: to `size`, or by `factor`, or both where the factor decides the places."""
+    """How one dimension is resized: to `size` or by `factor`.
+
+    With both the factor decides the places.
+    """
 
     size: Size | None = None
     factor: float | None = None
@@ -74,7 +77,7 @@ class Resize:
         return length / self.size
 
     def whole_factors(self, length: int | None) -> tuple[int | None, int | None]:
-        """How many outputs one element has, and how many elements one output, if that is a whole number."""
+        """The outputs of an element, and the elements of an output; None for no whole number."""
         step = self.step(length)
         if self.align or not step:
             return None, None
@@ -95,7 +98,8 @@ def make_refusal(resize: Resize) -> LoweringError:
     elif resize.factor:
         how = f"by {resize.factor}"
     return LoweringError(
-        f"resizing a dynamic dimension {how} has no form in stock Keras that holds for every length",
+        f"resizing a dynamic dimension {how} has no form in stock Keras "
+        "that holds for every length",
         [("next", "make the dimension static, or resize by a whole factor without align_corners")],
     )
 
@@ -123,7 +127,7 @@ def interpolate(x: Tensor, axis: int, resize: Resize, kernel: Kernel) -> Tensor:
 
 
 def find_phases(times: int, kernel: Kernel) -> torch.Tensor:
-    """For each of the outputs of one element the weights of its neighbours, (times, 2 * reach + 1)."""
+    """The weights of the neighbours for each output of one element, (times, 2 * reach + 1)."""
     place = (torch.arange(times, dtype=torch.float64) + 0.5) / times - 0.5
     left = place.floor()
     weights = kernel(place - left)
@@ -136,7 +140,7 @@ def find_phases(times: int, kernel: Kernel) -> torch.Tensor:
 
 
 def find_middle(every: int, kernel: Kernel) -> tuple[int, torch.Tensor]:
-    """The first element that counts for an output in the middle of `every` elements, and the weights from there on."""
+    """The first element that counts for an output in the middle of `every`, and the weights."""
     place = (every - 1) / 2
     left = math.floor(place)
     weights = kernel(torch.tensor([place - left], dtype=torch.float64))[0]
@@ -189,7 +193,7 @@ def take_nearest(x: Tensor, axis: int, resize: Resize, op: OpOverload, rank: int
 
 
 def find_nearest(length: int, resize: Resize, op: OpOverload, rank: int) -> torch.Tensor:
-    """The place of the element that each output takes: what PyTorch's op makes of the numbers of elements."""
+    """The place that each output takes: what PyTorch's op makes of the numbers of elements."""
     ones = [1] * (rank - 1)
     numbers = torch.arange(length, dtype=torch.float64).reshape(1, 1, -1, *ones)
     if resize.size is not None:
@@ -198,7 +202,7 @@ def find_nearest(length: int, resize: Resize, op: OpOverload, rank: int) -> torc
 
 
 def resample_antialiased(x: Tensor, axis: int, resize: Resize, op: OpOverload) -> Tensor:
-    """Antialiased resizing along one axis: the weights are what PyTorch's op makes of unit vectors."""
+    """Antialiased resizing along one axis, by the weights that PyTorch's op gives unit vectors."""
     length = require_static(x.shape[axis], resize)
     units = torch.eye(length, dtype=torch.float64).reshape(1, length, length, 1)
     # The op resizes two dimensions; the second one keeps its two elements.
@@ -233,7 +237,10 @@ def resize_axes(rank: int) -> str:
 def resize_nearest(
     x: Tensor, axes: Sequence[int], sizes: Any, factors: Any, table: Sequence[OpOverload]
 ) -> Tensor:
-    """Nearest neighbours: one `UpSampling` where all dimensions lie as it has them and have whole factors."""
+    """Nearest neighbours: one `UpSampling` where the dimensions lie as it has them.
+
+    Their factors must be whole numbers then.
+    """
     rank = len(axes)
     are_spatial = tuple(axes) == tuple(range(1, x.ndim - 1))
     times = [as_whole_number(factor) for factor in factors or ()]

@@ -45,13 +45,13 @@ def softmax_of_many_dims(x: Tensor, dim: int, shape: Sequence[Size]) -> Tensor:
 
 @lowering(aten._softmax.default, axes=ALONG, cost=last_axis_cost)
 def softmax_of_dtype(x, dim, half_to_float, *, context):
-    """`Softmax`."""
+    """`Softmax`, of half floats in float32."""
     return softmax(x, dim, torch.float32 if half_to_float else None, context=context)
 
 
 @lowering(aten.log_softmax.int, axes=ALONG, cost=last_axis_cost)
 def log_softmax(x, dim, dtype=None):
-    """`keras.ops.log_softmax`."""
+    """`keras.ops.log_softmax` along the dimension."""
     x = cast(x, dtype)
     if not x.ndim:
         return ops.zeros_like(x)
@@ -60,7 +60,7 @@ def log_softmax(x, dim, dtype=None):
 
 @lowering(aten._log_softmax.default, axes=ALONG, cost=last_axis_cost)
 def log_softmax_of_dtype(x, dim, half_to_float):
-    """`keras.ops.log_softmax`."""
+    """`keras.ops.log_softmax`, of half floats in float32."""
     return log_softmax(x, dim, torch.float32 if half_to_float else None)
 
 

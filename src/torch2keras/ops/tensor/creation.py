@@ -1,4 +1,4 @@
-"""Tensors made of nothing. With static sizes they are constants; here are those of dynamic sizes."""
+"""Tensors made of nothing, of dynamic sizes; with static sizes they are constants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ aten = torch.ops.aten
 
 
 def find_dtype(*numbers: Any) -> str:
-    """The dtype in which Python numbers (and tensors of sizes) are exact, or as exact as floats are."""
+    """The dtype in which numbers (and tensors of sizes) are exact, or as exact as floats are."""
     if all(isinstance(number, bool) for number in numbers):
         return "bool"
     if any(map(has_fraction, numbers)):
@@ -77,7 +77,7 @@ def arange_start_step(start, end, step=1, dtype=None, *, context):
 
 
 def count_from(start: Any, step: Any, length: Size) -> Tensor:
-    """`length` numbers from `start` on, `step` apart; both may be numbers that the model computes."""
+    """Numbers from `start` on, `step` apart; the model may compute both of these."""
     values = cast(count_positions(length), find_dtype(start, step))
     if isinstance(step, Operand) or step != 1:
         values = values * step
@@ -116,19 +116,19 @@ def mark_diagonal(shape: Sequence[Size]) -> Tensor:
 
 @lowering(aten.zeros_like.default, axes="...")
 def zeros_like(x, dtype=None):
-    """`keras.ops.zeros_like`."""
+    """`keras.ops.zeros_like` of the operand."""
     return ops.zeros_like(x)
 
 
 @lowering(aten.ones_like.default, axes="...")
 def ones_like(x, dtype=None):
-    """`keras.ops.ones_like`."""
+    """`keras.ops.ones_like` of the operand."""
     return ops.ones_like(x)
 
 
 @lowering(aten.full_like.default, axes="...")
 def full_like(x, fill_value, dtype=None):
-    """`keras.ops.full_like`."""
+    """`keras.ops.full_like` of the operand."""
     name = x.dtype if dtype is None else str(dtype).removeprefix("torch.")
     return fill(ops.ones_like(x, dtype=name), fill_value)
 

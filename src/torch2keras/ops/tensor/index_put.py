@@ -24,6 +24,7 @@ from torch2keras.ops.blocks.positions import (
     has_mask,
     is_mask,
     name_indexing,
+    number_names,
     wrap_negative,
 )
 
@@ -31,7 +32,7 @@ aten = torch.ops.aten
 
 
 def index_put_torch(args: Mapping[str, Any]) -> str | None:
-    """The values broadcast against what indexing would give; a mask lies along the dimensions that it indexes."""
+    """The values broadcast against what indexing would give; a mask lies along what it indexes."""
     if has_mask(args):
         return mask_torch(args)
     names = name_indexing(args)
@@ -81,10 +82,10 @@ def name_mask(args: Mapping[str, Any]) -> MaskNames | None:
     values = args["values"].type
     end = start + mask.type.rank
     ordered = "" if is_one_value(values.shape) else "'"
-    names = [f"d{d}" for d in range(args["self"].type.rank)]
+    names = number_names("d", args["self"].type.rank)
     names[start:end] = [f"m{d}{ordered}" for d in range(start, end)]
     if not ordered:
-        return MaskNames(names, names[start:end], [f"v{k}" for k in range(values.rank)])
+        return MaskNames(names, names[start:end], number_names("v", values.rank))
     result = [*names[:start], "c'", *names[end:]]
     return MaskNames(names, names[start:end], take_last(result, values.rank))
 
@@ -129,12 +130,12 @@ def index_put(x, indices, values, accumulate=False, *, m=()):
 def find_common_positions(
     indices: Sequence[Operand], sizes: Sequence[Size]
 ) -> tuple[Operand, tuple[Size, ...]]:
-    """The positions that index tensors name once they are broadcast together, and their common shape.
+    """The positions that index tensors name together, and the shape to which these broadcast.
 
     One position a row, int32 of the shape (positions, indices).
     """
-    shape = broadcast_shape([sizes_of(i) for i in indices])
-    wrapped = [wrap_negative(i, size) for i, size in zip(indices, sizes, strict=False)]
+    shape = broadcast_shape(list(map(sizes_of, indices)))
+    wrapped = list(map(wrap_negative, indices, sizes))
     known = [values for index in wrapped if (values := index.values()) is not None]
     if len(known) == len(wrapped):
         rows = torch.stack(torch.broadcast_tensors(*known), -1).reshape(-1, len(known))
@@ -188,7 +189,7 @@ def write_where(
 
 
 def take_rows_in_turn(mask: Tensor, values: Tensor, shape: Sequence[Size]) -> Tensor:
-    """For each place of a mask the row of `values` that is written there: one for all, or the next one in turn."""
+    """For each place of a mask the row that is written there: one for all, or the next in turn."""
     rows, *entry = sizes_of(values)
     if rows == 1:
         return values.expand_dims(*range(1, mask.ndim))

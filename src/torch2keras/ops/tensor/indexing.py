@@ -22,6 +22,7 @@ from torch2keras.ops.blocks.positions import (
     has_mask,
     is_mask,
     name_indexing,
+    number_names,
     wrap_negative,
 )
 from torch2keras.ops.blocks.slices import cut_other_dims
@@ -31,7 +32,7 @@ aten = torch.ops.aten
 
 @lowering(aten.index_select.default, axes="... [dim'], i' -> ... [dim']")
 def index_select(x, dim, index):
-    """`keras.ops.take`."""
+    """`keras.ops.take` along the dimension."""
     return ops.take(x, index, axis=dim)
 
 
@@ -51,7 +52,7 @@ def gather_axes(args: Mapping[str, Any]) -> str | None:
 
 @lowering(aten.gather.default, axes=gather_axes)
 def gather(x, dim, index, sparse_grad=False):
-    """`keras.ops.take_along_axis`."""
+    """`keras.ops.take_along_axis` along the dimension."""
     if not x.ndim or not index.ndim:
         return ops.take(ops.reshape(x, (-1,)), index, axis=0)
     dim %= x.ndim
@@ -66,7 +67,7 @@ def name_single_index(args: Mapping[str, Any]) -> str | None:
     ((dim, index), *others) = find_indices(args).items()
     if others or index.type.rank > 1:
         return None
-    names = [f"d{d}" for d in range(args["self"].type.rank)]
+    names = number_names("d", args["self"].type.rank)
     rest = [*names[:dim], *names[dim + 1 :]]
     names[dim] = f"a{dim}'"
     if index.type.rank == 0:
@@ -86,7 +87,7 @@ def index_torch(args: Mapping[str, Any]) -> str | None:
 
 
 def index_keras(args: Mapping[str, Any]) -> str | None:
-    """The dimensions that several indices index come first; one index alone takes PyTorch's order."""
+    """What several indices index comes first; one index alone takes PyTorch's order."""
     if has_mask(args) or name_single_index(args) is not None:
         return None
     names = name_indexing(args)
@@ -116,7 +117,7 @@ def index(x, indices, *, a=()):
 
 def number_positions(indices: Sequence[Operand], shape: Sequence[Size]) -> Operand:
     """The row-major number of the position that indices of several dimensions name together."""
-    total, *others = [wrap_negative(*pair) for pair in zip(indices, shape, strict=True)]
+    total, *others = map(wrap_negative, indices, shape)
     for position, size in zip(others, shape[1:], strict=True):
         total = _add(_multiply(total, size), position)
     return total

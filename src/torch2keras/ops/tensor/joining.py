@@ -24,7 +24,7 @@ def cat_axes(args: Mapping[str, Any]) -> str | None:
 
 @lowering(aten.cat.default, axes=cat_axes, promote=True)
 def cat(tensors, dim=0):
-    """`keras.ops.concatenate`."""
+    """`keras.ops.concatenate` along the dimension."""
     rank = max(tensor.ndim for tensor in tensors)
     full = [tensor for tensor in tensors if tensor.ndim == rank]
     return ops.concatenate(full, axis=dim) if len(full) > 1 else full[0]
@@ -32,5 +32,5 @@ def cat(tensors, dim=0):
 
 @lowering(aten.stack.default, axes="... -> ... [dim']", promote=True)
 def stack(tensors, dim=0):
-    """`keras.ops.stack`."""
+    """`keras.ops.stack` along a new dimension."""
     return ops.stack(tensors, axis=dim)

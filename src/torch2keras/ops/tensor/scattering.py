@@ -84,13 +84,13 @@ def write(x: Operand, positions: Operand, values: Tensor, reduction: str | None 
 
 @lowering(aten.scatter.src)
 def scatter(x, dim, index, src):
-    """`keras.ops.scatter_update`."""
+    """`keras.ops.scatter_update` at computed positions."""
     return write(x, *find_writes(x, dim, index, src))
 
 
 @lowering(aten.scatter.value)
 def scatter_value(x, dim, index, value):
-    """`keras.ops.scatter_update`."""
+    """`keras.ops.scatter_update` at computed positions."""
     positions = find_positions(index, dim % x.ndim)
     values = ops.full_like(as_tensor(positions)[:, 0], value, dtype=x.dtype)
     return write(x, positions, values)
@@ -110,7 +110,10 @@ def scatter_reduce_old(x, dim, index, src, reduce):
 
 @lowering(aten.scatter_reduce.two)
 def scatter_reduce(x, dim, index, src, reduce, include_self=True):
-    """`keras.ops.scatter_update` with a reduction; what was there counts as the neutral element if not as itself."""
+    """`keras.ops.scatter_update` with a reduction.
+
+    What was there counts as the neutral element where it does not count as itself.
+    """
     positions, values = find_writes(x, dim, index, src)
     start = x
     if not include_self:
@@ -122,7 +125,7 @@ def scatter_reduce(x, dim, index, src, reduce, include_self=True):
 
 
 def write_neutral(x: Operand, positions: Operand, values: Tensor, reduce: str) -> Tensor:
-    """`x` with what a reduction leaves alone where it is written to: for extremes, the values themselves."""
+    """`x` with neutral elements where it is written to: for extremes the values themselves."""
     if reduce in ("amax", "amin"):
         return write(x, positions, values)
     neutral = 1 if reduce == "prod" else 0
@@ -142,7 +145,7 @@ def divide_by_counts(
 
 @lowering(aten.index_reduce.default)
 def index_reduce(x, dim, index, source, reduce, include_self=True):
-    """`keras.ops.scatter_update` with a reduction, at the same places for all of the other dimensions."""
+    """`keras.ops.scatter_update` with a reduction, at the same places in all other dimensions."""
     shape, rank = sizes_of(source), max(x.ndim, 1)
     line = as_tensor(index).reshape(*ones_but(dim % rank, -1, rank))
     if not shape:

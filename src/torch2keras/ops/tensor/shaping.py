@@ -1,6 +1,6 @@
 """Ops that stretch, repeat or shift dimensions, or take a part of a matrix.
 
-Those that only rename axes need no converter (`declarations/op_facts.py`).
+Those that only rename axes need no converter (`op_facts.py`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def repeat_axes(args: Mapping[str, Any]) -> str:
 
 @lowering(aten.repeat.default, axes=repeat_axes)
 def repeat(x, repeats, *, d=(), n=(), context):
-    """`keras.ops.tile`; a product with ones where a dimension is repeated a dynamic number of times."""
+    """`keras.ops.tile`; a product with ones for a dynamic number of repetitions."""
     counts = order_repeats(repeats, n, d)
     have = list(sizes_of(x))
     for position in sorted(n):
@@ -73,7 +73,7 @@ def order_repeats(repeats: Sequence[Size], added: Sequence[int], own: Sequence[i
 def repeat_dim(
     x: Operand, have: Sequence[Size], position: int, count: Size
 ) -> tuple[Tensor, list[Size]]:
-    """`x` of the shape `have` with one of its dimensions behind itself so many times; and its shape."""
+    """`x`, whose shape is `have`, with one dimension behind itself so many times; and its shape."""
     before, own, after = have[:position], have[position], have[position + 1 :]
     single, several = (*before, 1, own, *after), (*before, count, own, *after)
     rows = as_tensor(broadcast_to(ops.expand_dims(x, axis=position), several, single))
@@ -84,7 +84,10 @@ def repeat_dim(
 def tile(
     x: Operand, have: Sequence[Size], counts: Sequence[Size], shape: Sequence[Size]
 ) -> Operand:
-    """`x` of the shape `have` repeated to `shape`: dimensions of size one are stretched, others tiled."""
+    """`x`, whose shape is `have`, repeated to `shape`.
+
+    Dimensions of size one are stretched, others tiled.
+    """
     stretched: list[Size] = []
     tiles: list[Size] = []
     for own, count, size in zip(have, counts, shape, strict=True):
@@ -103,7 +106,7 @@ def repeat_interleave_axes(args: Mapping[str, Any]) -> str | None:
 
 @lowering(aten.repeat_interleave.self_int, axes=repeat_interleave_axes)
 def repeat_interleave(x, repeats, dim=None, output_size=None):
-    """`keras.ops.repeat`."""
+    """`keras.ops.repeat` along the dimension."""
     return ops.repeat(x, repeats, axis=dim)
 
 
@@ -114,13 +117,15 @@ def flip_axes(args: Mapping[str, Any]) -> str:
 
 @lowering(aten.flip.default, axes=flip_axes)
 def flip(x, dims):
-    """`keras.ops.flip`."""
+    """`keras.ops.flip` of the dimensions."""
     return x.flip(*dims)
 
 
 def roll_axes(args: Mapping[str, Any]) -> str | None:
     """Along `dims`; None where there are none, and the flattened tensor is rolled."""
-    return "... [dims'] -> ... [dims']" if args["dims"] else None
+    if not args["dims"]:
+        return None
+    return "... [dims'] -> ... [dims']"
 
 
 @lowering(aten.roll.default, axes=roll_axes)
@@ -148,13 +153,13 @@ def roll_by_sizes(x: Operand, shifts: Sequence[Size], dims: Sequence[int]) -> Op
 
 @lowering(aten.tril.default, torch="... r' c' -> ... r' c'", keras="... r' c' -> ... r' c'")
 def tril(x, diagonal=0):
-    """`keras.ops.tril`."""
+    """`keras.ops.tril` of each matrix."""
     return ops.tril(x, k=diagonal)
 
 
 @lowering(aten.triu.default, torch="... r' c' -> ... r' c'", keras="... r' c' -> ... r' c'")
 def triu(x, diagonal=0):
-    """`keras.ops.triu`."""
+    """`keras.ops.triu` of each matrix."""
     return ops.triu(x, k=diagonal)
 
 
@@ -174,5 +179,5 @@ def diagonal_keras(args: Mapping[str, Any]) -> str:
     aten.diagonal.default, aten.diagonal_copy.default, torch=diagonal_torch, keras=diagonal_keras
 )
 def diagonal(x, offset=0, dim1=0, dim2=1):
-    """`keras.ops.diagonal`."""
+    """`keras.ops.diagonal` of each matrix."""
     return ops.diagonal(x, offset=offset, axis1=-2, axis2=-1)

@@ -44,20 +44,22 @@ def select(x, dim, index):
 
 
 def split_dim(x: Operand, dim: int, lengths: Sequence[Size]) -> list[Tensor]:
-    """Neighbouring parts of a dimension: `keras.ops.split` where all lengths are static, else slices."""
+    """Neighbouring parts of a dimension: `keras.ops.split` for static lengths, else slices."""
     if len(lengths) == 1:
         return [as_tensor(x)]
     *inner, last = [simplify_size(end) for end in accumulate(lengths)]
     if all(isinstance(end, int) for end in (*inner, last)):
-        are_equal = len(set(lengths)) == 1
-        return list(ops.split(x, len(lengths) if are_equal else inner, axis=dim))
+        sections = inner
+        if len(set(lengths)) == 1:
+            sections = len(lengths)
+        return list(ops.split(x, sections, axis=dim))
     rows = zip([0, *inner], [*inner, END], lengths, strict=True)
     return [slice_part(x, dim, start, stop, 1, length) for start, stop, length in rows]
 
 
 @lowering(aten.split.Tensor, aten.unsafe_split.Tensor, axes="... [dim'] -> ... [dim']")
 def split(x, split_size, dim=0, *, context):
-    """`keras.ops.split`."""
+    """`keras.ops.split` along the dimension."""
     return split_dim(x, dim, [shape[dim] for shape in context.shapes])
 
 
@@ -66,19 +68,19 @@ def split(x, split_size, dim=0, *, context):
     axes="... [dim'] -> ... [dim']",
 )  # fmt: skip
 def split_with_sizes(x, split_sizes, dim=0, *, context):
-    """`keras.ops.split`."""
+    """`keras.ops.split` along the dimension."""
     return split_dim(x, dim, [shape[dim] for shape in context.shapes])
 
 
 @lowering(aten.unbind.int, axes="... [dim'] -> ...")
 def unbind(x, dim=0):
-    """`keras.ops.unstack`."""
+    """`keras.ops.unstack` along the dimension."""
     return ops.unstack(x, axis=dim)
 
 
 @lowering(aten.slice_scatter.default, axes="... [dim'], ... [dim'] -> ... [dim']")
 def slice_scatter(x, src, dim=0, start=None, end=None, step=1, *, context):
-    """What stands before, the new part, and what stands behind; of a part with a step, a lookup in both."""
+    """What stands before, the new part, and what stands behind; with a step, a lookup in both."""
     size = context.shapes[0][dim]
     first, stop = [simplify_bound(bound, size) for bound in fill_bounds(start, end)]
     if step != 1:

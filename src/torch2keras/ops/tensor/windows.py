@@ -12,30 +12,30 @@ from torch2keras.declarations.registry import lowering
 from torch2keras.lower.dynamic_sizes import count_positions
 from torch2keras.lower.recorder import layers, ops
 from torch2keras.ops.blocks.padding import as_tuple, pad_spatial
+from torch2keras.ops.blocks.positions import as_pattern, number_names
 from torch2keras.ops.blocks.slices import index_along, window_slices
 
 aten = torch.ops.aten
 
 MOST_SLICES = 16
-"""Windows up to this size are stacked slices, which any layout allows; larger ones are looked up."""
+"""Windows up to this size are stacked slices, in any layout; larger ones are looked up."""
 
 
 def unfold_torch(args: Mapping[str, Any]) -> str:
     """`at` becomes the windows, whose elements `w` come last."""
-    rank = args["self"].type.rank
-    names = [f"d{d}" for d in range(rank)]
-    if rank:
+    names = number_names("d", args["self"].type.rank)
+    if names:
         names[args["dimension"]] = "at'"
-    return f"{' '.join(names)} -> {' '.join(names)} w'"
+    return as_pattern([names], [*names, "w'"])
 
 
 def unfold_keras(args: Mapping[str, Any]) -> str | None:
     """Long windows want `at` last."""
     if args["size"] <= MOST_SLICES:
         return None
-    rank = args["self"].type.rank
-    rest = " ".join(f"d{d}" for d in range(rank) if d != args["dimension"] % rank)
-    return f"{rest} at' -> {rest} at' w'"
+    names = number_names("d", args["self"].type.rank)
+    del names[args["dimension"]]
+    return as_pattern([[*names, "at'"]], [*names, "at'", "w'"])
 
 
 @lowering(aten.unfold.default, torch=unfold_torch, keras=unfold_keras)
@@ -52,8 +52,8 @@ def unfold(x, dimension, size, step, *, at, w, context):
 def im2col(x, kernel_size, dilation, padding, stride):
     """Strided slices, one for each position of the kernel, stacked."""
     x = pad_spatial(x, [(p, p) for p in as_tuple(padding, 2)])
-    rows = zip(as_tuple(kernel_size, 2), as_tuple(stride, 2), as_tuple(dilation, 2), strict=True)
-    places = itertools.product(*[window_slices(*row) for row in rows])
+    kernel, stride, dilation = (as_tuple(v, 2) for v in (kernel_size, stride, dilation))
+    places = itertools.product(*map(window_slices, kernel, stride, dilation))
     taps = [x[(slice(None), *place)] for place in places]
     depth = x.shape[-1] * len(taps)
     return layers.Reshape(target_shape=(-1, depth))(ops.stack(taps, axis=-1))
