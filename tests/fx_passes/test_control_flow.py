@@ -47,13 +47,17 @@ CASES = {
     "cond, the other branch": function(
         lambda x: torch.cond((x * 0 - 1).sum() > 0, torch.sin, torch.cos, (x,)), (N, L)
     ),
-    "cond of one element": function(lambda x: torch.cond((x.sum() > 0).reshape(1), torch.sin, torch.cos, (x,)), (N, L)),
+    "cond of one element": function(
+        lambda x: torch.cond((x.sum() > 0).reshape(1), torch.sin, torch.cos, (x,)), (N, L)
+    ),
     "cond under no_grad": function(
         torch.no_grad()(lambda x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,))), (N, L)
     ),
     "scan": Case(Recurrence, lambda: (torch.randn(4, N, 5),)),
-    "scan of sums": function(lambda x: scan(lambda a, b: (a + b, a * b), torch.zeros(L), x, dim=0)[1], (4, L)),
-}  # fmt: skip
+    "scan of sums": function(
+        lambda x: scan(lambda a, b: (a + b, a * b), torch.zeros(L), x, dim=0)[1], (4, L)
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CASES)

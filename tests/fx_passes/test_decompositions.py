@@ -1,4 +1,4 @@
-"""Ops that PyTorch does not decompose into what can be used: of strides, of masks, of losses in chunks, and others."""
+"""Ops for which PyTorch has no decomposition of use: strides, masks, losses in chunks, others."""
 
 from __future__ import annotations
 

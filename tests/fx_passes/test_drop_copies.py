@@ -28,19 +28,37 @@ class DetachesTable(nn.Module):
 
 CASES = [
     ("clone", Calls(lambda x: x.clone() + 1), ["add.Tensor"]),
-    ("contiguous_view", Calls(lambda x: x.transpose(1, 2).contiguous().view(-1, C * L)),
-     ["transpose.int", "reshape.default"]),
+    (
+        "contiguous_view",
+        Calls(lambda x: x.transpose(1, 2).contiguous().view(-1, C * L)),
+        ["transpose.int", "reshape.default"],
+    ),
     ("same_dtype", Calls(lambda x: x.float().to(torch.float32) + 1), ["add.Tensor"]),
     ("other_dtype", Calls(lambda x: x.double() + 1), ["to.dtype", "add.Tensor"]),
     ("only_a_clone", Calls(lambda x: x.clone()), []),
-    ("detach_of_input", Calls(lambda x: x + (x * 2).detach()), ["mul.Tensor", "detach.default", "add.Tensor"]),
-    ("detach_of_buffer", DetachesTable(), ["add.Tensor", "mul.Tensor", "detach.default", "mul.Tensor"]),
-    ("detach_of_integers", Calls(lambda x: x * (x > 0).long().detach()), ["gt.Scalar", "to.dtype", "mul.Tensor"]),
+    (
+        "detach_of_input",
+        Calls(lambda x: x + (x * 2).detach()),
+        ["mul.Tensor", "detach.default", "add.Tensor"],
+    ),
+    (
+        "detach_of_buffer",
+        DetachesTable(),
+        ["add.Tensor", "mul.Tensor", "detach.default", "mul.Tensor"],
+    ),
+    (
+        "detach_of_integers",
+        Calls(lambda x: x * (x > 0).long().detach()),
+        ["gt.Scalar", "to.dtype", "mul.Tensor"],
+    ),
     ("constant", Calls(lambda x: x + torch.tensor([1.0])), ["add.Tensor"]),
-    ("strides", Calls(lambda x: x.mT.contiguous().as_strided((N, L), (C * L, C)).clone()),
-     ["numpy_T.default", "contiguous.default", "as_strided.default", "clone.default"]),
+    (
+        "strides",
+        Calls(lambda x: x.mT.contiguous().as_strided((N, L), (C * L, C)).clone()),
+        ["numpy_T.default", "contiguous.default", "as_strided.default", "clone.default"],
+    ),
     ("dropout", nn.Dropout(0.5), ["dropout.default"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from torch import nn
 from exported import Calls, assert_same, targets, tripled
 from torch2keras.capture.export import capture
 from torch2keras.fx_passes.functionalize import functionalize, with_alias_info
-from torch2keras.fx_passes.inplace_ops import RESHAPING, functional_overload
 
 N, C, L = 2, 3, 7
 
@@ -268,12 +267,13 @@ def output_is_old_view(x):
 
 
 CASES = [
-    relu_chain, select_assigned, slice_added, negative_slice, view_then_add, transpose_then_mul, chunks_written,
-    clone_of_a_view_after_a_write, splits_written, unbind_written, alias_used_after_write, masked_fill_in_place,
-    copy_broadcast_and_cast,
-    copy_to_integers, index_put_mask, index_put_list, nested_views, augmented, clamped, input_written, under_no_grad,
-    reshaped_in_place, flattened_copy, contiguous_alias, dropout_alias, bool_in_place, diagonal_filled, narrow_written,
-    movedim_and_flatten, scatter_in_place, lower_dtype, fresh_constant, output_is_old_view, shuffle_of_single_channels,
+    relu_chain, select_assigned, slice_added, negative_slice, view_then_add, transpose_then_mul,
+    chunks_written, clone_of_a_view_after_a_write, splits_written, unbind_written,
+    alias_used_after_write, masked_fill_in_place, copy_broadcast_and_cast, copy_to_integers,
+    index_put_mask, index_put_list, nested_views, augmented, clamped, input_written,
+    under_no_grad, reshaped_in_place, flattened_copy, contiguous_alias, dropout_alias,
+    bool_in_place, diagonal_filled, narrow_written, movedim_and_flatten, scatter_in_place,
+    lower_dtype, fresh_constant, output_is_old_view, shuffle_of_single_channels,
     crop_beside_a_shuffle,
 ]  # fmt: skip
 
@@ -333,34 +333,6 @@ def test_written_input_is_noted():
     assert any(
         "writes to its input" in note for note in capture(Calls(input_written), (x_ncl(),)).notes
     )
-
-
-def test_every_in_place_method_has_a_functional_form():
-    """Over the ATen ops behind the methods of a tensor that end in "_"."""
-    missing = set()
-    for name in torch._C._dispatch_get_all_op_names():
-        base, _, overload = name.removeprefix("aten::").partition(".")
-        if (
-            not name.startswith("aten::")
-            or not base.endswith("_")
-            or not hasattr(torch.Tensor, base)
-        ):
-            continue
-        op = getattr(getattr(torch.ops.aten, base), overload or "default", None)
-        if op is None or not op._schema.is_mutable or overload.endswith("out") or op in RESHAPING:
-            continue
-        if functional_overload(op) is None:
-            missing.add(base)
-    # Refused by name; the last three also change the shape or the memory of their operand.
-    assert missing == {
-        "fill_diagonal_",
-        "polygamma_",
-        "as_strided_",
-        "resize_",
-        "resize_as_",
-        "set_",
-        "requires_grad_",
-    }
 
 
 def _writes(graph_module):

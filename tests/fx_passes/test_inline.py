@@ -16,7 +16,7 @@ def x_nl():
 
 
 class Autocast(nn.Module):
-    """Linear and matmul in bfloat16, softmax of their result in float32, and a part that is left alone."""
+    """Linear and matmul in bfloat16, softmax in float32, and a part that is left alone."""
 
     def __init__(self, *, enabled=True):
         super().__init__()
@@ -74,12 +74,6 @@ def test_regions_are_inlined_with_the_modules_numbers(module, exact):
         if "wrap_with" in target or "assert" in target
     ]
     assert not left
-
-
-def test_casts_of_autocast_stand_in_the_graph():
-    found = targets(capture(Autocast(), (x_nl(),)).graph_module)
-    assert found[:4] == ["to.dtype", "to.dtype", "to.dtype", "linear.default"]
-    assert "to.dtype" not in targets(capture(Autocast(enabled=False), (x_nl(),)).graph_module)
 
 
 def test_results_without_gradient_are_detached():

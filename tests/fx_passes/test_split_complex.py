@@ -1,4 +1,4 @@
-"""Complex numbers: each op as PyTorch computes it, ports and buffers of complex numbers, and what is refused."""
+"""Complex numbers: each op as PyTorch computes it, ports and buffers, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""Passes over torch.fx graphs: each takes a GraphModule and gives a new one, and never changes what it was given."""
+"""Passes over torch.fx graphs.
+
+Each takes a GraphModule and gives a new one, and never changes what it was given.
+"""

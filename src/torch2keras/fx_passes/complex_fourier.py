@@ -1,4 +1,8 @@
-"""PyTorch's Fourier transforms over several dimensions, in terms of transforms of pairs over one (fourier.py)."""
+"""PyTorch's Fourier transforms over several dimensions, by transforms of pairs over one.
+
+The transforms over one dimension are the operators of custom_ops/fourier.py; the rules here take
+the arguments of ATen's `_fft_r2c`, `_fft_c2c`, `_fft_c2r` and `istft`.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +20,36 @@ aten = torch.ops.aten
 
 
 NONE, BY_ROOT, BY_COUNT = 0, 1, 2
-"""PyTorch's numbers for how a transform is scaled."""
+"""PyTorch's numbers for how a transform is scaled: not, by 1/sqrt(n), by 1/n."""
 
 
 def r2c(x: torch.Tensor, dim: Sequence[int], normalization: int, onesided: bool) -> Pair:
-    """Of real numbers; one-sided along the last of the dimensions."""
+    """The transform of real numbers; one-sided along the last of the dimensions."""
     if not onesided:
         return c2c(pair(x), dim, normalization, True)
     *others, last = dim
     z = c2c(Pair(*fourier_ops.rfft(x, last)), others, NONE, True)
-    return _scaled(z, _factor(normalization, [x.shape[d] for d in dim]))
+    return _scale(z, _factor(normalization, [x.shape[d] for d in dim]))
 
 
 def c2c(z: Any, dim: Sequence[int], normalization: int, forward: bool) -> Pair:
-    """One dimension after the other; backward is forward with the parts exchanged, before and after."""
-    re, im = pair(z) if forward else reversed(pair(z))
+    """The transform of complex numbers, one dimension after the other.
+
+    The backward transform is the forward one with the parts exchanged before and after.
+    """
+    re, im = pair(z)
+    if not forward:
+        re, im = im, re
     for d in dim:
         re, im = fourier_ops.fft(re, im, d)
-    z = Pair(re, im) if forward else Pair(im, re)
-    return _scaled(z, _factor(normalization, [re.shape[d] for d in dim]))
+    factor = _factor(normalization, [re.shape[d] for d in dim])
+    if not forward:
+        re, im = im, re
+    return _scale(Pair(re, im), factor)
 
 
 def c2r(z: Any, dim: Sequence[int], normalization: int, last_dim_size: Any) -> torch.Tensor:
-    """Backward, to real numbers."""
+    """The backward transform to real numbers, of `last_dim_size` along the last dimension."""
     *others, last = dim
     z = c2c(z, others, NONE, False)
     sizes = [*(z.re.shape[d] for d in others), last_dim_size]
@@ -49,14 +60,20 @@ def c2r(z: Any, dim: Sequence[int], normalization: int, last_dim_size: Any) -> t
 
 
 def _factor(normalization: int, sizes: Sequence[Any]) -> Any:
+    """The factor of a transform over dimensions of these sizes."""
+    if normalization == NONE:
+        return 1.0
     count: Any = 1
     for size in sizes:
         count = count * size
-    return {NONE: 1.0, BY_ROOT: count**-0.5, BY_COUNT: 1.0 / count}[normalization]
+    return count**-0.5 if normalization == BY_ROOT else 1.0 / count
 
 
-def _scaled(z: Pair, factor: Any) -> Pair:
-    return z if isinstance(factor, float) and factor == 1.0 else Pair(z.re * factor, z.im * factor)
+def _scale(z: Pair, factor: Any) -> Pair:
+    """A pair times a factor; the pair itself for a factor that is known to be 1."""
+    if isinstance(factor, float) and factor == 1.0:
+        return z
+    return Pair(z.re * factor, z.im * factor)
 
 
 def istft(
@@ -71,29 +88,51 @@ def istft(
     length: int | None = None,
     return_complex: bool = False,
 ) -> torch.Tensor:
-    """Each frame taken back, weighted by the window and added where it was; divided by the sum of squared windows."""
+    """The signal of a spectrogram of shape (..., frequency, frame).
+
+    Each frame is transformed back, weighted by the window and added where it was; the sum is
+    divided by that of the squared windows (Griffin and Lim 1984, doi:10.1109/TASSP.1984.1164317).
+
+    Raises NotImplementedError where a complex signal is wanted.
+    """
     if return_complex:
         raise NotImplementedError("istft with a complex result")
-    hop, width = hop_length or n_fft // 4, win_length or n_fft
-    window = torch.ones(width, dtype=pair(z).re.dtype) if window is None else window
-    left = (n_fft - width) // 2
-    window = F.pad(window, (left, n_fft - width - left)) if width < n_fft else window
-    re, im = (part.mT for part in pair(z))
-    half = Pair(
-        re[..., : n_fft // 2 + 1], im[..., : n_fft // 2 + 1]
-    )  # of a two-sided spectrum PyTorch reads no more
-    frames = c2r(half, [re.ndim - 1], BY_ROOT if normalized else BY_COUNT, n_fft)
-    summed = overlapped(frames * window, hop)
-    weight = overlapped((window * window).expand(frames.shape[-2], n_fft), hop)
+    z = pair(z)
+    hop = hop_length or n_fft // 4
+    window = _pad_window(window, win_length or n_fft, n_fft, z.re.dtype)
+    bins = n_fft // 2 + 1  # PyTorch reads no more of a two-sided spectrum
+    half = Pair(z.re.mT[..., :bins], z.im.mT[..., :bins])
+    frames = c2r(half, [half.re.ndim - 1], BY_ROOT if normalized else BY_COUNT, n_fft)
+    total = overlap_add(frames * window, hop)
+    weight = overlap_add((window * window).expand(frames.shape[-2], n_fft), hop)
     start = n_fft // 2 if center else 0
-    stop = start + length if length is not None else summed.shape[-1] - start
-    signal = summed[..., start:stop] / weight[start:stop]
-    missing = 0 if length is None else length - signal.shape[-1]
+    if length is None:
+        stop = total.shape[-1] - start
+        return total[..., start:stop] / weight[start:stop]
+    stop = start + length
+    signal = total[..., start:stop] / weight[start:stop]
+    missing = length - signal.shape[-1]
     return F.pad(signal, (0, missing)) if missing else signal
 
 
-def overlapped(frames: torch.Tensor, hop: int) -> torch.Tensor:
-    """(..., t, n) to a signal in which frame k starts at k * hop: in pieces of hop, each shifted by its number."""
+def _pad_window(
+    window: torch.Tensor | None, width: int, n_fft: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """The window in the middle of a frame of `n_fft` samples; ones where none is given."""
+    if window is None:
+        window = torch.ones(width, dtype=dtype)
+    if width >= n_fft:
+        return window
+    left = (n_fft - width) // 2
+    return F.pad(window, (left, n_fft - width - left))
+
+
+def overlap_add(frames: torch.Tensor, hop: int) -> torch.Tensor:
+    """The sum of frames (..., t, n), of which frame k starts at sample k * hop.
+
+    Each frame is cut into pieces of `hop` samples; piece j of frame k adds to piece j + k of the
+    signal. The result has the shape (..., (t - 1) * hop + n).
+    """
     *batch, count, size = frames.shape
     pieces = -(-size // hop)
     cut = F.pad(frames, (0, pieces * hop - size)).reshape(*batch, count, pieces, hop)
@@ -108,3 +147,4 @@ FOURIER: dict[OpOverload, Rule] = {
     aten._fft_c2r.default: c2r,
     aten.istft.default: istft,
 }
+"""Keyed by op; a rule takes the arguments of the op."""

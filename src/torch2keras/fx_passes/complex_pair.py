@@ -1,7 +1,8 @@
 """A complex value as a pair of real ones, and how ops act on such pairs.
 
-Most ops treat all numbers alike: they move or copy them, or are linear. Of these one rule is right (`partwise`). A
-product of two is `bilinear`. The others are written out in complex_rules.py.
+Most ops treat all numbers alike: they move or copy them, or are linear. For these, one rule is
+right: the op acts on each part (`partwise`). A product of two operands is `bilinear`. The other
+rules are written out in complex_rules.py.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from torch._ops import OpOverload
 
-KEPT = ("condition", "index", "indices", "mask")
-"""Schema names of tensors that say which numbers are meant, and are none themselves."""
+SELECTORS = ("condition", "index", "indices", "mask")
+"""Schema names of tensors that say which numbers are meant, and hold no complex numbers."""
 
 
 NUMBERS = ("other", "value", "fill_value")
-"""Schema names of Python numbers that stand for a tensor; other numbers are sizes, dims and factors."""
+"""Schema names of Python numbers that stand for a tensor; others are sizes, dims, factors."""
 
 
 class Pair(NamedTuple):
@@ -31,41 +32,44 @@ Rule = Callable[..., Any]
 
 
 def pair(value: Any) -> Pair:
-    """A tensor or number as a pair; of a real one the imaginary part is zero."""
+    """A tensor or number as a pair, with an imaginary part of zero where it is real."""
     if isinstance(value, Pair):
         return value
     if isinstance(value, torch.Tensor):
         return Pair(value, torch.zeros_like(value))
-    return Pair(value.real, value.imag) if isinstance(value, complex) else Pair(value, 0)
+    if isinstance(value, complex):
+        return Pair(value.real, value.imag)
+    return Pair(value, 0)
 
 
 def partwise(op: OpOverload) -> Rule:
-    """`op` on both parts."""
-    schema = op._schema.arguments
-    by_name = {argument.name: argument for argument in schema}
+    """The rule that applies `op` to the real parts and to the imaginary parts."""
+    names = [argument.name for argument in op._schema.arguments]
+
+    def run_on(part: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        positional = [_part(value, name, part) for value, name in zip(args, names, strict=False)]
+        by_name = {name: _part(value, name, part) for name, value in kwargs.items()}
+        return op(*positional, **by_name)
 
     def rule(*args: Any, **kwargs: Any) -> Any:
-        results = [
-            op(
-                *(
-                    _part(value, argument.name, part)
-                    for value, argument in zip(args, schema, strict=False)
-                ),
-                **{name: _part(value, by_name[name].name, part) for name, value in kwargs.items()},
-            )
-            for part in (0, 1)
-        ]
-        return _zipped(*results)
+        re, im = run_on(0, args, kwargs), run_on(1, args, kwargs)
+        if isinstance(re, torch.Tensor):
+            return Pair(re, im)
+        return list(map(Pair, re, im))
 
     return rule
 
 
 def _part(value: Any, name: str, part: int) -> Any:
-    if name in KEPT:
+    """The real (0) or imaginary (1) part of the argument that the schema calls `name`.
+
+    Raises NotImplementedError for a complex number that is a factor, as `alpha` of a sum.
+    """
+    if name in SELECTORS:
         return value
-    if isinstance(value, Pair | torch.Tensor) or (
-        name in NUMBERS and isinstance(value, int | float | complex)
-    ):
+    if isinstance(value, Pair | torch.Tensor):
+        return pair(value)[part]
+    if name in NUMBERS and isinstance(value, int | float | complex):
         return pair(value)[part]
     if isinstance(value, list | tuple):
         return [_part(member, name, part) for member in value]
@@ -77,41 +81,55 @@ def _part(value: Any, name: str, part: int) -> Any:
     return value
 
 
-def _zipped(re: Any, im: Any) -> Any:
-    if isinstance(re, torch.Tensor):
-        return Pair(re, im)
-    return [Pair(a, b) for a, b in zip(re, im, strict=True)]
-
-
 def real_dtype(dtype: torch.dtype) -> torch.dtype:
-    """complex64 -> float32; real types as they are."""
+    """The dtype of the parts of a complex dtype (complex64: float32); a real dtype as it is."""
     return dtype.to_real() if dtype.is_complex else dtype
 
 
 def bilinear(op: Callable[..., Any]) -> Rule:
-    """A product of two operands, of which one may be real: terms with a part that is not there are left out."""
+    """The rule of a product: (ar + i ai) (br + i bi) = (ar br - ai bi) + i (ar bi + ai br).
+
+    A part that is known to be zero costs nothing: the terms with it are left out.
+    """
+
+    def product(first: Any, second: Any) -> Any:
+        if first is None or second is None:
+            return None
+        return op(first, second)
 
     def rule(a: Any, b: Any) -> Pair:
-        (ar, ai), (br, bi) = _sparse(a), _sparse(b)
-
-        def terms(*factors: tuple[Any, Any]) -> list[Any]:
-            return [op(x, y) for x, y in factors if x is not None and y is not None]
-
-        re, less, im = terms((ar, br)), terms((ai, bi)), terms((ar, bi), (ai, br))
-        real: Any = re[0] - less[0] if re and less else re[0] if re else -less[0] if less else None
-        imag: Any = im[0] + im[1] if len(im) == 2 else im[0] if im else None
-        return Pair(
-            torch.zeros_like(imag) if real is None else real,
-            torch.zeros_like(real) if imag is None else imag,
-        )
+        (ar, ai), (br, bi) = _sparse_pair(a), _sparse_pair(b)
+        re = _subtract(product(ar, br), product(ai, bi))
+        im = _add(product(ar, bi), product(ai, br))
+        if re is None:
+            re = torch.zeros_like(im)
+        if im is None:
+            im = torch.zeros_like(re)
+        return Pair(re, im)
 
     return rule
 
 
-def _sparse(value: Any) -> Pair:
-    """As a pair, None for a part that is known to be zero."""
+def _sparse_pair(value: Any) -> Pair:
+    """A value as a pair, with None for a part that is known to be zero; 0 keeps its real part."""
     if isinstance(value, Pair):
         return value
-    if isinstance(value, complex):
-        return Pair(value.real or (None if value.imag else value.real), value.imag or None)
-    return Pair(value, None)
+    if not isinstance(value, complex):
+        return Pair(value, None)
+    if value.imag == 0:
+        return Pair(value.real, None)
+    return Pair(value.real or None, value.imag)
+
+
+def _add(first: Any, second: Any) -> Any:
+    """The sum of two terms of which each may be missing (None)."""
+    if second is None:
+        return first
+    return second if first is None else first + second
+
+
+def _subtract(first: Any, second: Any) -> Any:
+    """The difference of two terms of which each may be missing (None)."""
+    if second is None:
+        return first
+    return -second if first is None else first - second

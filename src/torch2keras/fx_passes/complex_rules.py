@@ -1,4 +1,4 @@
-"""What each ATen op means on complex numbers, in terms of real ATen ops: a table of rules over pairs."""
+"""The rules of ATen ops on complex numbers: each computes with pairs, by real ATen ops."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ NORMS = (
 
 
 MOST_FACTORS = 8
-"""Powers up to this are products."""
+"""Whole powers up to this one are computed as products."""
 
 
 times: Callable[[Any, Any], Pair] = bilinear(aten.mul.Tensor)
 
 
 def modulus(z: Any) -> torch.Tensor:
-    """The absolute value; at zero, where it has no derivative, its gradient is zero as in PyTorch."""
+    """The absolute value.
+
+    At zero, where it has no derivative, its gradient is zero as in PyTorch.
+    """
     re, im = pair(z)
     square = re * re + im * im
     zero = square == 0
@@ -46,7 +49,7 @@ def phase(z: Any) -> torch.Tensor:
 
 
 def polar(radius: Any, angle: Any) -> Pair:
-    """By absolute value and angle."""
+    """The complex numbers of an absolute value (radius) and an angle."""
     return Pair(radius * torch.cos(angle), radius * torch.sin(angle))
 
 
@@ -57,14 +60,14 @@ def conjugate(z: Any) -> Pair:
 
 
 def reciprocal(z: Any) -> Pair:
-    """1 / z."""
+    """The reciprocal 1 / z = conj(z) / |z|^2."""
     re, im = pair(z)
     square = re * re + im * im
     return Pair(re / square, -im / square)
 
 
 def divide(a: Any, b: Any) -> Pair:
-    """The quotient a / b."""
+    """The quotient a / b: a conj(b) / |b|^2 for a complex divisor."""
     if isinstance(b, complex):
         return times(a, 1 / b)
     if not isinstance(b, Pair):
@@ -75,7 +78,7 @@ def divide(a: Any, b: Any) -> Pair:
 
 
 def exp(z: Pair) -> Pair:
-    """The exponential function."""
+    """The exponential function: e^(a + bi) = e^a (cos b + i sin b)."""
     return polar(torch.exp(z.re), z.im)
 
 
@@ -85,7 +88,11 @@ def log(z: Pair) -> Pair:
 
 
 def power(z: Any, exponent: Any) -> Pair:
-    """z^exponent for a real number."""
+    """The power z^exponent, for a real exponent.
+
+    Small whole powers are products, others go by the polar form, as in PyTorch. Raises
+    NotImplementedError for a complex exponent, and for a real base.
+    """
     if isinstance(exponent, complex) or not isinstance(z, Pair):
         message = f"a power with the exponent {exponent}"
         raise NotImplementedError(message)
@@ -98,27 +105,27 @@ def power(z: Any, exponent: Any) -> Pair:
 
 
 def sine(z: Pair) -> Pair:
-    """The sine."""
+    """The sine: sin(a + bi) = sin a cosh b + i cos a sinh b."""
     return Pair(torch.sin(z.re) * torch.cosh(z.im), torch.cos(z.re) * torch.sinh(z.im))
 
 
 def cosine(z: Pair) -> Pair:
-    """The cosine."""
+    """The cosine: cos(a + bi) = cos a cosh b - i sin a sinh b."""
     return Pair(torch.cos(z.re) * torch.cosh(z.im), -torch.sin(z.re) * torch.sinh(z.im))
 
 
 def hyperbolic_sine(z: Pair) -> Pair:
-    """The hyperbolic sine."""
+    """The hyperbolic sine: sinh(a + bi) = sinh a cos b + i cosh a sin b."""
     return Pair(torch.sinh(z.re) * torch.cos(z.im), torch.cosh(z.re) * torch.sin(z.im))
 
 
 def hyperbolic_cosine(z: Pair) -> Pair:
-    """The hyperbolic cosine."""
+    """The hyperbolic cosine: cosh(a + bi) = cosh a cos b + i sinh a sin b."""
     return Pair(torch.cosh(z.re) * torch.cos(z.im), torch.sinh(z.re) * torch.sin(z.im))
 
 
 def direction(z: Any) -> Pair:
-    """The quotient z / |z|, and zero of zero."""
+    """The direction z / |z|, and zero for zero."""
     re, im = pair(z)
     size = modulus(z)
     size = torch.where(size == 0, 1.0, size)
@@ -126,16 +133,19 @@ def direction(z: Any) -> Pair:
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Pair:
-    """The product with the transposed weight, and the bias."""
-    w = pair(weight)
-    result: Pair = bilinear(aten.matmul.default)(
-        x, Pair(w.re.mT, w.im.mT) if isinstance(weight, Pair) else weight.mT
-    )
-    return result if bias is None else Pair(*partwise(aten.add.Tensor)(result, bias))
+    """A linear layer: x @ weight.T + bias, of which each may be complex."""
+    if isinstance(weight, Pair):
+        transposed: Any = Pair(weight.re.mT, weight.im.mT)
+    else:
+        transposed = weight.mT
+    result: Pair = bilinear(aten.matmul.default)(x, transposed)
+    if bias is None:
+        return result
+    return Pair(*partwise(aten.add.Tensor)(result, bias))
 
 
 def cast(op: OpOverload) -> Rule:
-    """Parts in the real type of a complex one; a real type keeps the real part alone."""
+    """The rule of a cast: to both parts for a complex dtype, to the real part for a real one."""
 
     def rule(z: Any, *args: Any, **kwargs: Any) -> Any:
         kinds = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.dtype)]
@@ -146,27 +156,26 @@ def cast(op: OpOverload) -> Rule:
     return rule
 
 
-def of_modulus(op: OpOverload) -> Rule:
-    """A norm: of the absolute values."""
+def on_modulus(op: OpOverload) -> Rule:
+    """The rule of a norm, which is that of the absolute values."""
 
     def rule(z: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        real = {
-            name: real_dtype(v) if isinstance(v, torch.dtype) else v for name, v in kwargs.items()
-        }
-        result: torch.Tensor = op(modulus(z), *args, **real)
+        if isinstance(kwargs.get("dtype"), torch.dtype):
+            kwargs["dtype"] = real_dtype(kwargs["dtype"])
+        result: torch.Tensor = op(modulus(z), *args, **kwargs)
         return result
 
     return rule
 
 
 def ones_like(z: Any, **kwargs: Any) -> Pair:
-    """One, without an imaginary part."""
+    """Ones without an imaginary part, in the shape of `z`."""
     one = torch.ones_like(pair(z).re)
     return Pair(one, torch.zeros_like(one))
 
 
 def ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
-    """Ones of a complex type."""
+    """Ones without an imaginary part, in the parts' dtype of a complex `dtype`."""
     one = torch.ones(size, dtype=real_dtype(dtype))
     return Pair(one, torch.zeros_like(one))
 
@@ -175,7 +184,7 @@ RULES: dict[OpOverload, Rule] = {
     **{op: partwise(op) for op in ops_of(*LINEAR)},
     **{op: bilinear(op) for op in ops_of(OpKind.MULTIPLIES)},
     **{op: cast(op) for op in ops_of(OpKind.CASTS) if count_tensors(op) == 1},
-    **{op: of_modulus(op) for op in NORMS},
+    **{op: on_modulus(op) for op in NORMS},
     **FOURIER,
     aten.view_as_real.default: lambda z: torch.stack([z.re, z.im], -1),
     aten.view_as_complex.default: lambda x: Pair(x.select(-1, 0), x.select(-1, 1)),

@@ -1,7 +1,8 @@
-"""torch.cond and scan as straight graphs: stock Keras saves no model in which a function is an argument of an op.
+"""Write torch.cond and scan out as straight graphs.
 
-The branches of torch.cond are pure, so both are computed and one is taken. A scan over a known number of steps is
-written out. while_loop stays a call, as does a scan of dynamic length; both are refused by the importer.
+Stock Keras saves no model in which a function is an argument of an op. The branches of torch.cond
+are pure, so both are computed and one is taken. A scan over a known number of steps is written out.
+while_loop stays a call, as does a scan of dynamic length; both are refused by the importer.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Any, cast
 
 import torch
 from torch import fx
-from torch._ops import OpOverload
+from torch._ops import HigherOrderOperator
 
-from torch2keras.fx_passes.fake_values import compute, fake_mode_of, origin_of, static_size
+from torch2keras.fx_passes.fake_values import Emitter, NewNode, fake_mode_of, static_size
 
 aten = torch.ops.aten
 
@@ -26,57 +27,49 @@ CopyGraph = Callable[[fx.Node, Sequence[Any]], Any]
 """Appends the sub-graph that a get_attr node names, on these operands; returns its outputs."""
 
 
-def straightened(
-    graph: fx.Graph, node: fx.Node, new: Callable[[fx.Node], Any], copy: CopyGraph
-) -> Any:
-    """What stands for the outputs of a call of control flow; None for one that has to stay a call."""
-    name = str(node.target) if isinstance(node.target, torch._ops.HigherOrderOperator) else ""
-    straighten = {"cond": _both_branches, "scan": _steps}.get(name)
-    return straighten(_Calls(graph, node), node, new, copy) if straighten else None
+def write_out_control_flow(graph: fx.Graph, node: fx.Node, new: NewNode, copy: CopyGraph) -> Any:
+    """Append the straight graph of a call of control flow, and return its outputs.
+
+    None for a call that has to stay one, and for every other node.
+    """
+    if not isinstance(node.target, HigherOrderOperator):
+        return None
+    emit = Emitter(graph, fake_mode_of(node.graph), node)
+    if str(node.target) == "cond":
+        return _compute_both_branches(emit, new, copy)
+    if str(node.target) == "scan":
+        return _write_out_steps(emit, new, copy)
+    return None
 
 
-class _Calls:
-    """Appends calls of ops in the place of a node."""
-
-    def __init__(self, graph: fx.Graph, node: fx.Node) -> None:
-        self.graph, self.node = graph, node
-
-    def __call__(self, op: OpOverload, *args: Any) -> fx.Node:
-        made = self.graph.call_function(op, args)
-        made.meta = {
-            **origin_of(self.node),
-            "val": compute(fake_mode_of(self.node.graph), op, args, {}),
-        }
-        return made
-
-
-def _both_branches(
-    calls: _Calls, node: fx.Node, new: Callable[[fx.Node], Any], copy: CopyGraph
-) -> Any:
-    predicate, yes, no, operands = cast("tuple[Any, ...]", node.args)
-    if not isinstance(predicate, fx.Node) or not isinstance(
-        predicate.meta.get("val"), torch.Tensor
-    ):
+def _compute_both_branches(emit: Emitter, new: NewNode, copy: CopyGraph) -> Any:
+    """Append both branches of torch.cond, and a choice between each pair of outputs."""
+    predicate, yes, no, operands = cast("tuple[Any, ...]", emit.origin.args)
+    if not isinstance(predicate, fx.Node):
+        return None
+    if not isinstance(predicate.meta.get("val"), torch.Tensor):
         return None  # a comparison of sizes: there is no tensor to choose by
     given = fx.node.map_arg(operands, new)
-    condition = calls(aten.reshape.default, new(predicate), [])
+    condition = emit(aten.reshape.default, new(predicate), [])
     pairs = zip(copy(yes, given), copy(no, given), strict=True)
-    return tuple(calls(aten.where.self, condition, a, b) for a, b in pairs)
+    return tuple(emit(aten.where.self, condition, a, b) for a, b in pairs)
 
 
-def _steps(calls: _Calls, node: fx.Node, new: Callable[[fx.Node], Any], copy: CopyGraph) -> Any:
-    function, *parts = cast("tuple[Any, ...]", node.args)
+def _write_out_steps(emit: Emitter, new: NewNode, copy: CopyGraph) -> Any:
+    """Append the steps of a scan one after the other.
+
+    Returns the carried values after the last step, then the other results of all steps, stacked.
+    """
+    function, *parts = cast("tuple[Any, ...]", emit.origin.args)
     carried, sequences, fixed = (list(fx.node.map_arg(part, new)) for part in parts)
     count = static_size(sequences[0].meta["val"].shape[0])
     if count is None or count > MOST_STEPS:
         return None
-    made: list[list[Any]] = []
+    results_of_steps: list[list[Any]] = []
     for step in range(count):
-        entries = [calls(aten.select.int, sequence, 0, step) for sequence in sequences]
-        results = list(copy(function, [*carried, *entries, *fixed]))
-        carried = results[: len(carried)]
-        made.append(results[len(carried) :])
-    return (
-        *carried,
-        *(calls(aten.stack.default, list(results), 0) for results in zip(*made, strict=True)),
-    )
+        entries = [emit(aten.select.int, sequence, 0, step) for sequence in sequences]
+        outputs = list(copy(function, [*carried, *entries, *fixed]))
+        carried = outputs[: len(carried)]
+        results_of_steps.append(outputs[len(carried) :])
+    results = zip(*results_of_steps, strict=True)
+    return (*carried, *(emit(aten.stack.default, list(steps), 0) for steps in results))

@@ -1,7 +1,8 @@
-"""Drop what is the identity once no value is written to: clone, contiguous, alias, casts to the same dtype.
+"""Drop what is the identity once no value is written to.
 
-`view` becomes `reshape`: without those copies the strides of a value are not what they were, and a functional graph has
-no use for the difference. `detach` stays where it stops a gradient, and goes where there is none to stop.
+These are clone, contiguous, alias and casts to the same dtype. `view` becomes `reshape`: without
+those copies the strides of a value are not what they were, and a functional graph has no use for
+the difference. `detach` stays where it stops a gradient, and goes where there is none to stop.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 from torch import fx
 from torch.export.graph_signature import InputKind, InputSpec
 
-from torch2keras.fx_passes.fake_values import copied, leaves
+from torch2keras.fx_passes.fake_values import copy_node, leaves
 from torch2keras.op_facts import OpKind, kind_of
 
 aten = torch.ops.aten
@@ -28,7 +29,11 @@ FREE_OF_STRIDES = {
 READS_STRIDES = frozenset({aten.as_strided.default, aten.view_as_complex.default, aten.view.dtype})
 
 
-# Memory without content: PyTorch leaves what is read from it open, so zeros are as good, and the same each time.
+CONSTANT_KINDS = (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+
+
+# Memory without content: PyTorch leaves what is read from it open, so zeros are as good, and the
+# same each time.
 DEFINED = {
     aten.empty.memory_format: aten.zeros.default,
     aten.empty_like.default: aten.zeros_like.default,
@@ -39,36 +44,26 @@ DEFINED = {
 def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) -> fx.GraphModule:
     """A new graph without copies. `graph_module` must be functional.
 
-    Placeholders that `inputs` does not name count as carriers of a gradient.
-    A graph that reads strides (`as_strided`, `view_as_complex`) keeps its copies.
+    Placeholders that `inputs` does not name count as carriers of a gradient. A graph that reads
+    strides (`as_strided`, `view_as_complex`) keeps its copies.
     """
-    targets = {node.target for node in graph_module.graph.nodes}
-    keeps_strides = not targets.isdisjoint(READS_STRIDES)
-    constant = {
-        spec.arg.name
-        for spec in inputs
-        if spec.kind in (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
-    }
+    keeps_strides = any(node.target in READS_STRIDES for node in graph_module.graph.nodes)
+    constants = {spec.arg.name for spec in inputs if spec.kind in CONSTANT_KINDS}
     graph = fx.Graph()
     env: dict[fx.Node, fx.Node] = {}
     with_gradient: set[fx.Node] = set()
     for node in graph_module.graph.nodes:
-        if _carries_gradient(node, constant, with_gradient):
+        if _carries_gradient(node, constants, with_gradient):
             with_gradient.add(node)
-        source = node.args[0] if node.args else None
-        if (
-            not keeps_strides
-            and isinstance(source, fx.Node)
-            and _is_copy(node, source, with_gradient)
-        ):
-            env[node] = env[source]
+        if not keeps_strides and _is_copy(node, with_gradient):
+            env[node] = env[node.args[0]]
             continue
-        env[node] = copy = copied(graph, node, env.__getitem__)
+        env[node] = copy = copy_node(graph, node, env.__getitem__)
         if node.target in DEFINED:
             copy.target = DEFINED[node.target]
-            copy.kwargs = {
-                name: value for name, value in copy.kwargs.items() if name != "memory_format"
-            }
+            kwargs = dict(copy.kwargs)
+            kwargs.pop("memory_format", None)
+            copy.kwargs = kwargs
         elif not keeps_strides:
             copy.target = FREE_OF_STRIDES.get(node.target, node.target)
     for node in reversed(graph.nodes):
@@ -78,7 +73,11 @@ def drop_copies(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) 
     return fx.GraphModule(graph_module, graph)
 
 
-def _is_copy(node: fx.Node, source: fx.Node, with_gradient: set[fx.Node]) -> bool:
+def _is_copy(node: fx.Node, with_gradient: set[fx.Node]) -> bool:
+    """Whether a node's value is that of its first operand, gradients included."""
+    source = node.args[0] if node.args else None
+    if not isinstance(source, fx.Node):
+        return False
     kind = kind_of(node.target)
     if kind is OpKind.COPIES:
         return True
@@ -89,13 +88,13 @@ def _is_copy(node: fx.Node, source: fx.Node, with_gradient: set[fx.Node]) -> boo
     return False
 
 
-def _carries_gradient(node: fx.Node, constant: set[str], with_gradient: set[fx.Node]) -> bool:
+def _carries_gradient(node: fx.Node, constants: set[str], with_gradient: set[fx.Node]) -> bool:
     """Whether a parameter or a floating input reaches this value through differentiable dtypes."""
     values = list(leaves(node.meta.get("val")))
     if not any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in values):
         return False
     if node.op == "placeholder":
-        return node.name not in constant
+        return node.name not in constants
     if kind_of(node.target) is OpKind.DETACHES:
         return False
     return any(operand in with_gradient for operand in node.all_input_nodes)

@@ -1,8 +1,13 @@
-"""Fake values of graph nodes: shape, dtype and aliasing without data, computed by running ops on fake tensors."""
+"""Fake values of graph nodes: shape, dtype and aliasing without data.
+
+They are computed by running ops on PyTorch's fake tensors; a pass that appends a node uses an
+`Emitter`, which gives the node its value and its origin.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,10 +23,18 @@ ORIGIN_KEYS = (
     "custom",
     "from_node",
 )
+"""The entries of a node's meta that say where it comes from."""
+
+
+NewNode = Callable[[fx.Node], Any]
+"""Gives what stands for a node of the old graph in the new one."""
 
 
 def fake_mode_of(graph: fx.Graph) -> FakeTensorMode:
-    """The mode under which the values of a graph were computed; a new one for a graph without tensors."""
+    """The mode under which the values of a graph were computed.
+
+    A new one for a graph without tensors.
+    """
     for node in graph.nodes:
         for value in leaves(node.meta.get("val")):
             if isinstance(value, FakeTensor):
@@ -46,7 +59,10 @@ def value_of(argument: Any) -> Any:
 def compute(
     mode: FakeTensorMode, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """The fake result of `target` on node arguments, symbolic sizes included. Raises what the op raises."""
+    """The fake result of `target` on node arguments, symbolic sizes included.
+
+    Raises what the op raises.
+    """
     with mode, torch.no_grad():
         return target(*value_of(args), **value_of(kwargs))
 
@@ -66,21 +82,33 @@ def static_size(size: Any) -> int | None:
     return int(size) if symbolic_expression(size) is None else None
 
 
-def settled(mode: FakeTensorMode, value: Any) -> Any:
-    """A fake value in whose shape a symbol that is a number is written as one: make_fx does not know it else."""
-    if not isinstance(value, torch.Tensor) or all(
-        isinstance(s, int) or static_size(s) is None for s in value.shape
-    ):
+def fix_static_sizes(mode: FakeTensorMode, value: Any) -> Any:
+    """A fake value of the same shape in which each symbol that is a number is written as one.
+
+    make_fx takes such a symbol for a dynamic size. A value without one is given back, strides and
+    all.
+    """
+    if not isinstance(value, torch.Tensor):
         return value
-    sizes = [size if (number := static_size(size)) is None else number for size in value.shape]
+    sizes: list[Any] = list(value.shape)
+    has_known_symbol = False
+    for dim, size in enumerate(sizes):
+        number = static_size(size)
+        if number is not None and not isinstance(size, int):
+            sizes[dim] = number
+            has_known_symbol = True
+    if not has_known_symbol:
+        return value
     with mode:
         return value.new_empty(sizes)
 
 
 def symbolic_expression(size: Any) -> Any:
     """The sympy expression of a symbolic size; None for a number."""
-    expression = None if isinstance(size, int) else size.node.expr
-    return None if expression is None or expression.is_number else expression
+    if isinstance(size, int):
+        return None
+    expression = size.node.expr
+    return None if expression.is_number else expression
 
 
 def same_size(first: Any, second: Any) -> bool:
@@ -101,11 +129,11 @@ def origin_of(node: fx.Node) -> dict[str, Any]:
     return {key: node.meta[key] for key in ORIGIN_KEYS if key in node.meta}
 
 
-def copied(graph: fx.Graph, node: fx.Node, new: Callable[[fx.Node], Any]) -> fx.Node:
+def copy_node(graph: fx.Graph, node: fx.Node, new: NewNode) -> fx.Node:
     """Append a copy of a node, its operands replaced by `new`; placeholders keep their names.
 
-    A graph that makes its own names calls a second "input" (a Python word) input_1; the signature of a program finds
-    its placeholders by name.
+    A graph that makes its own names calls a second "input" (a Python word) input_1; the signature
+    of a program finds its placeholders by name.
     """
     copy = graph.node_copy(node, new)
     if node.op == "placeholder":
@@ -113,15 +141,17 @@ def copied(graph: fx.Graph, node: fx.Node, new: Callable[[fx.Node], Any]) -> fx.
     return copy
 
 
-def emit(
-    graph: fx.Graph,
-    mode: FakeTensorMode,
-    origin: fx.Node,
-    target: Any,
-    args: tuple[Any, ...],
-    **kwargs: Any,
-) -> fx.Node:
-    """Append a call to `graph` whose value is computed and whose origin is that of another node."""
-    node = graph.call_function(target, args, kwargs)
-    node.meta = {**origin_of(origin), "val": compute(mode, target, args, kwargs)}
-    return node
+@dataclass(frozen=True)
+class Emitter:
+    """Appends calls to `graph` in place of the node `origin` of another graph."""
+
+    graph: fx.Graph
+    mode: FakeTensorMode
+    origin: fx.Node
+
+    def __call__(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        """Append a call whose value is computed and whose origin is that of `origin`."""
+        node = self.graph.call_function(target, args, kwargs)
+        value = compute(self.mode, target, args, kwargs)
+        node.meta = {**origin_of(self.origin), "val": value}
+        return node

@@ -1,23 +1,27 @@
-"""The functional form of each in-place op: `add_` -> `add`, `copy_` -> expand and cast, `zero_` -> `zeros_like`."""
+"""The functional form of each in-place op.
+
+`add_` becomes `add`, `copy_` a cast and an expand, `zero_` becomes `zeros_like`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
 import torch
 from torch import fx
 from torch._ops import OpOverload
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from torch2keras.errors import UnsupportedOpError
-from torch2keras.fx_passes.fake_values import emit, same_sizes, static_size
+from torch2keras.fx_passes.fake_values import Emitter, same_sizes, static_size
 from torch2keras.fx_passes.source_lines import origin_rows
 
 aten = torch.ops.aten
 
 
-# In-place ops that only change how a tensor is seen, or what autograd knows of it: self becomes a view of itself.
+# In-place ops that only change how a tensor is seen, or what autograd knows of it: self becomes a
+# view of itself.
 RESHAPING: dict[OpOverload, OpOverload] = {
     aten.unsqueeze_.default: aten.unsqueeze.default,
     aten.squeeze_.default: aten.squeeze.default,
@@ -31,15 +35,20 @@ RESHAPING: dict[OpOverload, OpOverload] = {
 }
 
 
-# Ops that update operands only where a flag says so, which their schemas don't tell: op -> (flag, operands it updates).
+_RUNNING = ("running_mean", "running_var")
+
+
+# Ops that update operands only where a flag says so, which their schemas don't tell:
+# op -> (flag, operands it updates).
 HIDDEN_WRITES: dict[OpOverload, tuple[str, tuple[str, ...]]] = {
-    aten.batch_norm.default: ("training", ("running_mean", "running_var")),
-    aten.native_batch_norm.default: ("training", ("running_mean", "running_var")),
-    aten._native_batch_norm_legit.default: ("training", ("running_mean", "running_var")),  # noqa: SLF001 - ATen's name
-    aten.instance_norm.default: ("use_input_stats", ("running_mean", "running_var")),
+    aten.batch_norm.default: ("training", _RUNNING),
+    aten.native_batch_norm.default: ("training", _RUNNING),
+    aten._native_batch_norm_legit.default: ("training", _RUNNING),  # noqa: SLF001 - ATen's name
+    aten.instance_norm.default: ("use_input_stats", _RUNNING),
 }
 
 
+# In-place ops that are functional under another name than theirs without the underscore.
 _RENAMED = {
     "aten::normal_": "normal_functional",
     "aten::__ior__": "__or__",
@@ -50,90 +59,91 @@ _RENAMED = {
 }
 
 
-def written_operands(node: fx.Node) -> tuple[fx.Node, ...]:
+def find_written_operands(node: fx.Node) -> tuple[fx.Node, ...]:
     """The operands that an op writes to."""
     if not isinstance(node.target, OpOverload):
         return ()
     bound = _bind(node)
-    hidden = HIDDEN_WRITES.get(node.target)
-    if hidden is not None:
-        names = hidden[1] if bound.get(hidden[0]) else ()
+    if node.target in HIDDEN_WRITES:
+        flag, names = HIDDEN_WRITES[node.target]
+        if not bound.get(flag):
+            return ()
     else:
-        names = tuple(
-            argument.name
-            for argument in node.target._schema.arguments
-            if argument.alias_info is not None and argument.alias_info.is_write
-        )
-    found = (bound.get(name) for name in names)
-    return tuple(operand for operand in found if isinstance(operand, fx.Node))
+        arguments = node.target._schema.arguments
+        names = tuple(argument.name for argument in arguments if _is_written(argument))
+    operands = map(bound.get, names)
+    return tuple(operand for operand in operands if isinstance(operand, fx.Node))
 
 
 @cache
-def functional_overload(op: OpOverload) -> OpOverload | None:
-    """The overload that gives the new value of `op`'s first argument and changes nothing; None where there is none."""
-    if (
-        torch.Tag.inplace_view in op.tags
-    ):  # resize_, set_: the result has another shape, or other memory
-        return None
-    written = [
-        argument.alias_info is not None and argument.alias_info.is_write
-        for argument in op._schema.arguments
-    ]
-    name = op._schema.name
-    if not written or not written[0] or any(written[1:]):
-        return None
-    base = _RENAMED.get(name, name.removeprefix("aten::").removesuffix("_"))
-    packet = getattr(torch.ops.aten, base, None)
-    if packet is None or not name.startswith("aten::") or not name.endswith("_"):
-        return None
-    overloads = [getattr(packet, overload) for overload in packet.overloads()]
-    fitting = [
-        found for found in overloads if _same_arguments(found, op) and not found._schema.is_mutable
-    ]
-    same_name = [found for found in fitting if found._overloadname == op._overloadname]
-    return next(iter(same_name or fitting), None)
+def find_functional_overload(op: OpOverload) -> OpOverload | None:
+    """The overload that gives the new value of `op`'s first argument and changes nothing.
 
-
-def new_value(
-    graph: fx.Graph, mode: FakeTensorMode, node: fx.Node, args: tuple[Any, ...], kwargs: Any
-) -> fx.Node:
-    """Append the value that an in-place op gives its first operand, in that operand's shape and dtype.
-
-    `args` and `kwargs` are those of `node`, as nodes of `graph`. Raises UnsupportedOpError for an op without
-    functional form (`out=` variants, resize_, set_, ops that write to several operands).
+    None where there is none: for resize_ and set_, whose result has another shape or other memory,
+    for `out=` variants, and for ops that write to several operands.
     """
-    target, destination = cast("OpOverload", node.target), args[0] if args else None
-    packet = target.overloadpacket
-    if packet is aten.copy_ or target is aten.fill_.Tensor:
-        return _filled(graph, mode, node, destination, args[1])
+    schema = op._schema
+    is_in_place = schema.name.startswith("aten::") and schema.name.endswith("_")
+    if not is_in_place or torch.Tag.inplace_view in op.tags:
+        return None
+    if list(map(_is_written, schema.arguments)).count(True) != 1:
+        return None
+    if not _is_written(schema.arguments[0]):
+        return None
+    base = _RENAMED.get(schema.name, schema.name.removeprefix("aten::").removesuffix("_"))
+    packet = getattr(aten, base, None)
+    if packet is None:
+        return None
+    fitting = []
+    for name in packet.overloads():
+        overload = getattr(packet, name)
+        if not overload._schema.is_mutable and _have_same_arguments(overload, op):
+            fitting.append(overload)
+    for overload in fitting:
+        if overload._overloadname == op._overloadname:
+            return cast("OpOverload", overload)
+    return fitting[0] if fitting else None
+
+
+def emit_new_value(emit: Emitter, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> fx.Node:
+    """Append the value that an in-place op gives its first operand.
+
+    The value has the shape and the dtype of that operand. The op is the origin of `emit`; `args`
+    and `kwargs` are its operands as nodes of the new graph.
+
+    Raises UnsupportedOpError for an op without functional form (`out=` variants, resize_, set_,
+    ops that write to several operands).
+    """
+    target, destination = cast("OpOverload", emit.origin.target), args[0]
+    if target.overloadpacket is aten.zero_:
+        return emit(aten.zeros_like.default, destination)
     if target is aten.fill_.Scalar:
-        return emit(graph, mode, node, aten.full_like.default, (destination, args[1]))
-    if packet is aten.zero_:
-        return emit(graph, mode, node, aten.zeros_like.default, (destination,))
-    functional = functional_overload(target)
+        return emit(aten.full_like.default, destination, args[1])
+    if target.overloadpacket is aten.copy_ or target is aten.fill_.Tensor:
+        return _cast_and_expand(emit, args[1], destination)
+    functional = find_functional_overload(target)
     if functional is None:
         raise UnsupportedOpError(
             f"{target} has no functional form",
-            [*origin_rows(node), ("next", "write the change as a new value: y = f(x) for f_(x)")],
+            [
+                *origin_rows(emit.origin),
+                ("next", "write the change as a new value: y = f(x) for f_(x)"),
+            ],
         )
-    return _filled(
-        graph, mode, node, destination, emit(graph, mode, node, functional, args, **kwargs)
-    )
+    return _cast_and_expand(emit, emit(functional, *args, **kwargs), destination)
 
 
-def _filled(
-    graph: fx.Graph, mode: FakeTensorMode, origin: fx.Node, destination: Any, source: fx.Node
-) -> fx.Node:
+def _cast_and_expand(emit: Emitter, source: fx.Node, destination: fx.Node) -> fx.Node:
     """`source` in the dtype and the shape of `destination`."""
     wanted, value = destination.meta["val"], source.meta["val"]
     if value.dtype != wanted.dtype:
-        source = emit(graph, mode, origin, aten.to.dtype, (source, wanted.dtype))
+        source = emit(aten.to.dtype, source, wanted.dtype)
     if same_sizes(value.shape, wanted.shape):
         return source
-    sizes = [static_size(size) for size in wanted.shape]
-    if None not in sizes:
-        return emit(graph, mode, origin, aten.expand.default, (source, sizes))
-    return emit(graph, mode, origin, aten.expand_as.default, (source, destination))
+    sizes = list(map(static_size, wanted.shape))
+    if None in sizes:
+        return emit(aten.expand_as.default, source, destination)
+    return emit(aten.expand.default, source, sizes)
 
 
 def _bind(node: fx.Node) -> dict[str, Any]:
@@ -142,8 +152,12 @@ def _bind(node: fx.Node) -> dict[str, Any]:
     return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
 
 
-def _same_arguments(first: OpOverload, second: OpOverload) -> bool:
-    """Equal types and, after the first argument (`self` or `input`), equal names."""
+def _is_written(argument: torch.Argument) -> bool:
+    return argument.alias_info is not None and argument.alias_info.is_write
+
+
+def _have_same_arguments(first: OpOverload, second: OpOverload) -> bool:
+    """Whether the types and, after the first argument (`self` or `input`), the names are equal."""
     left, right = first._schema.arguments, second._schema.arguments
     if [str(argument.type) for argument in left] != [str(argument.type) for argument in right]:
         return False

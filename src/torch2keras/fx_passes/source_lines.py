@@ -38,7 +38,8 @@ class SourceLine:
     text: str
 
     def __str__(self) -> str:
-        return f"{_short(self.file)}:{self.line}" + (f"    {self.text}" if self.text else "")
+        place = f"{_relative_to_folder(self.file)}:{self.line}"
+        return f"{place}    {self.text}".rstrip()
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +49,10 @@ def is_torch_file(file: str) -> bool:
 
 
 def user_line(node: fx.Node) -> SourceLine | None:
-    """The innermost line outside torch and this package that made this node; None where torch recorded none."""
+    """The innermost line outside torch and this package that made this node.
+
+    None where torch recorded none.
+    """
     trace = node.meta.get("stack_trace")
     return innermost_line(trace) if isinstance(trace, str) else None
 
@@ -57,19 +61,19 @@ def innermost_line(trace: str) -> SourceLine | None:
     """The last frame of a printed traceback that lies outside torch and this package."""
     found: SourceLine | None = None
     lines = trace.splitlines()
-    for at, text in enumerate(lines):
+    for text, below in zip(lines, [*lines[1:], ""], strict=True):
         frame = _FRAME.match(text)
         if frame is None or is_torch_file(frame["file"]) or frame["file"].startswith(_OWN_ROOT):
             continue
-        below = lines[at + 1] if at + 1 < len(lines) and not _FRAME.match(lines[at + 1]) else ""
-        found = SourceLine(frame["file"], int(frame["line"]), below.strip())
+        source = "" if _FRAME.match(below) else below.strip()  # a frame may have no source
+        found = SourceLine(frame["file"], int(frame["line"]), source)
     return found
 
 
 def module_path(node: fx.Node) -> tuple[str, str]:
-    """(dotted path, class name) of the innermost module that ran this node; ("", "") where unknown.
+    """The dotted path and the class name of the innermost module that ran this node.
 
-    The root module has the path "".
+    The root module has the path ""; ("", "") where the module is unknown.
     """
     stack = node.meta.get("nn_module_stack")
     if not stack:
@@ -80,7 +84,7 @@ def module_path(node: fx.Node) -> tuple[str, str]:
 
 
 def normalise_path(path: str) -> str:
-    """torch.export's spelling of a module path as the dotted path of `named_modules()`.
+    """The dotted path of `named_modules()` for a module path as torch.export spells it.
 
     >>> normalise_path("getattr(L['self'].features, '0').conv")
     'features.0.conv'
@@ -103,12 +107,14 @@ def normalise_path(path: str) -> str:
 def origin_rows(node: fx.Node) -> list[tuple[str, str]]:
     """The rows (module, source) with which every error about this node begins."""
     path, kind = module_path(node)
-    where = f"{path} ({kind})" if path else f"the module itself ({kind})" if kind else ""
+    where = ""
+    if kind:
+        where = f"{path or 'the module itself'} ({kind})"
     line = user_line(node)
-    return [("module", where), ("source", str(line) if line else "")]
+    return [("module", where), ("source", str(line or ""))]
 
 
-def _short(file: str) -> str:
+def _relative_to_folder(file: str) -> str:
     """The path from the current folder for files below it, else the whole path."""
     try:
         return str(Path(file).relative_to(Path.cwd()))

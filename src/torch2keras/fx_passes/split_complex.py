@@ -1,8 +1,9 @@
-"""Rewrite a graph with complex values into one with real ones: each becomes its real and its imaginary part.
+"""Rewrite a graph with complex values into one with real ones.
 
-An op on complex numbers is replaced by the real ops that its rule makes (complex_rules.py); ops without a rule are
-decomposed first, where PyTorch can. A complex input or output of the module is real here, in the form of
-`torch.view_as_real`: the last dimension, of size 2, holds the two parts.
+Each complex value becomes a pair, its real and its imaginary part. An op on complex numbers is
+replaced by the real ops that its rule makes (complex_rules.py); ops without a rule are decomposed
+first, where PyTorch can. A complex input or output of the module is real here, as
+`torch.view_as_real` gives it: the last dimension, of size 2, holds the two parts.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from torch2keras.fx_passes.decompose import (
     decompose_where,
     splice,
     target_of,
-    traced,
+    trace,
     with_constants,
 )
 from torch2keras.fx_passes.drop_copies import drop_copies
-from torch2keras.fx_passes.fake_values import copied, emit, fake_mode_of, leaves, value_of
+from torch2keras.fx_passes.fake_values import Emitter, copy_node, fake_mode_of, leaves, value_of
 from torch2keras.fx_passes.functionalize import functionalize
 from torch2keras.fx_passes.source_lines import origin_rows
 
@@ -40,21 +41,18 @@ def split_complex(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()
     """A new graph without complex values; the given one where it has none.
 
     `inputs` say which placeholder is which (`ExportedProgram.graph_signature.input_specs`).
-    Raises UnsupportedOpError for an op of which there is no rule on complex numbers.
+    Raises UnsupportedOpError for an op that has no rule on complex numbers.
     """
-    if not any(
-        is_complex(node.meta.get("val")) or transforms(node) for node in graph_module.graph.nodes
-    ):
+    if not any(map(_may_be_complex, graph_module.graph.nodes)):
         return graph_module
     graph_module = decompose_where(
-        graph_module,
-        lambda node: (touches_complex(node) or transforms(node)) and node.target not in RULES,
+        graph_module, lambda node: _may_be_complex(node) and node.target not in RULES
     )
-    given = {spec.arg.name for spec in inputs if spec.kind is InputKind.USER_INPUT}
-    work = _Splitting(graph_module, given)
+    user_inputs = {spec.arg.name for spec in inputs if spec.kind is InputKind.USER_INPUT}
+    splitter = _Splitter(graph_module, user_inputs)
     for node in graph_module.graph.nodes:
-        work.add(node)
-    return drop_copies(with_constants(graph_module, work.graph, work.constants), inputs)
+        splitter.add(node)
+    return drop_copies(with_constants(graph_module, splitter.graph, splitter.constants), inputs)
 
 
 def is_complex(value: Any) -> bool:
@@ -67,91 +65,113 @@ def touches_complex(node: fx.Node) -> bool:
     return any(is_complex(each.meta.get("val")) for each in (node, *node.all_input_nodes))
 
 
-def transforms(node: fx.Node) -> bool:
-    """Whether an op may compute with complex numbers where it neither reads nor gives any, as `fft.hfft` does."""
+def is_fourier_transform(node: fx.Node) -> bool:
+    """Whether a node calls a Fourier transform.
+
+    Such an op may compute with complex numbers where it neither reads nor gives any: `fft.hfft`.
+    """
     name = target_of(node)._schema.name if calls_op(node) else ""
     return name.startswith("aten::fft_") or name in ("aten::stft", "aten::istft")
 
 
-class _Splitting:
-    """The new graph so far: what stands for each node of the given one, a Pair for a complex value."""
+def _may_be_complex(node: fx.Node) -> bool:
+    return touches_complex(node) or is_fourier_transform(node)
 
-    def __init__(self, graph_module: fx.GraphModule, given: Collection[str]) -> None:
-        self.given = given
+
+class _Splitter:
+    """Writes the new graph, node by node.
+
+    `env` holds what stands for each node of the given graph: a Pair for a complex value, a list for
+    an op with several results. `constants` are the tensors that rules have made.
+    """
+
+    def __init__(self, graph_module: fx.GraphModule, user_inputs: Collection[str]) -> None:
+        self.user_inputs = user_inputs
         self.graph = fx.Graph()
         self.mode = fake_mode_of(graph_module.graph)
         self.constants: dict[str, torch.Tensor] = {}
         self.env: dict[fx.Node, Any] = {}
 
     def add(self, node: fx.Node) -> None:
+        """Append what stands for one node."""
         if node.op == "output":
-            outputs = fx.node.map_arg(node.args[0], lambda n: self._joined(n, self.env[n]))
+            outputs = fx.node.map_arg(node.args[0], self._join_parts)
             self.graph.output(outputs).meta = dict(node.meta)
-        elif node.target is operator.getitem and isinstance(
-            several := self.env[node.all_input_nodes[0]], list
-        ):
-            self.env[node] = several[cast("int", node.args[1])]
-        elif calls_op(node) and (touches_complex(node) or node.target is aten.istft.default):
-            self.env[node] = self._real(node)
+            return
+        if node.target is operator.getitem:
+            several = self.env[node.all_input_nodes[0]]
+            if isinstance(several, list):
+                self.env[node] = several[cast("int", node.args[1])]
+                return
+        if calls_op(node) and (touches_complex(node) or node.target is aten.istft.default):
+            self.env[node] = self._apply_rule(node)
+            return
+        copy = copy_node(self.graph, node, self.env.__getitem__)
+        if node.op in ("placeholder", "get_attr") and is_complex(node.meta.get("val")):
+            self.env[node] = self._split_parts(node, copy)
         else:
-            self.env[node] = copied(self.graph, node, self.env.__getitem__)
-            if node.op in ("placeholder", "get_attr") and is_complex(node.meta.get("val")):
-                self.env[node] = self._parts(node, self.env[node])
+            self.env[node] = copy
 
-    def _parts(self, node: fx.Node, copy: fx.Node) -> Pair:
-        """Of an input, which becomes real; of a constant, which stays what it is in the state_dict."""
-        if node.name in self.given:
+    def _split_parts(self, node: fx.Node, copy: fx.Node) -> Pair:
+        """The parts of an input, which becomes real, or of a constant.
+
+        A constant stays complex, as it is in the state_dict, and is split in the graph.
+        """
+        emit = Emitter(self.graph, self.mode, node)
+        if node.name in self.user_inputs:
             with self.mode:
                 value = torch.view_as_real(node.meta["val"])
                 copy.meta["val"] = value.new_empty(value.shape)
         else:
-            copy = emit(self.graph, self.mode, node, aten.view_as_real.default, (copy,))
-        return Pair(
-            *(
-                emit(self.graph, self.mode, node, aten.select.int, (copy, -1, part))
-                for part in (0, 1)
-            )
-        )
+            copy = emit(aten.view_as_real.default, copy)
+        return Pair(emit(aten.select.int, copy, -1, 0), emit(aten.select.int, copy, -1, 1))
 
-    def _joined(self, node: fx.Node, value: Any) -> Any:
-        """An output of the module."""
+    def _join_parts(self, node: fx.Node) -> Any:
+        """What stands for an output of the module: the parts of a complex one in one tensor."""
+        value = self.env[node]
         if not isinstance(value, Pair):
             return value
-        return emit(self.graph, self.mode, node, aten.stack.default, (list(value), -1))
+        return Emitter(self.graph, self.mode, node)(aten.stack.default, list(value), -1)
 
-    def _real(self, node: fx.Node) -> Any:
-        """The real ops that stand for one on complex numbers."""
+    def _apply_rule(self, node: fx.Node) -> Any:
+        """Append the real ops that stand for one on complex numbers.
+
+        Raises UnsupportedOpError where there is no rule, or where its results differ from the op's
+        in shape or kind.
+        """
         rule = RULES.get(target_of(node))
         if rule is None:
             raise _refusal(node, "")
         sources = [self.env[operand] for operand in node.all_input_nodes]
-        flat, spec = pytree.tree_flatten(sources)
+        parts, spec = pytree.tree_flatten(sources)
         result_spec: list[pytree.TreeSpec] = []
 
         def run(*values: Any) -> Any:
-            given = dict(
-                zip(node.all_input_nodes, pytree.tree_unflatten(list(values), spec), strict=True)
-            )
+            operands = pytree.tree_unflatten(list(values), spec)
+            given = dict(zip(node.all_input_nodes, operands, strict=True))
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), given.__getitem__)
-            results, tree = pytree.tree_flatten(_typed(rule(*args, **kwargs), node.meta["val"]))
+            result = _cast_result(rule(*args, **kwargs), node.meta["val"])
+            results, tree = pytree.tree_flatten(result)
             result_spec.append(tree)
             return tuple(results)
 
         try:
-            piece = traced(run, [value_of(value) for value in flat], self.mode)
+            piece = trace(run, list(map(value_of, parts)), self.mode)
             _check_shapes(piece, node)
         except (RuntimeError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
             raise _refusal(node, str(error)) from error
         piece = drop_copies(functionalize(piece)[0])
-        return pytree.tree_unflatten(
-            list(splice(self.graph, self.mode, piece, node, flat, self.constants)), result_spec[-1]
-        )
+        results = splice(self.graph, self.mode, piece, node, parts, self.constants)
+        return pytree.tree_unflatten(list(results), result_spec[-1])
 
 
-def _typed(result: Any, value: Any) -> Any:
-    """A rule's result in the types of the op's."""
+def _cast_result(result: Any, value: Any) -> Any:
+    """A rule's result in the dtypes of `value`, the result of the op.
+
+    Raises TypeError where one of the two is complex and the other is not.
+    """
     if isinstance(value, list | tuple):
-        return [_typed(each, own) for each, own in zip(result, value, strict=True)]
+        return [_cast_result(each, own) for each, own in zip(result, value, strict=True)]
     if not isinstance(value, torch.Tensor):
         return result
     if isinstance(result, Pair) != value.is_complex():
@@ -162,30 +182,26 @@ def _typed(result: Any, value: Any) -> Any:
 def _check_shapes(piece: fx.GraphModule, node: fx.Node) -> None:
     """Raise ValueError where the parts have other shapes than the op's results."""
     output = next(each for each in piece.graph.nodes if each.op == "output")
-    ours = iter(value_of(list(output.args[0])))
+    parts = iter(value_of(list(output.args[0])))
     for value in leaves(node.meta["val"]):
-        for part in (next(ours) for _ in range(2 if is_complex(value) else 1)):
-            if isinstance(value, torch.Tensor) and not _same_shape(part.shape, value.shape):
+        for _ in range(2 if is_complex(value) else 1):
+            part = next(parts)
+            if isinstance(value, torch.Tensor) and not _is_same_shape(part.shape, value.shape):
                 message = f"shape {list(part.shape)} instead of {list(value.shape)}"
                 raise ValueError(message)
 
 
-def _same_shape(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
+def _is_same_shape(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
     """Whether two shapes are known to be equal, in whatever form they are written."""
-    return len(ours) == len(theirs) and all(
-        map(statically_known_true, map(operator.eq, ours, theirs))
-    )
+    if len(ours) != len(theirs):
+        return False
+    return all(map(statically_known_true, map(operator.eq, ours, theirs)))
 
 
 def _refusal(node: fx.Node, why: str) -> UnsupportedOpError:
+    """The error about an op on complex numbers that cannot be rewritten."""
+    advice = "compute with real and imaginary parts here: torch.view_as_real, torch.view_as_complex"
     return UnsupportedOpError(
         f"no rule for {node.target} on complex numbers",
-        [
-            *origin_rows(node),
-            ("why", why),
-            (
-                "next",
-                "compute with real and imaginary parts here: torch.view_as_real, torch.view_as_complex",
-            ),
-        ],
+        [*origin_rows(node), ("why", why), ("next", advice)],
     )

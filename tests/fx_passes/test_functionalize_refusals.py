@@ -44,9 +44,8 @@ class KeepsStatistics(nn.Module):
         self.norm = nn.BatchNorm1d(C)
 
     def forward(self, x):
-        return nn.functional.batch_norm(
-            x, self.norm.running_mean, self.norm.running_var, training=True
-        )
+        norm = self.norm
+        return nn.functional.batch_norm(x, norm.running_mean, norm.running_var, training=True)
 
 
 def write_to_expanded(x):
