@@ -77,8 +77,8 @@ KEYED = {
     "positions": ((A, B), (Y, Y), {"x": A, "scale": B}),
     "a list": ([A, B], (Y, Y), {"x": A, "scale": B}),
     "a number needs no entry": ({"x": A}, (Y, 3), {"x": A, "scale": None}),
-    "one entry for all of the rest": ((A, B, (A, B)), (Y, Y, Y, Y), {"x": A, "scale": B, "rest": (A, B)}),
-    "one entry each of the rest": ((A, B, A, B), (Y, Y, Y, Y), {"x": A, "scale": B, "rest": (A, B)}),
+    "one entry for the rest": ((A, B, (A, B)), (Y,) * 4, {"x": A, "scale": B, "rest": (A, B)}),
+    "one entry each": ((A, B, A, B), (Y,) * 4, {"x": A, "scale": B, "rest": (A, B)}),
 }  # fmt: skip
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import UserDict
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import GPT2Config, PretrainedConfig
 
 import torch2keras as t2k
 from torch2keras.capture.module_call import WITHOUT_CACHE, to_module_call
 
 
-@dataclass
-class Config:
-    use_cache: bool = True
+class Composite(PretrainedConfig):
+    """A config whose decoder has one of its own."""
 
-
-@dataclass
-class Composite:
-    decoder: Config = field(default_factory=Config)
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoder = GPT2Config()
 
 
 class Decoder(nn.Module):
@@ -62,7 +60,7 @@ def test_a_mapping_is_keywords() -> None:
     assert converted(**given) == pytest.approx(given["x"].numpy() - given["y"].numpy())
 
 
-@pytest.mark.parametrize("config", [Config(), Composite()])
+@pytest.mark.parametrize("config", [GPT2Config(), Composite()])
 def test_nobody_asks_for_a_cache(config: Any) -> None:
     converted = t2k.convert(
         Decoder(config).eval(), {"ids": IDS}, dynamic_shapes={"ids": {0: torch.export.Dim.AUTO}}
@@ -72,5 +70,27 @@ def test_nobody_asks_for_a_cache(config: Any) -> None:
 
 
 def test_a_cache_that_is_not_made() -> None:
-    assert to_module_call(Decoder(Config(use_cache=False)), {"ids": IDS}, None).notes == ()
+    assert to_module_call(Decoder(GPT2Config(use_cache=False)), {"ids": IDS}, None).notes == ()
     assert to_module_call(nn.ReLU(), (IDS,), None).notes == ()
+
+
+class Frozen(dict):
+    """As the configs of diffusers, which refuse to be changed or asked by attribute."""
+
+    use_cache = property(lambda self: 1 / 0)
+    update = property(lambda self: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    "config", ["unet", 7, Frozen(use_cache=True), nn.ReLU(), {"use_cache": True}]
+)
+def test_the_config_of_another_library_is_not_asked(config: Any) -> None:
+    module = Decoder(config)
+    assert to_module_call(module, {"ids": IDS}, None).kwargs == {"ids": IDS}
+
+
+def test_a_config_that_is_computed_is_not_asked() -> None:
+    class Computed(nn.ReLU):
+        config = property(lambda self: 1 / 0)
+
+    assert to_module_call(Computed(), (IDS,), None).notes == ()

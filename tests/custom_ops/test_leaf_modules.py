@@ -1,4 +1,4 @@
-"""Leaf modules: what the user registers stands in the Keras model, verified; what does not fit is refused."""
+"""Leaf modules: what the user registers stands in the Keras model, or is refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Snake(nn.Module):
 
 
 class Gated(nn.Module):
-    """Decides by the numbers of a tensor, so torch.export cannot take it; two results, an input that may be absent."""
+    """Decides by numbers, so torch.export cannot take it; one input may be absent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class Gated(nn.Module):
         return y if gate is None else y * gate, y.amax(-1)
 
 
-def gated_shapes(_: nn.Module, input: Tensor, gate: Tensor | None) -> tuple[Tensor, Tensor]:  # noqa: A002
-    return input.new_empty(*input.shape[:-1], 7), input.new_empty(input.shape[:-1])
+def gated_shapes(_: nn.Module, x: Tensor, gate: Tensor | None) -> tuple[Tensor, Tensor]:
+    return x.new_empty(*x.shape[:-1], 7), x.new_empty(x.shape[:-1])
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +63,19 @@ def registered() -> Iterator[None]:
         return x + ops.square(ops.sin(x * alpha)) / ops.add(alpha, module.eps)
 
     @t2k.leaf(
-        Gated, torch="... i, ... o, o i, o -> ... o, ...", keras="... i, ... o, i o, o -> ... o, ...",
-        outputs=2, fake=gated_shapes,
-    )  # fmt: skip
-    def gated(input, gate, inner_weight, inner_bias, module):  # type: ignore[no-untyped-def]  # noqa: A002
+        Gated,
+        torch="... i, ... o, o i, o -> ... o, ...",
+        keras="... i, ... o, i o, o -> ... o, ...",
+        outputs=2,
+        fake=gated_shapes,
+    )
+    def gated(
+        input,  # noqa: A002 - as forward has it
+        gate,
+        inner_weight,
+        inner_bias,
+        module,
+    ):  # type: ignore[no-untyped-def]
         """Dense, and its largest."""
         y = call(
             layers.Dense(units=inner_weight.shape[1]), input, kernel=inner_weight, bias=inner_bias

@@ -13,7 +13,7 @@ from torch2keras.capture.example_inputs import Example
 from torch2keras.capture.failures import check_constants
 from torch2keras.capture.value_checks import replay_values
 from torch2keras.capture.value_reads import Reading
-from torch2keras.custom_ops.whole_modules import whole_modules
+from torch2keras.custom_ops.whole_modules import keep_modules_whole
 from torch2keras.runtime.isolation import silence_output
 
 Way = tuple[bool, bool]
@@ -59,7 +59,7 @@ def plan_attempts(
 def export_once(module: nn.Module, attempt: Attempt) -> ExportedProgram:
     """Return the exported module. Raises whatever torch.export and forward raise."""
     args, kwargs = attempt.example.copy_arguments()
-    with silence_output(), whole_modules(module), replay_values(attempt.known):
+    with silence_output(), keep_modules_whole(module), replay_values(attempt.known):
         program = torch.export.export(
             module, args, kwargs, dynamic_shapes=attempt.example.shapes, strict=attempt.strict
         )

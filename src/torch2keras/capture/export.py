@@ -36,7 +36,7 @@ from torch2keras.capture.module_checks import (
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.value_checks import find_known_values, note_known_values
 from torch2keras.custom_ops.leaf_modules import check_leaves
-from torch2keras.custom_ops.whole_modules import whole_modules
+from torch2keras.custom_ops.whole_modules import keep_modules_whole
 from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.functionalize import functionalize
 from torch2keras.fx_passes.inline import inline, writes_without_grad
@@ -142,7 +142,7 @@ def _trace(call: ExampleCall) -> Captured:
     """Return the operations that the module runs on the example, exported."""
     call.run()  # an error of the module itself comes first
     try:
-        with silence_output(), whole_modules(call.module):
+        with silence_output(), keep_modules_whole(call.module):
             args, kwargs = call.example.copy_arguments()
             traced = Traced(call.module, args, kwargs)
         attempt = Attempt(call.example)

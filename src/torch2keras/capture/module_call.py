@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from torch2keras.runtime.native_attributes import instance_dict
+
 CACHE = "use_cache"
 
 
@@ -65,13 +67,17 @@ def _may_cache(module: nn.Module) -> bool:
 
 def _find_configs(module: nn.Module) -> Iterator[Any]:
     """Yield the config of a transformers model, and those of its parts that may cache."""
-    config = getattr(module, "config", None)
-    if config is None:
+    config = (instance_dict(module) or {}).get("config")
+    if not _is_of_transformers(config):
         return
     yield config
-    for part in vars(config).values():
-        if hasattr(part, CACHE):
-            yield part
+    yield from filter(_is_of_transformers, vars(config).values())
+
+
+def _is_of_transformers(config: object) -> bool:
+    """Whether a config is transformers' own; another library's may raise when it is asked."""
+    packages = (cls.__module__.partition(".")[0] for cls in type(config).__mro__)
+    return "transformers" in packages
 
 
 def _register_caches() -> None:

@@ -1,8 +1,9 @@
-"""Leaf modules: modules of the user's that stay one node, and become what the user writes for them in Keras.
+"""Leaf modules: modules of the user's that stay one node, and become what the user writes for them.
 
-During capture `forward` of such a module is replaced by one op, `torch2keras::leaf_NAME`, whose operands are the
-tensors that forward takes, then the module's parameters and buffers that the converter names. Its fake kernel runs
-forward on fake tensors, so a size that is dynamic outside stays so.
+During capture `forward` of such a module is replaced by one op, `torch2keras::leaf_NAME`, whose
+operands are the tensors that forward takes, then the module's parameters and buffers that the
+converter names. Its fake kernel runs forward on fake tensors, so a size that is dynamic outside
+stays so.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch._guards import detect_fake_mode
 from torch.func import functional_call
 
-from torch2keras.custom_ops.library import library
+from torch2keras.custom_ops.library import define_op
 from torch2keras.errors import InputError
 
 MODULE_PARAMETER = "module"
@@ -30,7 +31,10 @@ MODULE_PARAMETER = "module"
 
 @dataclass(frozen=True)
 class Leaf:
-    """One class of modules: its op, whose operands are inputs of forward and weights of the module, by name."""
+    """One class of modules: its op, whose operands are inputs and weights of the module by name.
+
+    A weight's name is its path in the module with `_` for `.`.
+    """
 
     op: torch._ops.OpOverload
     inputs: tuple[str, ...]
@@ -40,66 +44,83 @@ class Leaf:
 
 
 LEAVES: dict[type[nn.Module], Leaf] = {}
+"""The leaves by the classes of their modules, exactly these."""
 
 
 modules_by_id: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
-"""The modules that ops in graphs name."""
+"""The modules that ops in graphs name, by the text of their id."""
 
 
-def define_op(cls: str, operands: list[str], outputs: int) -> torch._ops.OpOverload:
-    """A new op of these operands."""
-    name = next(n for n in _numbered(f"leaf_{cls}") if not hasattr(torch.ops.torch2keras, n))
+def define_leaf_op(cls: str, operands: Sequence[str], outputs: int) -> torch._ops.OpOverload:
+    """Return a new op for the modules of a class, with these operands and so many results."""
+    arguments = [f"Tensor? {operand}" for operand in operands]
+    arguments.append(f"str {MODULE_PARAMETER}")
     results = ", ".join(["Tensor"] * outputs)
-    schema = f"{name}({''.join(f'Tensor? {o}, ' for o in operands)}str {MODULE_PARAMETER}) -> ({results})"
-    library.define(schema, tags=torch.Tag.pt2_compliant_tag)  # type: ignore[no-untyped-call]
-    library.impl(name, _compute, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
-    torch.library.register_fake(f"torch2keras::{name}", _shapes, lib=library)
-    op: torch._ops.OpOverload = getattr(torch.ops.torch2keras, name).default
-    return op
+    schema = f"{_free_name(f'leaf_{cls}')}({', '.join(arguments)}) -> ({results})"
+    return define_op(schema, _compute_leaf, _fake_leaf)
 
 
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{number}" for number in itertools.count(2))
+def _free_name(name: str) -> str:
+    """Return the name, with a number behind it where there is such an op already."""
+    for number in itertools.count(1):
+        numbered = name if number == 1 else f"{name}_{number}"
+        if not hasattr(torch.ops.torch2keras, numbered):
+            return numbered
+    raise AssertionError
 
 
-def _compute(*operands: Any) -> Any:
-    """The module's own forward, on these inputs and weights."""
-    module = modules_by_id[operands[-1]]
-    own = LEAVES[type(module)]
-    inputs = dict(zip(own.inputs, operands, strict=False))
-    weights = dict(zip(own.weights, operands[len(inputs) : -1], strict=True))
-    given = {path: weights[name] for path, name in _paths(module) if weights.get(name) is not None}
-    return _called(module, given, inputs)
+def _compute_leaf(*operands: Any) -> Any:
+    """Return what the module's own forward gives for these inputs and weights."""
+    *tensors, key = operands
+    module = modules_by_id[key]
+    leaf = LEAVES[type(module)]
+    count = len(leaf.inputs)
+    weights = dict(zip(leaf.weights, tensors[count:], strict=True))
+    given = {}
+    for path, _ in _name_state(module):
+        weight = weights.get(_to_name(path))
+        if weight is not None:
+            given[path] = weight
+    return _run_forward(module, given, tensors[:count])
 
 
-def _shapes(*operands: Any) -> Any:
-    """The fake kernel."""
-    module = modules_by_id[operands[-1]]
-    own = LEAVES[type(module)]
-    if own.fake is not None:
-        return own.fake(module, *operands[: len(own.inputs)])
+def _fake_leaf(*operands: Any) -> Any:
+    """Return what forward gives for fake tensors, or what the leaf's own function gives."""
+    *tensors, key = operands
+    module = modules_by_id[key]
+    leaf = LEAVES[type(module)]
+    inputs = tensors[: len(leaf.inputs)]
+    if leaf.fake is not None:
+        return leaf.fake(module, *inputs)
     mode = detect_fake_mode(operands)
-    inputs = dict(zip(own.inputs, operands, strict=False))
-    weights = {path: mode.from_tensor(tensor) for path, tensor in _state(module)} if mode else {}
-    return _called(module, weights, inputs)
+    weights = {}
+    if mode is not None:
+        for path, tensor in _name_state(module):
+            weights[path] = mode.from_tensor(tensor)
+    return _run_forward(module, weights, inputs)
 
 
-def _called(module: nn.Module, weights: Mapping[str, Tensor], inputs: dict[str, Any]) -> Any:
-    """What the class's forward gives, with these in place of the module's own weights."""
+def _run_forward(
+    module: nn.Module, weights: Mapping[str, Tensor], inputs: Sequence[Tensor | None]
+) -> Any:
+    """Return what the class's forward gives, with these in place of the module's own weights.
+
+    Raises TypeError where it gives another number of tensors than the leaf says.
+    """
+    leaf = LEAVES[type(module)]
+    held = {f"module.{path}": tensor for path, tensor in weights.items()}
+    named = dict(zip(leaf.inputs, inputs, strict=True))
     with torch.no_grad():
-        results = functional_call(
-            _Original(module), {f"module.{path}": t for path, t in weights.items()}, (), inputs
-        )
+        results = functional_call(_Original(module), held, (), named)
     count = len(results) if isinstance(results, list | tuple) else 1
-    if count != LEAVES[type(module)].outputs:
-        message = f"{type(module).__name__}.forward gives {count} results, its leaf says {LEAVES[type(module)].outputs}"
+    if count != leaf.outputs:
+        message = (
+            f"{type(module).__name__}.forward gives {count} results, its leaf says {leaf.outputs}"
+        )
         raise TypeError(message)
-    return (
-        results.clone()
-        if isinstance(results, Tensor)
-        else tuple(result.clone() for result in results)
-    )
+    if isinstance(results, Tensor):
+        return results.clone()
+    return tuple(result.clone() for result in results)
 
 
 class _Original(nn.Module):
@@ -113,25 +134,23 @@ class _Original(nn.Module):
         return type(self.module).forward(self.module, **inputs)
 
 
-def _state(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def _name_state(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from module.named_parameters()
     yield from module.named_buffers()
 
 
-def _paths(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """(path, the converter's name for it) of each parameter and buffer."""
-    return ((path, path.replace(".", "_")) for path, _ in _state(module))
+def _to_name(path: str) -> str:
+    """Return the name by which a converter takes the parameter or buffer of a path."""
+    return path.replace(".", "_")
 
 
 def check_leaves(module: nn.Module) -> None:
     """Raise InputError for a leaf module with a parameter that its converter does not take."""
     for place, part in module.named_modules():
-        own = LEAVES.get(type(part))
-        left = [
-            path
-            for path, _ in part.named_parameters()
-            if own and path.replace(".", "_") not in own.weights
-        ]
+        leaf = LEAVES.get(type(part))
+        if leaf is None:
+            continue
+        left = [path for path, _ in part.named_parameters() if _to_name(path) not in leaf.weights]
         if left:
             raise InputError(
                 f"the leaf {type(part).__name__} leaves out parameters: {', '.join(left)}",
@@ -144,33 +163,41 @@ def check_leaves(module: nn.Module) -> None:
 
 
 @contextmanager
-def whole_leaves(module: nn.Module) -> Iterator[None]:
-    """Within, the leaf modules run as one op each."""
+def keep_leaves_whole(module: nn.Module) -> Iterator[None]:
+    """Run the leaf modules as one op each, within."""
     found = [part for part in module.modules() if type(part) in LEAVES]
     try:
         for part in found:
             modules_by_id[str(id(part))] = part
-            part.forward = functools.partial(_as_op, part)
+            part.forward = functools.partial(_call_op, part)
         yield
     finally:
         for part in found:
             del part.forward
 
 
-def _as_op(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
-    own = LEAVES[type(module)]
-    bound = inspect.signature(type(module).forward).bind(module, *args, **kwargs)
+def _call_op(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """Return what the module's op gives for the arguments of forward.
+
+    Raises TypeError for an argument beside its inputs that is neither empty nor the default.
+    """
+    leaf = LEAVES[type(module)]
+    signature = inspect.signature(type(module).forward)
+    bound = signature.bind(module, *args, **kwargs)
     bound.apply_defaults()
-    given = dict(list(bound.arguments.items())[1:])
-    inputs = [given.pop(name) for name in own.inputs]
-    defaults = inspect.signature(type(module).forward).parameters
-    other = [
-        f"{name}={value!r}"
-        for name, value in given.items()
-        if value and value is not defaults[name].default
-    ]
+    _, *named = bound.arguments.items()
+    given = dict(named)
+    inputs = [given.pop(name) for name in leaf.inputs]
+    other = []
+    for name, value in given.items():
+        if value and value is not signature.parameters[name].default:
+            other.append(f"{name}={value!r}")
     if other:
-        message = f"the leaf {type(module).__name__} is called with {', '.join(other)}, which its converter does not take"
+        message = (
+            f"the leaf {type(module).__name__} is called with {', '.join(other)}, "
+            "which its converter does not take"
+        )
         raise TypeError(message)
-    state = {path.replace(".", "_"): tensor for path, tensor in _state(module)}
-    return own.op(*inputs, *[state.get(name) for name in own.weights], str(id(module)))
+    state = {_to_name(path): tensor for path, tensor in _name_state(module)}
+    weights = [state.get(name) for name in leaf.weights]
+    return leaf.op(*inputs, *weights, str(id(module)))

@@ -1,55 +1,28 @@
-"""Recurrent layers stay whole: one op for each layer of an `nn.LSTM`, `nn.GRU` or `nn.RNN`, of any length.
+"""Recurrent layers stay whole: one op for each layer of an LSTM, GRU or RNN, at any length.
 
-torch.export runs PyTorch's own recurrent ops step by step, which fixes the length. During capture the layers are run
-by `torch2keras::recurrent` instead, which has a fake kernel; what lies between them (dropout, the states of each
-layer, the sum of two biases) is made of ATen ops.
+torch.export runs PyTorch's own recurrent ops step by step, which fixes the length. During capture
+the layers are run by `torch2keras::recurrent` instead, which has a fake kernel; what lies between
+them (dropout, the states of each layer, the sum of two biases) is made of ATen ops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from torch2keras.custom_ops.library import library
+from torch2keras.custom_ops.library import define_op
 
 STATE_COUNTS: Mapping[str, int] = {"lstm": 2, "gru": 1, "rnn_tanh": 1, "rnn_relu": 1}
 """How many states each kind of layer has; the kinds are called as PyTorch's functions."""
 
 
-library.define(  # type: ignore[no-untyped-call]
-    "recurrent(Tensor input, Tensor[] states, Tensor[] kernels, Tensor[] recurrent_kernels, Tensor[] biases, str kind)"
-    " -> Tensor[]",
-    tags=torch.Tag.pt2_compliant_tag,
-)
-
-
-recurrent = torch.ops.torch2keras.recurrent
-"""One layer, batch first. Each list has one tensor a direction, `biases` may be empty: the sum of PyTorch's two biases,
-for a GRU both of them in two rows. `states` are those of one direction after the other, none where they are zeros; the
-results are the sequence and the last states, in the same order."""
-
-
-def shapes(
-    input: Tensor,  # noqa: A002 - the schema's name
-    states: Sequence[Tensor],  # noqa: ARG001
-    kernels: Sequence[Tensor],
-    recurrent_kernels: Sequence[Tensor],
-    biases: Sequence[Tensor],  # noqa: ARG001
-    kind: str,
-) -> list[Tensor]:
-    """The fake kernel: results of the right shapes, at any length."""
-    n, t, _ = input.shape
-    units, directions = recurrent_kernels[0].shape[1], len(kernels)
-    last = [input.new_empty(n, units) for _ in range(directions * STATE_COUNTS[kind])]
-    return [input.new_empty(n, t, directions * units), *last]
-
-
-def compute(
+def compute_recurrent(
     input: Tensor,  # noqa: A002 - the schema's name
     states: Sequence[Tensor],
     kernels: Sequence[Tensor],
@@ -57,57 +30,124 @@ def compute(
     biases: Sequence[Tensor],
     kind: str,
 ) -> list[Tensor]:
-    """The layer by PyTorch's own function."""
-    count, directions = STATE_COUNTS[kind], len(kernels)
-    zeros = input.new_zeros(directions, input.shape[0], recurrent_kernels[0].shape[1])
-    start = [torch.stack(list(states[k::count])) if states else zeros for k in range(count)]
-    both = [list(b) if kind == "gru" else [b, torch.zeros_like(b)] for b in biases] or [
-        []
-    ] * directions
-    params = [
-        p
-        for of in zip(kernels, recurrent_kernels, both, strict=True)
-        for p in (of[0], of[1], *of[2])
-    ]
-    run = getattr(torch, kind)
-    hx, training, batch_first = start if count > 1 else start[0], False, True
-    sequence, *last = run(
-        input, hx, params, bool(biases), 1, 0.0, training, directions == 2, batch_first
+    """Return the sequence (N, T, directions * units) and the last states (N, units).
+
+    They are those of PyTorch's own function.
+    """
+    directions = len(kernels)
+    weights: list[Tensor] = []
+    for direction in range(directions):
+        weights += [kernels[direction], recurrent_kernels[direction]]
+        if biases:
+            weights += _two_biases(biases[direction], kind)
+    start = _stack_states(input, states, recurrent_kernels, kind)
+    layers, dropout, training, batch_first = 1, 0.0, False, True
+    sequence, *last = getattr(torch, kind)(
+        input,
+        start if len(start) > 1 else start[0],
+        weights,
+        bool(biases),
+        layers,
+        dropout,
+        training,
+        directions == 2,
+        batch_first,
     )
-    return [sequence, *(state[i].clone() for i in range(directions) for state in last)]
+    results = [sequence.contiguous()]  # as the fake kernel says
+    for direction in range(directions):
+        results += [state[direction].clone() for state in last]
+    return results
 
 
-library.impl("recurrent", compute, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+def _two_biases(bias: Tensor, kind: str) -> list[Tensor]:
+    """Return PyTorch's two biases: the rows of a GRU's, else the sum and zeros."""
+    return list(bias) if kind == "gru" else [bias, torch.zeros_like(bias)]
 
 
-torch.library.register_fake("torch2keras::recurrent", shapes, lib=library)
+def _stack_states(
+    x: Tensor, states: Sequence[Tensor], recurrent_kernels: Sequence[Tensor], kind: str
+) -> list[Tensor]:
+    """Return each kind of first state (directions, N, units): zeros where no states are given."""
+    count = STATE_COUNTS[kind]
+    if states:
+        return [torch.stack(list(states[k::count])) for k in range(count)]
+    zeros = x.new_zeros(len(recurrent_kernels), x.shape[0], recurrent_kernels[0].shape[1])
+    return [zeros] * count
 
 
-def stacked(
+def fake_recurrent(
+    input: Tensor,  # noqa: A002 - the schema's name
+    states: Sequence[Tensor],  # noqa: ARG001
+    kernels: Sequence[Tensor],
+    recurrent_kernels: Sequence[Tensor],
+    biases: Sequence[Tensor],  # noqa: ARG001
     kind: str,
-    x: Tensor,
-    states: Sequence[Tensor],
-    params: Sequence[Tensor],
-    dropout: tuple[float, bool],
-    *,
-    layers: int,
-    directions: int,
+) -> list[Tensor]:
+    """Return tensors of the results' shapes, at any length."""
+    n, t, _ = input.shape
+    units, directions = recurrent_kernels[0].shape[1], len(kernels)
+    last = [input.new_empty(n, units) for _ in range(directions * STATE_COUNTS[kind])]
+    return [input.new_empty(n, t, directions * units), *last]
+
+
+define_op(
+    "recurrent(Tensor input, Tensor[] states, Tensor[] kernels, Tensor[] recurrent_kernels, "
+    "Tensor[] biases, str kind) -> Tensor[]",
+    compute_recurrent,
+    fake_recurrent,
+)
+
+
+recurrent = torch.ops.torch2keras.recurrent
+"""One layer, batch first, of an input (N, T, C).
+
+Each list has one tensor a direction: kernels (gates * units, C), recurrent kernels (gates * units,
+units), biases (gates * units), the sum of PyTorch's two, or of a GRU both of them in two rows;
+there may be none. `states` are those of one direction after the other, none where they are zeros.
+The results are the sequence and the last states, in the same order."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The numbers of a stack of recurrent layers; `dropout` is what lies between them."""
+
+    kind: str
+    layers: int
+    directions: int
+    dropout: float
+    training: bool
+
+
+def run_stack(
+    stack: Stack, x: Tensor, states: Sequence[Tensor], params: Sequence[Tensor]
 ) -> tuple[Tensor, ...]:
-    """All layers, batch first: the sequence, and each kind of last state of all layers and directions."""
-    width, last = len(params) // (layers * directions), list[Tensor]()
-    for layer in range(layers):
-        x = torch.dropout(x, *dropout) if layer and dropout[0] else x
-        places = range(layer * directions, (layer + 1) * directions)
-        own = [params[width * i : width * (i + 1)] for i in places]
-        before = [state[i] for i in places for state in states]
-        biases = [bias(kind, *p[2:]) for p in own] if width > 2 else []
-        x, *after = recurrent(x, before, [p[0] for p in own], [p[1] for p in own], biases, kind)
+    """Return the sequence, batch first, and each kind of last state.
+
+    `states` are each kind of first state, all (layers * directions, N, units), and `params` PyTorch's, those of one layer and direction
+    after the other: two kernels and, if there are any, two biases.
+    """
+    width = len(params) // (stack.layers * stack.directions)
+    last: list[Tensor] = []
+    for layer in range(stack.layers):
+        if layer and stack.dropout:
+            x = torch.dropout(x, stack.dropout, stack.training)
+        before: list[Tensor] = []
+        kernels, recurrent_kernels, biases = [], [], []
+        for place in range(layer * stack.directions, (layer + 1) * stack.directions):
+            before += [state[place] for state in states]
+            kernel, recurrent_kernel, *two = params[width * place : width * (place + 1)]
+            kernels.append(kernel)
+            recurrent_kernels.append(recurrent_kernel)
+            if two:
+                biases.append(join_biases(stack.kind, *two))
+        x, *after = recurrent(x, before, kernels, recurrent_kernels, biases, stack.kind)
         last += after
-    return x, *(torch.stack(last[k :: len(states)]) for k in range(len(states)))
+    kinds = [torch.stack(last[k :: len(states)]) for k in range(len(states))]
+    return x, *kinds
 
 
-def bias(kind: str, of_input: Tensor, of_state: Tensor) -> Tensor:
-    """Keras's one bias: the sum, but both in a GRU, which multiplies one of them by a gate."""
+def join_biases(kind: str, of_input: Tensor, of_state: Tensor) -> Tensor:
+    """Return Keras's bias: the sum, but both rows of a GRU, which multiplies one by a gate."""
     return torch.stack([of_input, of_state]) if kind == "gru" else of_input + of_state
 
 
@@ -121,7 +161,13 @@ class PackedError(RuntimeError):
     """A sequence is packed."""
 
 
-class Whole(TorchFunctionMode):
+KINDS: tuple[tuple[Callable[..., Any], str], ...] = tuple(
+    (getattr(torch, kind), kind) for kind in STATE_COUNTS
+)
+"""Each of PyTorch's recurrent functions and its kind; as pairs, since they have no hash."""
+
+
+class WholeRecurrence(TorchFunctionMode):
     """Within, PyTorch's recurrent functions run by layers of `torch2keras::recurrent`.
 
     Those on packed sequences and those with projections are left as they are, and refused later.
@@ -137,24 +183,18 @@ class Whole(TorchFunctionMode):
         if func == torch._pack_padded_sequence:  # noqa: SLF001 - what pack_padded_sequence calls
             raise PackedError(PACKED_ADVICE)
         kind = next((kind for function, kind in KINDS if func == function), None)
-        if kind is None or not _plain(args):
+        if kind is None or not _is_plain(args):
             return func(*args, **(kwargs or {}))
-        x, hx, params, _, layers, p, train, bidirectional, batch_first = args
-        states = hx if STATE_COUNTS[kind] > 1 else (hx,)
-        x = x if batch_first else x.transpose(0, 1)
-        directions = 2 if bidirectional else 1
-        y, *last = stacked(
-            kind, x, states, params, (p, train), layers=layers, directions=directions
-        )
-        return (y if batch_first else y.transpose(0, 1), *last)
+        x, start, params, _, layers, dropout, training, bidirectional, batch_first = args
+        states = start if STATE_COUNTS[kind] > 1 else (start,)
+        stack = Stack(kind, layers, 1 + bidirectional, dropout, training)
+        if batch_first:
+            return run_stack(stack, x, states, params)
+        sequence, *last = run_stack(stack, x.transpose(0, 1), states, params)
+        return (sequence.transpose(0, 1), *last)
 
 
-KINDS: tuple[tuple[Callable[..., Any], str], ...] = tuple(
-    (getattr(torch, kind), kind) for kind in STATE_COUNTS
-)
-
-
-def _plain(args: Sequence[Any]) -> bool:
+def _is_plain(args: Sequence[Any]) -> bool:
     """Whether these are the arguments for padded sequences, and of layers without projections."""
     if len(args) != 9 or not isinstance(args[3], bool):
         return False
@@ -162,6 +202,8 @@ def _plain(args: Sequence[Any]) -> bool:
     return bool(len(params) == layers * (1 + bidirectional) * (2 + 2 * has_biases))
 
 
-def whole_recurrence(module: nn.Module) -> AbstractContextManager[Any]:
-    """What keeps a module's recurrent layers whole; nothing for a module that has none."""
-    return Whole() if any(isinstance(m, nn.RNNBase) for m in module.modules()) else nullcontext()
+def keep_recurrence_whole(module: nn.Module) -> AbstractContextManager[Any]:
+    """Return what keeps a module's recurrence whole; nothing for a module that has none."""
+    if any(isinstance(part, nn.RNNBase) for part in module.modules()):
+        return WholeRecurrence()
+    return nullcontext()

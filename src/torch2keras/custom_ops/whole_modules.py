@@ -1,4 +1,4 @@
-"""Modules that stay whole through capture, because Keras has a layer for them or the user has a converter."""
+"""Modules that stay whole through capture: Keras has a layer for them, or the user a converter."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from torch2keras.custom_ops.leaf_modules import whole_leaves
-from torch2keras.custom_ops.multi_head_attention import whole_attention
-from torch2keras.custom_ops.recurrent import whole_recurrence
+from torch2keras.custom_ops.leaf_modules import keep_leaves_whole
+from torch2keras.custom_ops.multi_head_attention import keep_attention_whole
+from torch2keras.custom_ops.recurrent import keep_recurrence_whole
 
 
 @contextmanager
-def whole_modules(module: nn.Module) -> Iterator[None]:
-    """Within, recurrent layers, multi-head attention and the user's leaf modules run as one op each."""
-    with whole_recurrence(module), whole_attention(module), whole_leaves(module):
+def keep_modules_whole(module: nn.Module) -> Iterator[None]:
+    """Run recurrent layers, attention and the user's leaf modules as one op each, within."""
+    with keep_recurrence_whole(module), keep_attention_whole(module), keep_leaves_whole(module):
         yield

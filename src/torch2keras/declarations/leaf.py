@@ -13,7 +13,7 @@ from torch2keras.custom_ops.leaf_modules import (
     LEAVES,
     MODULE_PARAMETER,
     Leaf,
-    define_op,
+    define_leaf_op,
     modules_by_id,
 )
 from torch2keras.declarations.registry import Converter, Declaration, lowering
@@ -42,7 +42,7 @@ def leaf(
     def register(convert: Converter) -> Converter:
         inputs, weights = _operands(cls, convert)
         made = LEAVES[cls] = Leaf(
-            define_op(cls.__name__, [*inputs, *weights], outputs), inputs, weights, outputs, fake
+            define_leaf_op(cls.__name__, [*inputs, *weights], outputs), inputs, weights, outputs, fake
         )
 
         @functools.wraps(convert)
