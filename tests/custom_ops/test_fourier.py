@@ -1,4 +1,4 @@
-"""Transforms of pairs are those of complex numbers, along any dimension, for even and odd lengths."""
+"""Transforms of pairs are those of complex numbers, along any dimension, of any length."""
 
 from __future__ import annotations
 

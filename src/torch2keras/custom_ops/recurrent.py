@@ -123,8 +123,9 @@ def run_stack(
 ) -> tuple[Tensor, ...]:
     """Return the sequence, batch first, and each kind of last state.
 
-    `states` are each kind of first state, all (layers * directions, N, units), and `params` PyTorch's, those of one layer and direction
-    after the other: two kernels and, if there are any, two biases.
+    `states` are each kind of first state, all (layers * directions, N, units), and `params`
+    PyTorch's, those of one layer and direction after the other: two kernels and, if there are any,
+    two biases.
     """
     width = len(params) // (stack.layers * stack.directions)
     last: list[Tensor] = []
