@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import cache
+from itertools import chain
 
 import torch
 from torch._ops import OpOverload
@@ -42,13 +43,16 @@ class OpKind(Enum):
 
 OPS: dict[OpKind, tuple[OpOverload, ...]] = {
     OpKind.REGROUPS: (
-        aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten._reshape_alias.default,
+        aten.view.default, aten.reshape.default,
+        aten._unsafe_view.default, aten._reshape_alias.default,
         aten.view_as.default, aten.reshape_as.default, aten.flatten.using_ints, aten.unflatten.int,
         aten.ravel.default, aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims,
-        aten.unsqueeze.default, aten.atleast_1d.default, aten.atleast_2d.default, aten.atleast_3d.default,
+        aten.unsqueeze.default, aten.atleast_1d.default,
+        aten.atleast_2d.default, aten.atleast_3d.default,
     ),
     OpKind.PERMUTES: (
-        aten.permute.default, aten.transpose.int, aten.t.default, aten.numpy_T.default, aten.mT.default,
+        aten.permute.default, aten.transpose.int, aten.t.default,
+        aten.numpy_T.default, aten.mT.default,
         aten.movedim.int, aten.movedim.intlist, aten.moveaxis.int, aten.moveaxis.intlist,
         aten.swapaxes.default, aten.swapdims.default,
     ),
@@ -69,7 +73,8 @@ OPS: dict[OpKind, tuple[OpOverload, ...]] = {
         aten.split_with_sizes.default, aten.chunk.default, aten.diagonal.default,
     ),
     OpKind.PICKS: (
-        aten.index.Tensor, aten.index_select.default, aten.gather.default, aten.take_along_dim.default,
+        aten.index.Tensor, aten.index_select.default,
+        aten.gather.default, aten.take_along_dim.default,
     ),
     OpKind.REPEATS: (aten.repeat.default, aten.repeat_interleave.self_int, aten.unfold.default),
     OpKind.JOINS: (
@@ -80,7 +85,8 @@ OPS: dict[OpKind, tuple[OpOverload, ...]] = {
     OpKind.SUMS: (
         aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor, aten.sub.Scalar, aten.rsub.Tensor,
         aten.rsub.Scalar, aten.neg.default, aten._neg_view.default, aten.resolve_neg.default,
-        aten.sum.default, aten.sum.dim_IntList, aten.mean.default, aten.mean.dim, aten.cumsum.default,
+        aten.sum.default, aten.sum.dim_IntList, aten.mean.default,
+        aten.mean.dim, aten.cumsum.default,
         aten.tril.default, aten.triu.default, aten.diag_embed.default,
     ),
     OpKind.MULTIPLIES: (
@@ -125,7 +131,9 @@ LINEAR = (
 """Kinds that give of a sum of operands the sum of what they give of each, numbers included."""
 
 
-KIND_OF = {op: kind for kind, ops in OPS.items() for op in ops}
+KIND_OF: dict[OpOverload, OpKind] = {}
+for _kind, _ops in OPS.items():
+    KIND_OF.update(dict.fromkeys(_ops, _kind))
 
 
 def kind_of(op: object) -> OpKind | None:
@@ -135,7 +143,7 @@ def kind_of(op: object) -> OpKind | None:
 
 def ops_of(*kinds: OpKind) -> frozenset[OpOverload]:
     """Return all ops of these kinds."""
-    return frozenset(op for kind in kinds for op in OPS[kind])
+    return frozenset(chain.from_iterable(OPS[kind] for kind in kinds))
 
 
 @cache

@@ -144,12 +144,3 @@ def test_lost_parameters_are_refused() -> None:
 def test_arguments_that_the_converter_does_not_have_are_refused() -> None:
     with pytest.raises(t2k.CaptureError, match="loud=True"):
         t2k.convert(Held(lambda m, x: m(x, loud=True)).eval(), (torch.randn(2, 5),))
-
-
-def test_parameters_that_do_not_fit() -> None:
-    with pytest.raises(TypeError, match=r"Snake\.forward"):
-        t2k.leaf(Snake)(lambda alpha, module: alpha)
-    with pytest.raises(TypeError, match=r"then 'module'"):
-        t2k.leaf(Snake)(lambda x, alpha: x * alpha)
-    with pytest.raises(ValueError, match="operand terms"):
-        t2k.leaf(Snake, axes="n c *s, c, c -> n c *s")(lambda x, alpha, module: x * alpha)

@@ -1,4 +1,4 @@
-"""A converter asks its context for the stored shapes, for what is read, and for the letters of an einsum."""
+"""A converter asks its context for stored shapes, for what is read, and for einsum letters."""
 
 from __future__ import annotations
 

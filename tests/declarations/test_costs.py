@@ -25,7 +25,8 @@ def word(text: str) -> list[AxisLabel]:
     return axes
 
 
-# the words of operands and result -> how many of them are moved, and how many of those end with a batch axis
+# the words of operands and result -> how many of them are moved, and how many of those end with a
+# batch axis
 CONTRACTIONS = {
     "matmul": ("bhqd bhdk bhqk", 0, 0),
     "matmul with keys as they are": ("bhqd bhkd bhqk", 0, 0),

@@ -5,7 +5,8 @@ import pytest
 from torch2keras.declarations.labels import Label, LabelKind
 from torch2keras.declarations.patterns import bind_pattern, normalize_dims, parse_pattern
 
-# pattern, ranks of operands and results, arguments, the labels of each dimension; a prime carries its term's number
+# pattern, ranks of operands and results, arguments, the labels of each dimension; a prime carries
+# its term's number
 BOUND = [
     ("...", (2, 2), {}, [".-2 .-1", ".-2 .-1"]),
     ("..., ... -> ...", (3, 1, 3), {}, [".-3 .-2 .-1", ".-1", ".-3 .-2 .-1"]),

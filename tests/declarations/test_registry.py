@@ -1,4 +1,7 @@
-"""The registry checks each declaration at import; and a user adds an op of their own in five lines."""
+"""The registry checks each declaration at import.
+
+And a user adds an op of their own in five lines.
+"""
 
 from __future__ import annotations
 

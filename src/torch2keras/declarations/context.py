@@ -11,19 +11,23 @@ from torch2keras.graph.ir import Size
 
 @dataclass(frozen=True)
 class Context:
-    """The node being lowered, as it lies in the Keras graph; passed to each converter that has a parameter `context`."""
+    """The node being lowered, as it lies in the Keras graph.
+
+    Each converter that has a parameter `context` is given one.
+    """
 
     shapes: tuple[tuple[Size, ...], ...]
     """The stored shape of each result, with symbolic sizes."""
     used: tuple[bool, ...]
-    """For each result whether the model reads it, of this call or of another one that shares its layer."""
+    """Whether the model reads each result, of this call or of one that shares its layer."""
     spell: Callable[[], tuple[str, ...] | None]
     """Gives `letters`, which most converters never ask for."""
 
     @cached_property
     def letters(self) -> tuple[str, ...] | None:
-        """For each operand and result a string of one letter a stored dimension; None where the node is pinned.
+        """Return for each operand and result a string of one letter a stored dimension.
 
-        Raises LoweringError where two operands hold the same axes in differently cut dimensions.
+        It is None where the node is pinned. Raises LoweringError where two operands hold the same
+        axes in differently cut dimensions.
         """
         return self.spell()

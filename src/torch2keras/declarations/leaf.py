@@ -30,11 +30,12 @@ def leaf(
 ) -> Callable[[Converter], Converter]:
     """Register what modules of exactly this class become in Keras.
 
-    The converter's parameters are forward's, by name (tensors, or None), then the module's parameters and buffers
-    ("." is written "_"), then `module`, the module itself, for its numbers. It is ordinary Keras code as that of
-    `lowering`, and so are the declarations, with a term for each tensor. `outputs` is how many tensors forward gives,
-    in a tuple where they are several. `fake(module, *inputs)` gives tensors of the results' shapes and dtypes, where
-    forward does not run on PyTorch's fake tensors (docs/leaf-modules.md).
+    The converter's parameters are forward's, by name (tensors, or None), then the module's
+    parameters and buffers ("." is written "_"), then `module`, the module itself, for its numbers.
+    It is ordinary Keras code as that of `lowering`, and so are the declarations, with a term for
+    each tensor. `outputs` is how many tensors forward gives, in a tuple where they are several.
+    `fake(module, *inputs)` gives tensors of the results' shapes and dtypes, where forward does not
+    run on PyTorch's fake tensors (docs/leaf-modules.md).
 
     Raises TypeError where the parameters do not fit, ValueError where a pattern is malformed.
     """
@@ -56,18 +57,16 @@ def leaf(
 
 
 def _operands(cls: type[nn.Module], convert: Converter) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The converter's parameters that are forward's, and the others but `module`, which is the last one."""
-    own = [
-        p.name
-        for p in inspect.signature(convert).parameters.values()
-        if p.kind is not p.KEYWORD_ONLY
-    ]
+    """Return the converter's parameters that are forward's, and the others but `module`."""
+    parameters = inspect.signature(convert).parameters.values()
+    own = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     forward = list(inspect.signature(cls.forward).parameters)[1:]
     inputs = tuple(name for name in own if name in forward)
     if not inputs or own[: len(inputs)] != list(inputs) or own[-1] != MODULE_PARAMETER:
+        wanted = f"parameters of {cls.__name__}.forward ({', '.join(forward)})"
         message = (
-            f"{convert.__name__} takes {own}, but a leaf's converter takes parameters of {cls.__name__}.forward "
-            f"({', '.join(forward)}), then the names of weights, then {MODULE_PARAMETER!r}"
+            f"{convert.__name__} takes {own}, but a leaf's converter takes {wanted}, "
+            f"then the names of weights, then {MODULE_PARAMETER!r}"
         )
         raise TypeError(message)
     return inputs, tuple(own[len(inputs) : -1])

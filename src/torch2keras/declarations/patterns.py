@@ -1,6 +1,7 @@
 """The pattern language: one line says which axes of an op's operands and results are the same.
 
-    "n c *s', f c *k', f -> n f *s'"        terms in the order of the schema's tensor arguments, then the results
+    "n c *s', f c *k', f -> n f *s'"    a term for each tensor argument of the schema, then for
+                                        each result
 
     name      one dimension
     *name     one dimension for each spatial rank (the same number in every term)
@@ -9,10 +10,11 @@
     name?     absent when the input has no batch
     (a b)     one dimension made of two
     1         a dimension of size one
-    '         a prime: order inside the dimension matters, and its size may change; without one, the op treats all
-              positions of the axis alike, and equal names are the same axis
+    '         a prime: order inside the dimension matters, and its size may change; without one,
+              the op treats all positions of the axis alike, and equal names are the same axis
 
-`parse_pattern` gives terms of tokens; `bind_pattern` gives them a node's ranks and arguments, and answers with one label a dimension.
+`parse_pattern` gives terms of tokens; `bind_pattern` gives them a node's ranks and arguments, and
+answers with one label a dimension.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
+from itertools import chain
 from typing import Any
 
 from torch2keras.declarations.labels import Dim, Label, LabelKind, Slot
@@ -78,7 +81,7 @@ class Pattern:
     @property
     def tokens(self) -> tuple[Token, ...]:
         """The words of all terms."""
-        return tuple(token for term in self.terms for token in term)
+        return tuple(chain.from_iterable(self.terms))
 
     @property
     def names(self) -> frozenset[str]:
@@ -88,7 +91,8 @@ class Pattern:
             if token.kind is TokenKind.STAR:
                 names.add(token.name)
             if token.kind is not TokenKind.ARGUMENT:
-                names |= {name for slot in token.slots for name in (slot.text, slot.name)}
+                for slot in token.slots:
+                    names |= {slot.text, slot.name}
         return frozenset(names)
 
     @cached_property
@@ -159,7 +163,10 @@ def _parse_token(match: re.Match[str]) -> Token:
 
 
 def normalize_dims(dims: Any, rank: int) -> tuple[int, ...]:
-    """Return an argument that names dimensions as non-negative ints; None and () mean all of them."""
+    """Return an argument that names dimensions as non-negative ints.
+
+    None and () mean all of them.
+    """
     if isinstance(dims, int):
         dims = (dims,)
     if dims is None or not dims:
@@ -218,7 +225,10 @@ def bind_pattern(
 
 
 def _bind_names(term: Term, index: int, rank: int) -> tuple[Dim, ...] | None:
-    """Return the labels of a term whose dimensions are told by their names; `...` takes the rest."""
+    """Return the labels of a term whose dimensions are told by their names.
+
+    `...` takes the rest.
+    """
     wide = has_kind(term, TokenKind.ELLIPSIS)
     if not wide and len(term) != rank:
         term = tuple(token for token in term if not token.optional)

@@ -10,20 +10,21 @@ from torch2keras.graph.ir import Graph, Node
 
 
 def require_lowerings(graph: Graph) -> None:
-    """Raises UnsupportedOpError, which names each op without a lowering, where it stands and with which shapes."""
+    """Raise UnsupportedOpError for all ops without a lowering, with their places and shapes."""
     missing = [node for node in graph.nodes if node.op not in registry]
     if not missing:
         return
     first, *rest = {node.op: node for node in reversed(missing)}.values()
-    also = "\n".join(
-        f"{node.op}  {node.origin.path or '(the module itself)'}  {node.origin.source}"
-        for node in rest
-    )
-    raise unsupported_op_error(first, also)
+    raise make_unsupported_error(first, "\n".join(map(_describe_place, rest)))
 
 
-def unsupported_op_error(node: Node, also: str = "") -> UnsupportedOpError:
-    """The error for an op that has no lowering."""
+def _describe_place(node: Node) -> str:
+    path = node.origin.path or "(the module itself)"
+    return f"{node.op}  {path}  {node.origin.source}"
+
+
+def make_unsupported_error(node: Node, also: str = "") -> UnsupportedOpError:
+    """Return the error for an op that has no lowering."""
     return UnsupportedOpError(
         f"no lowering for {node.op}",
         [
@@ -38,7 +39,7 @@ def unsupported_op_error(node: Node, also: str = "") -> UnsupportedOpError:
 
 
 def nearest_op(node: Node) -> str:
-    """A supported op with a similar name."""
+    """Return a sentence that names a supported op of a similar name; empty where there is none."""
     names = {str(op): op for op in registry}
     close = difflib.get_close_matches(str(node.op), names, n=1, cutoff=0.7)
     return f"{close[0]} is supported" if close else ""

@@ -61,7 +61,7 @@ def _exchange_values(argument: Any, fetched: Iterator[Operand]) -> Any:
 
 def _dims_arguments(lowering: Lowering, node: Node) -> frozenset[str]:
     """Return the names of the arguments that name dimensions, by the declaration."""
-    text = lowering.declared(node)
+    text = lowering.declaration_for(node)
     if not text:
         return frozenset()
     return parse_pattern(text).argument_names
@@ -93,7 +93,7 @@ def find_positions(lowering: Lowering, node: Node, chosen: NodeStorage) -> dict[
         raise LoweringError(
             f"{lowering.convert.__name__} asks for axes that its declaration lacks here: {names}",
             [
-                ("declared", str(lowering.declared(node))),
+                ("declared", str(lowering.declaration_for(node))),
                 (
                     "next",
                     "correct the name; where it may be absent, give it a default in the converter",

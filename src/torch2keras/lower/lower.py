@@ -8,7 +8,7 @@ from typing import Any
 
 from torch2keras.declarations.labels import LabelKind
 from torch2keras.declarations.registry import CONTEXT, Lowering, registry
-from torch2keras.declarations.unsupported import unsupported_op_error
+from torch2keras.declarations.unsupported import make_unsupported_error
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype
 from torch2keras.graph.symbolic import static_size
@@ -150,7 +150,7 @@ class Lowerer:
         before = len(self.recorder.calls)
         try:
             if node.op not in registry:
-                raise unsupported_op_error(node)
+                raise make_unsupported_error(node)
             self.lower_node(node)
         except Torch2KerasError as error:
             survey.refusals[node] = error
