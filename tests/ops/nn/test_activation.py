@@ -1,4 +1,4 @@
-"""Activations: every one of torch.nn, on inputs wide enough to tell it from its neighbours, in each float type."""
+"""Activations: every one of torch.nn, on wide inputs, in each float type."""
 
 from __future__ import annotations
 

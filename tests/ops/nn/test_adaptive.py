@@ -1,4 +1,4 @@
-"""Adaptive pooling: whole, evenly and unevenly divided, to more elements than there are, several dims."""
+"""Adaptive pooling: whole, evenly and unevenly divided, to more elements than there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions: every documented configuration, odd and even kernels and lengths, one, two and three dimensions."""
+"""Convolutions: every documented configuration, odd and even kernels and lengths, each rank."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_training_drops_at_the_rate_and_keeps_mean_and_deviation(name: str) -> N
 
 
 def decisions(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Which elements were dropped, as (examples, channels, positions): they have the value that is there most often."""
+    """The dropped elements, (examples, channels, positions): their value is there most often."""
     values, counts = np.unique(np.round(y, 4), return_counts=True)
     constant = values[np.argmax(counts)] if len(values) > 2 else 0.0
     return (np.round(y, 4) == constant).reshape(*x.shape[:2], -1)

@@ -1,4 +1,4 @@
-"""Matrix products: layers where a parameter is an operand, einsum in whatever order the operands are stored."""
+"""Matrix products: layers by parameters, einsum in whatever order the operands are stored."""
 
 from __future__ import annotations
 

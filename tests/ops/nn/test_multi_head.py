@@ -1,4 +1,4 @@
-"""nn.MultiheadAttention and the nn.Transformer family: as Keras's layer where it is the same, else as ops."""
+"""nn.MultiheadAttention and the nn.Transformer family: Keras's layer where it is the same."""
 
 from __future__ import annotations
 
@@ -75,15 +75,25 @@ WHOLE: dict[str, tuple[Case, int]] = {
     "sequence first": (module(lambda: Attention(), *SEQUENCE), 1),
     "no bias": (module(lambda: Attention(bias=False, batch_first=True), *BATCH), 1),
     "widths of their own": (
-        module(lambda: Attention(kdim=13, vdim=17, batch_first=True), (2, 7, 15), (2, 11, 13), (2, 11, 17)), 1
+        module(
+            lambda: Attention(kdim=13, vdim=17, batch_first=True),
+            (2, 7, 15), (2, 11, 13), (2, 11, 17),
+        ),
+        1,
     ),
     "self": (module(Itself, (2, 7, 15)), 2),
     "self, any length": (module(Itself, (2, 7, 15), dynamic_shapes=({0: AUTO, 1: AUTO},)), 2),
     "self, with weights": (module(lambda: Itself({"average_attn_weights": False}), (2, 7, 15)), 2),
     "encoder": (module(lambda: encoder(batch_first=True), (2, 7, 24)), 2),
-    "encoder, sequence first, norm first": (module(lambda: encoder(norm_first=True), (7, 2, 24)), 2),
+    "encoder, sequence first, norm first": (
+        module(lambda: encoder(norm_first=True), (7, 2, 24)), 2,
+    ),
     "decoder": (
-        module(lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(24, 3, 52), 2), (7, 2, 24), (5, 2, 24)), 4
+        module(
+            lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(24, 3, 52), 2),
+            (7, 2, 24), (5, 2, 24),
+        ),
+        4,
     ),
     "transformer": (module(lambda: nn.Transformer(24, 3, 1, 1, 52), (7, 2, 24), (5, 2, 24)), 3),
     "causal": (module(Causal, (2, 7, 24), (2, 5, 24)), 2),

@@ -1,4 +1,4 @@
-"""Shuffles of pixels and channels: a transpose where data moves, none between convolutions for channels alone."""
+"""Shuffles of pixels and channels: a transpose where data moves, none for channels alone."""
 
 from __future__ import annotations
 

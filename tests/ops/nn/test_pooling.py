@@ -1,4 +1,4 @@
-"""Pooling: windows at the borders, with and without padding, odd and even lengths, and where the length is dynamic."""
+"""Pooling: windows at the borders, padding, odd, even and dynamic lengths."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MAX = {
     for length in (17, 18)
 }
 AVERAGE = {
-    f"average k{k} s{s} p{p}{', ceil' * ceil}{', without padding' * (not counts)}, length {length}": pool(
+    f"average k{k} s{s} p{p}{', ceil' * ceil}{', unpadded' * (not counts)}, length {length}": pool(
         nn.AvgPool1d, k, s, p, ceil, counts, shape=(2, 3, length)
     )
     for k, s, p, ceil, counts in (

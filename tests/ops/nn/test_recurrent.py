@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN: every option, dynamic lengths, states in and out, between convolutions; and their cells."""
+"""LSTM, GRU and RNN and their cells: every option, dynamic lengths, states in and out."""
 
 from __future__ import annotations
 

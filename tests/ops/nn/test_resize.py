@@ -1,4 +1,4 @@
-"""Resizing in every mode: whole factors, their inverses, others, sizes; dynamic lengths where they have a form."""
+"""Resizing in every mode, by each kind of factor and to sizes; dynamic lengths too."""
 
 from __future__ import annotations
 

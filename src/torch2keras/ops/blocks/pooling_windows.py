@@ -120,8 +120,9 @@ def apply_pooling(kind: str, x: Tensor, windows: Windows, padding: str = "valid"
             [("next", "make floats of the input before it is pooled")],
         )
     rank = x.ndim - 2
-    size, strides = windows.kernel, windows.stride
-    config = {"pool_size": size, "strides": strides, "padding": padding}
+    size: Any = windows.kernel
+    strides: Any = windows.stride
     if rank == 1:
-        config |= {"pool_size": size[0], "strides": strides[0]}
-    return getattr(layers, f"{kind}Pooling{rank}D")(**config)(x)
+        (size,), (strides,) = size, strides
+    layer = getattr(layers, f"{kind}Pooling{rank}D")
+    return layer(pool_size=size, strides=strides, padding=padding)(x)

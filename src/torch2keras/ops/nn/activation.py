@@ -33,14 +33,14 @@ def relu6(x: Any) -> Any:
     return hardtanh(x, 0, 6)
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu_layer(x: Any, negative_slope: float = 0.01) -> Any:
     """`LeakyReLU`; in float64 its formula, since TensorFlow rounds the slope to float32."""
     if x.dtype == "float64":
         return float64_formulas.leaky_relu(ops, x, negative_slope)
     return layers.LeakyReLU(negative_slope=negative_slope)(x)
 
 
-def gelu(x: Any, approximate: str = "none") -> Any:
+def gelu_layer(x: Any, approximate: str = "none") -> Any:
     """`Activation("gelu")`, in float64 its formula; approximated by tanh `keras.ops.gelu`."""
     if x.dtype == "float64":
         return float64_formulas.gelu(ops, x, approximate)
@@ -99,19 +99,19 @@ def rrelu(x: Any, lower: float = 0.125, upper: float = 1 / 3, training: bool = F
         raise LoweringError(
             "rrelu with random slopes has no stock layer", [("next", "call it with training=False")]
         )
-    return leaky_relu(x, (lower + upper) / 2)
+    return leaky_relu_layer(x, (lower + upper) / 2)
 
 
 pointwise(
     {
         aten.relu.default: relu,
         aten.relu6.default: relu6,
-        aten.leaky_relu.default: leaky_relu,
+        aten.leaky_relu.default: leaky_relu_layer,
         aten.rrelu.default: rrelu,
         aten.elu.default: elu,
         aten.celu.default: celu,
         aten.selu.default: activation("selu"),
-        aten.gelu.default: gelu,
+        aten.gelu.default: gelu_layer,
         aten.silu.default: activation("silu"),
         aten.mish.default: activation("mish"),
         aten.softplus.default: softplus,

@@ -137,9 +137,11 @@ def conv_transpose(
     x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
 ):
     """`ConvTranspose`, cropped, one a group; dilated or depthwise a convolution between zeros."""
-    sizes = (stride, padding, output_padding, dilation)
-    geometry = [as_tuple(size, x.ndim - 2) for size in sizes]
-    how = TransposedConvolution(*geometry, channels=x.shape[-1], groups=groups)
+    rank = x.ndim - 2
+    stride, padding, output_padding, dilation = (
+        as_tuple(size, rank) for size in (stride, padding, output_padding, dilation)
+    )
+    how = TransposedConvolution(stride, padding, output_padding, dilation, x.shape[-1], groups)
     return convolve_transposed(x, weight, bias, how)
 
 

@@ -133,10 +133,10 @@ def addmm(x, mat1, mat2, beta=1, alpha=1):
     """`Dense`, or `matmul` and a sum."""
     if alpha == beta == 1 and mat2.is_constant and x.ndim == 1:
         return apply_dense(mat1, mat2, x)
-    return ops.add(scale(apply_dense(mat1, mat2, None), alpha), scale(x, beta))
+    return ops.add(scale_by(apply_dense(mat1, mat2, None), alpha), scale_by(x, beta))
 
 
-def scale(x: Operand, factor: float) -> Operand:
+def scale_by(x: Operand, factor: float) -> Operand:
     """`x` times a factor."""
     return x if factor == 1 else ops.multiply(x, factor)
 
@@ -151,7 +151,7 @@ def addbmm_axes(args: Mapping[str, Any]) -> str:
 def addbmm(x, batch1, batch2, beta=1, alpha=1, *, context):
     """`einsum`, which sums over the batch too, and a sum."""
     product = contract([batch1, batch2], context.letters[1:])
-    return ops.add(scale(product, alpha), scale(x, beta))
+    return ops.add(scale_by(product, alpha), scale_by(x, beta))
 
 
 @lowering(

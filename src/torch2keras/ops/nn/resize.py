@@ -28,12 +28,12 @@ Kernel = Callable[[torch.Tensor], torch.Tensor]
 """Distance from the element on the left, (n,) in [0, 1) -> weights of its neighbours, (n, taps)."""
 
 
-def linear(t: torch.Tensor) -> torch.Tensor:
+def linear_weights(t: torch.Tensor) -> torch.Tensor:
     """The weights of the elements 0 and 1."""
     return torch.stack([1 - t, t], 1)
 
 
-def cubic(t: torch.Tensor) -> torch.Tensor:
+def cubic_weights(t: torch.Tensor) -> torch.Tensor:
     """The weights of the elements -1, 0, 1 and 2.
 
     (R. Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -0.75,
@@ -111,17 +111,17 @@ def require_static(length: int | None, resize: Resize) -> int:
     return length
 
 
-def interpolate(x: Tensor, axis: int, resize: Resize, kernel: Kernel) -> Tensor:
+def interpolate_along(x: Tensor, axis: int, resize: Resize, kernel: Kernel) -> Tensor:
     """Linear or cubic interpolation along one axis."""
     length = x.shape[axis]
     outputs = None if length is None else resize.output_length(length)
-    if kernel is linear and length is not None and outputs == length:
+    if kernel is linear_weights and length is not None and outputs == length:
         return x  # PyTorch copies, whatever the factor
     upscale, downscale = resize.whole_factors(length)
     if upscale and (length is None or outputs == length * upscale):
         return x if upscale == 1 else interleave(x, axis, find_phases(upscale, kernel))
     if downscale and (length is None or outputs == length // downscale):
-        first, weights = find_middle(downscale, kernel)
+        first, weights = find_middle_taps(downscale, kernel)
         return thin(x, axis, downscale, first, weights)
     return resample(x, axis, find_taps(require_static(length, resize), resize, kernel))
 
@@ -139,7 +139,7 @@ def find_phases(times: int, kernel: Kernel) -> torch.Tensor:
     return full.scatter(1, columns, weights)
 
 
-def find_middle(every: int, kernel: Kernel) -> tuple[int, torch.Tensor]:
+def find_middle_taps(every: int, kernel: Kernel) -> tuple[int, torch.Tensor]:
     """The first element that counts for an output in the middle of `every`, and the weights."""
     place = (every - 1) / 2
     left = math.floor(place)
@@ -158,7 +158,7 @@ def find_taps(length: int, resize: Resize, kernel: Kernel) -> Taps:
     else:
         place = (i + 0.5) * (resize.step(length) or 0.0) - 0.5
     left = place.floor()
-    if kernel is linear:
+    if kernel is linear_weights:
         place = place.clamp(min=0)
         left = place.floor().clamp(max=length - 1)
     weights = kernel((place - left).clamp(max=1))
@@ -271,14 +271,14 @@ def upsample_nearest_exact(x, output_size, scale_factors, *, s):
 @lowering(aten.upsample_trilinear3d.vec, axes=resize_axes(3))
 def upsample_linear(x, output_size, align_corners, scale_factors, *, s):
     """Two neighbours weighted, in each dimension."""
-    mode = partial(interpolate, kernel=linear)
+    mode = partial(interpolate_along, kernel=linear_weights)
     return resize_each(x, s, output_size, scale_factors, mode, align=align_corners)
 
 
 @lowering(aten.upsample_bicubic2d.vec, axes=resize_axes(2))
 def upsample_bicubic(x, output_size, align_corners, scale_factors, *, s):
     """Four neighbours weighted, in each dimension."""
-    mode = partial(interpolate, kernel=cubic)
+    mode = partial(interpolate_along, kernel=cubic_weights)
     return resize_each(x, s, output_size, scale_factors, mode, align=align_corners)
 
 

@@ -44,7 +44,7 @@ def grid_sampler_3d(x, grid, interpolation_mode, padding_mode, align_corners):
     first = ops.reshape(count_positions(batch) * size_product(lengths), (-1, 1, 1, 1))
     if interpolation_mode == NEAREST:
         return sample(flat, first, [ops.round(place) for place in places], lengths)
-    return interpolate(flat, first, places, lengths)
+    return interpolate_corners(flat, first, places, lengths)
 
 
 def find_places(
@@ -79,7 +79,7 @@ def reflect_place(place: Tensor, length: int, *, align_corners: bool) -> Tensor:
     return ops.where(ops.equal(ops.mod(turns, 2.0), 0.0), rest, span - rest) + low
 
 
-def interpolate(
+def interpolate_corners(
     flat: Tensor, first: Tensor, places: Sequence[Tensor], lengths: Sequence[int]
 ) -> Tensor:
     """The entries of the corners around each position, weighted by how near they are."""

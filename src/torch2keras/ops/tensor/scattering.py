@@ -34,7 +34,7 @@ REDUCTIONS = {
 """PyTorch's names of what happens at a position that is written to twice -> Keras's."""
 
 
-def find_positions(index: Operand, dim: int) -> Operand:
+def find_write_positions(index: Operand, dim: int) -> Operand:
     """The position that each element of `index` names: its own one, with the element along `dim`.
 
     One position a row, int32 of the shape (elements, rank).
@@ -67,7 +67,7 @@ def find_writes(x: Operand, dim: int, index: Operand, src: Operand) -> tuple[Ope
     """
     if not x.ndim:
         return as_constant(torch.zeros(1, 1)), ops.reshape(src, (1,))
-    positions = find_positions(index, dim % x.ndim)
+    positions = find_write_positions(index, dim % x.ndim)
     values = cut_other_dims(src, sizes_of(index), -1)
     return positions, ops.reshape(values, (-1,))
 
@@ -91,7 +91,7 @@ def scatter(x, dim, index, src):
 @lowering(aten.scatter.value)
 def scatter_value(x, dim, index, value):
     """`keras.ops.scatter_update` at computed positions."""
-    positions = find_positions(index, dim % x.ndim)
+    positions = find_write_positions(index, dim % x.ndim)
     values = ops.full_like(as_tensor(positions)[:, 0], value, dtype=x.dtype)
     return write(x, positions, values)
 

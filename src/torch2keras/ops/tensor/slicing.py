@@ -49,7 +49,7 @@ def split_dim(x: Operand, dim: int, lengths: Sequence[Size]) -> list[Tensor]:
         return [as_tensor(x)]
     *inner, last = [simplify_size(end) for end in accumulate(lengths)]
     if all(isinstance(end, int) for end in (*inner, last)):
-        sections = inner
+        sections: int | list[int] = inner
         if len(set(lengths)) == 1:
             sections = len(lengths)
         return list(ops.split(x, sections, axis=dim))
