@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
 from torch2keras.capture.captured import Captured
-from torch2keras.fx_passes.fake_values import static_size
+from torch2keras.fx_passes.fake_values import size_as_number
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -40,7 +40,7 @@ def copies(value: Any) -> Any:
 def dynamic_dims(captured: Captured) -> list[list[int]]:
     """The dims of each input tensor that are dynamic."""
     return [
-        [dim for dim, size in enumerate(value.shape) if static_size(size) is None]
+        [dim for dim, size in enumerate(value.shape) if size_as_number(size) is None]
         for value in captured.user_values
     ]
 

@@ -11,7 +11,7 @@ from torch2keras.capture.attempts import Attempt, export_once, plan_attempts
 from torch2keras.capture.captured import user_values
 from torch2keras.capture.dynamic_shapes import leave_batch_to_export
 from torch2keras.capture.example_inputs import Example
-from torch2keras.fx_passes.fake_values import static_size
+from torch2keras.fx_passes.fake_values import size_as_number
 
 X = torch.randn(2, 3, 11)
 FIRST, SECOND = Example((X,), {}), Example((X, X), {})
@@ -37,7 +37,7 @@ def test_an_attempt_exports_its_example_with_its_dims():
     shapes = leave_batch_to_export({"input": X})
     program = export_once(nn.Conv1d(3, 5, 3), Attempt(Example((X,), {}, shapes)))
     (value,) = user_values(program)
-    assert [static_size(size) for size in value.shape] == [None, 3, 11]
+    assert [size_as_number(size) for size in value.shape] == [None, 3, 11]
 
 
 def test_recurrent_layers_stay_whole():

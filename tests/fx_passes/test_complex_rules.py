@@ -1,4 +1,4 @@
-"""Each rule against PyTorch's op on complex numbers; the graphs of rules are in test_split_complex."""
+"""Each rule against PyTorch's op on complex numbers; graphs of rules: test_split_complex."""
 
 from __future__ import annotations
 

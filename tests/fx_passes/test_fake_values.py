@@ -10,10 +10,10 @@ from torch2keras.fx_passes.fake_values import (
     Emitter,
     copy_node,
     fake_mode_of,
-    fix_static_sizes,
+    fix_known_sizes,
     leaves,
     same_sizes,
-    static_size,
+    size_as_number,
     storage_key,
     symbolic_expression,
 )
@@ -30,11 +30,11 @@ def fake_with_open_rows(shape=(3, 5)):
 
 def test_sizes_are_numbers_or_symbols():
     _, x = fake_with_open_rows()
-    assert static_size(x.shape[1]) == 5
-    assert static_size(x.shape[0]) is None
+    assert size_as_number(x.shape[1]) == 5
+    assert size_as_number(x.shape[0]) is None
     assert symbolic_expression(5) is None
     assert symbolic_expression(2 * x.shape[0]) == 2 * symbolic_expression(x.shape[0])
-    assert static_size(x.shape[0] - x.shape[0] + 7) == 7
+    assert size_as_number(x.shape[0] - x.shape[0] + 7) == 7
 
 
 def test_sizes_are_compared_without_a_guard():
@@ -49,12 +49,12 @@ def test_sizes_are_compared_without_a_guard():
 def test_a_symbol_that_became_a_number_is_written_as_one():
     mode, x = fake_with_open_rows()
     turned = x.mT
-    assert fix_static_sizes(mode, turned) is turned, "it keeps its strides"
+    assert fix_known_sizes(mode, turned) is turned, "it keeps its strides"
     assert x.shape[0] == 3  # the guard fixes the symbol
-    fixed = fix_static_sizes(mode, x)
+    fixed = fix_known_sizes(mode, x)
     assert tuple(map(type, fixed.shape)) == (int, int)
     assert tuple(fixed.shape) == (3, 5)
-    assert fix_static_sizes(mode, 7) == 7
+    assert fix_known_sizes(mode, 7) == 7
 
 
 def test_storage_is_shared_by_views_alone():

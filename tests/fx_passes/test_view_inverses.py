@@ -13,7 +13,7 @@ X = torch.arange(105.0).reshape(3, 5, 7)
 
 
 def written(whole, op, *args, index=None, **kwargs):
-    """What a graph and what PyTorch make of `whole` when its view has been filled with new values."""
+    """What a graph and what PyTorch make of `whole` when its view gets new values."""
     viewed = op(whole, *args, **kwargs)
     parts = () if index is None else viewed
     value = viewed if index is None else viewed[index]

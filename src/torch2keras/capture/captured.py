@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
-from torch2keras.fx_passes.fake_values import static_size
+from torch2keras.fx_passes.fake_values import size_as_number
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Captured:
     def is_dynamic(self) -> bool:
         """Whether a size of the inputs is dynamic."""
         for value in self.user_values:
-            if any(static_size(size) is None for size in value.shape):
+            if any(size_as_number(size) is None for size in value.shape):
                 return True
         return False
 

@@ -16,7 +16,7 @@ from torch2keras.capture.captured import output_values, user_values
 from torch2keras.capture.dynamic_shapes import find_dynamic_dims, leave_batch_to_export
 from torch2keras.capture.example_inputs import Example, ExampleCall, double_batch
 from torch2keras.errors import InputError
-from torch2keras.fx_passes.fake_values import static_size, symbolic_expression
+from torch2keras.fx_passes.fake_values import size_as_number, symbolic_expression
 
 Symbols = dict[Any, int]
 """The size of the caller's example for each symbolic expression."""
@@ -115,7 +115,7 @@ def _agree(value: torch.Tensor, tensor: torch.Tensor, sizes: Symbols) -> bool:
 
 def _has_dynamic_batch(values: list[torch.Tensor]) -> bool:
     """Whether the first dim of a value is dynamic."""
-    return any(value.ndim and static_size(value.shape[0]) is None for value in values)
+    return any(value.ndim and size_as_number(value.shape[0]) is None for value in values)
 
 
 def _only_tensors(values: list[Any]) -> list[torch.Tensor]:

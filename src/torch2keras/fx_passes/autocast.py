@@ -16,7 +16,7 @@ from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from torch2keras.errors import UnsupportedOpError
-from torch2keras.fx_passes.fake_values import Emitter, NewNode, compute, copy_node, leaves
+from torch2keras.fx_passes.fake_values import Emitter, NewNode, compute_value, copy_node, leaves
 from torch2keras.fx_passes.source_lines import origin_rows
 
 aten = torch.ops.aten
@@ -62,7 +62,7 @@ def _result_dtypes(
     with mode:
         args, kwargs = fx.node.map_arg((args, kwargs), cast)
     try:
-        result = compute(mode, target, args, kwargs)
+        result = compute_value(mode, target, args, kwargs)
     except (RuntimeError, TypeError, ValueError):
         return None
     return _dtypes(result)

@@ -132,7 +132,7 @@ def direction(z: Any) -> Pair:
     return Pair(re / size, im / size)
 
 
-def linear(x: Any, weight: Any, bias: Any = None) -> Pair:
+def apply_linear(x: Any, weight: Any, bias: Any = None) -> Pair:
     """A linear layer: x @ weight.T + bias, of which each may be complex."""
     if isinstance(weight, Pair):
         transposed: Any = Pair(weight.re.mT, weight.im.mT)
@@ -144,7 +144,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Pair:
     return Pair(*partwise(aten.add.Tensor)(result, bias))
 
 
-def cast(op: OpOverload) -> Rule:
+def rule_of_cast(op: OpOverload) -> Rule:
     """The rule of a cast: to both parts for a complex dtype, to the real part for a real one."""
 
     def rule(z: Any, *args: Any, **kwargs: Any) -> Any:
@@ -168,13 +168,13 @@ def on_modulus(op: OpOverload) -> Rule:
     return rule
 
 
-def ones_like(z: Any, **kwargs: Any) -> Pair:
+def make_ones_like(z: Any, **kwargs: Any) -> Pair:
     """Ones without an imaginary part, in the shape of `z`."""
     one = torch.ones_like(pair(z).re)
     return Pair(one, torch.zeros_like(one))
 
 
-def ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
+def make_ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
     """Ones without an imaginary part, in the parts' dtype of a complex `dtype`."""
     one = torch.ones(size, dtype=real_dtype(dtype))
     return Pair(one, torch.zeros_like(one))
@@ -183,7 +183,7 @@ def ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
 RULES: dict[OpOverload, Rule] = {
     **{op: partwise(op) for op in ops_of(*LINEAR)},
     **{op: bilinear(op) for op in ops_of(OpKind.MULTIPLIES)},
-    **{op: cast(op) for op in ops_of(OpKind.CASTS) if count_tensors(op) == 1},
+    **{op: rule_of_cast(op) for op in ops_of(OpKind.CASTS) if count_tensors(op) == 1},
     **{op: on_modulus(op) for op in NORMS},
     **FOURIER,
     aten.view_as_real.default: lambda z: torch.stack([z.re, z.im], -1),
@@ -215,9 +215,9 @@ RULES: dict[OpOverload, Rule] = {
     aten.cos.default: cosine,
     aten.sinh.default: hyperbolic_sine,
     aten.cosh.default: hyperbolic_cosine,
-    aten.linear.default: linear,
-    aten.ones.default: ones,
-    aten.ones_like.default: ones_like,
+    aten.linear.default: apply_linear,
+    aten.ones.default: make_ones,
+    aten.ones_like.default: make_ones_like,
     aten.eq.Tensor: lambda a, b: (pair(a).re == pair(b).re) & (pair(a).im == pair(b).im),
     aten.ne.Tensor: lambda a, b: (pair(a).re != pair(b).re) | (pair(a).im != pair(b).im),
     aten.isnan.default: lambda z: torch.isnan(z.re) | torch.isnan(z.im),

@@ -14,7 +14,7 @@ import torch
 from torch import fx
 from torch._ops import HigherOrderOperator
 
-from torch2keras.fx_passes.fake_values import Emitter, NewNode, fake_mode_of, static_size
+from torch2keras.fx_passes.fake_values import Emitter, NewNode, fake_mode_of, size_as_number
 
 aten = torch.ops.aten
 
@@ -62,7 +62,7 @@ def _write_out_steps(emit: Emitter, new: NewNode, copy: CopyGraph) -> Any:
     """
     function, *parts = cast("tuple[Any, ...]", emit.origin.args)
     carried, sequences, fixed = (list(fx.node.map_arg(part, new)) for part in parts)
-    count = static_size(sequences[0].meta["val"].shape[0])
+    count = size_as_number(sequences[0].meta["val"].shape[0])
     if count is None or count > MOST_STEPS:
         return None
     results_of_steps: list[list[Any]] = []

@@ -24,9 +24,9 @@ from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.fake_values import (
     copy_node,
     fake_mode_of,
-    fix_static_sizes,
+    fix_known_sizes,
     leaves,
-    origin_of,
+    origin_meta,
     value_of,
 )
 from torch2keras.fx_passes.functionalize import functionalize
@@ -208,7 +208,7 @@ def trace(
     sizes_stay_open: AbstractContextManager[Any] = nullcontext()
     if mode.shape_env is not None:
         sizes_stay_open = mode.shape_env.error_on_new_guards()
-    given = [fix_static_sizes(mode, value) for value in values]
+    given = [fix_known_sizes(mode, value) for value in values]
     with mode, torch.no_grad(), sizes_stay_open:
         return make_fx(function, pre_dispatch=True)(*given)
 
@@ -249,8 +249,8 @@ def splice(
             name = f"{node.name}{inner.target}"
             constants[name] = getattr(piece, str(inner.target))
             env[inner] = graph.get_attr(name)
-            env[inner].meta = {**origin_of(node), "val": mode.from_tensor(constants[name])}
+            env[inner].meta = {**origin_meta(node), "val": mode.from_tensor(constants[name])}
         else:
             env[inner] = copy_node(graph, inner, env.__getitem__)
-            env[inner].meta = {**origin_of(node), "val": inner.meta.get("val")}
+            env[inner].meta = {**origin_meta(node), "val": inner.meta.get("val")}
     raise AssertionError("a graph ends with an output node")

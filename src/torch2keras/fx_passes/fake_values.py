@@ -56,7 +56,7 @@ def value_of(argument: Any) -> Any:
     return fx.node.map_arg(argument, lambda node: node.meta["val"])
 
 
-def compute(
+def compute_value(
     mode: FakeTensorMode, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """The fake result of `target` on node arguments, symbolic sizes included.
@@ -74,7 +74,7 @@ def storage_key(value: Any) -> int | None:
     return int(StorageWeakRef(value.untyped_storage()).cdata)  # type: ignore[no-untyped-call]
 
 
-def static_size(size: Any) -> int | None:
+def size_as_number(size: Any) -> int | None:
     """A size as a number; None for a symbolic one.
 
     A symbol that torch.export fixed afterwards stands in the shapes as a SymInt that is a number.
@@ -82,7 +82,7 @@ def static_size(size: Any) -> int | None:
     return int(size) if symbolic_expression(size) is None else None
 
 
-def fix_static_sizes(mode: FakeTensorMode, value: Any) -> Any:
+def fix_known_sizes(mode: FakeTensorMode, value: Any) -> Any:
     """A fake value of the same shape in which each symbol that is a number is written as one.
 
     make_fx takes such a symbol for a dynamic size. A value without one is given back, strides and
@@ -93,7 +93,7 @@ def fix_static_sizes(mode: FakeTensorMode, value: Any) -> Any:
     sizes: list[Any] = list(value.shape)
     has_known_symbol = False
     for dim, size in enumerate(sizes):
-        number = static_size(size)
+        number = size_as_number(size)
         if number is not None and not isinstance(size, int):
             sizes[dim] = number
             has_known_symbol = True
@@ -124,7 +124,7 @@ def same_sizes(first: Iterable[Any], second: Iterable[Any]) -> bool:
     )
 
 
-def origin_of(node: fx.Node) -> dict[str, Any]:
+def origin_meta(node: fx.Node) -> dict[str, Any]:
     """The part of a node's meta that says where it comes from."""
     return {key: node.meta[key] for key in ORIGIN_KEYS if key in node.meta}
 
@@ -152,6 +152,6 @@ class Emitter:
     def __call__(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """Append a call whose value is computed and whose origin is that of `origin`."""
         node = self.graph.call_function(target, args, kwargs)
-        value = compute(self.mode, target, args, kwargs)
-        node.meta = {**origin_of(self.origin), "val": value}
+        value = compute_value(self.mode, target, args, kwargs)
+        node.meta = {**origin_meta(self.origin), "val": value}
         return node

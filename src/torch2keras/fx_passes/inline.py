@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from torch2keras.fx_passes.autocast import insert_autocast_casts
 from torch2keras.fx_passes.control_flow import write_out_control_flow
-from torch2keras.fx_passes.fake_values import NewNode, copy_node, fake_mode_of, origin_of
+from torch2keras.fx_passes.fake_values import NewNode, copy_node, fake_mode_of, origin_meta
 
 aten = torch.ops.aten
 
@@ -186,7 +186,7 @@ class _Copier:
         if not isinstance(value, torch.Tensor) or not value.is_floating_point() or _is_write(out):
             return out
         node = self.graph.call_function(aten.detach.default, (out,))
-        node.meta = {**origin_of(region), **origin_of(out), "val": value}
+        node.meta = {**origin_meta(region), **origin_meta(out), "val": value}
         return node
 
 

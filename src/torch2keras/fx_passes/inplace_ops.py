@@ -14,7 +14,7 @@ from torch import fx
 from torch._ops import OpOverload
 
 from torch2keras.errors import UnsupportedOpError
-from torch2keras.fx_passes.fake_values import Emitter, same_sizes, static_size
+from torch2keras.fx_passes.fake_values import Emitter, same_sizes, size_as_number
 from torch2keras.fx_passes.source_lines import origin_rows
 
 aten = torch.ops.aten
@@ -140,7 +140,7 @@ def _cast_and_expand(emit: Emitter, source: fx.Node, destination: fx.Node) -> fx
         source = emit(aten.to.dtype, source, wanted.dtype)
     if same_sizes(value.shape, wanted.shape):
         return source
-    sizes = list(map(static_size, wanted.shape))
+    sizes = list(map(size_as_number, wanted.shape))
     if None in sizes:
         return emit(aten.expand_as.default, source, destination)
     return emit(aten.expand.default, source, sizes)

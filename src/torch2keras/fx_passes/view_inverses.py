@@ -18,7 +18,7 @@ from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from torch2keras.errors import UnsupportedOpError
-from torch2keras.fx_passes.fake_values import Emitter, same_size, same_sizes, static_size
+from torch2keras.fx_passes.fake_values import Emitter, same_size, same_sizes, size_as_number
 from torch2keras.fx_passes.source_lines import origin_rows
 from torch2keras.op_facts import OpKind, kind_of
 
@@ -142,7 +142,7 @@ def _scatter_part_of_list(emit: Emitter, view: View, whole: fx.Node, part: fx.No
     dim = view.argument(position, "dim", 0)
     if loses_dim:
         return emit(aten.select_scatter.default, whole, part, dim, view.index)
-    sizes = [static_size(piece.shape[dim]) for piece in view.parts[: view.index + 1]]
+    sizes = [size_as_number(piece.shape[dim]) for piece in view.parts[: view.index + 1]]
     if None in sizes:
         raise UnsupportedOpError(
             f"a write to a part of {view.target} along a dynamic dimension cannot be made "
@@ -169,7 +169,7 @@ def _emit_shape(emit: Emitter, whole: fx.Node) -> list[Any]:
     These are numbers, and -1 for one symbolic size or a node for each of several. Beside a size of
     0, PyTorch cannot tell what -1 stands for.
     """
-    sizes: list[Any] = list(map(static_size, whole.meta["val"].shape))
+    sizes: list[Any] = list(map(size_as_number, whole.meta["val"].shape))
     if sizes.count(None) == 1 and 0 not in sizes:
         sizes[sizes.index(None)] = -1
     for dim, size in enumerate(sizes):
