@@ -88,6 +88,23 @@ def test_shapes_are_keyed_by_parameter(name):
     assert key_by_parameter(shapes, bind_example(Mixed(), args, {})) == wanted
 
 
+class Keywords(nn.Module):
+    def forward(self, x, **others):
+        return x * others["scale"]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "wanted"),
+    [
+        ({"x": A, "scale": B}, {"x": A, "others": {"scale": B, "flag": None}}),
+        ({"x": A, "others": {"scale": B}}, {"x": A, "others": {"scale": B}}),
+    ],
+)
+def test_shapes_of_keywords_that_have_no_parameter_of_their_own(shapes, wanted):
+    call = bind_example(Keywords(), (Y,), {"scale": Y, "flag": 3})
+    assert key_by_parameter(shapes, call) == wanted
+
+
 def test_a_collection_of_shapes_is_taken():
     x, collection = x_ncl(), ShapesCollection()
     collection[x] = {0: Dim.AUTO}

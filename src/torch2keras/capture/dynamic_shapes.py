@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -72,8 +72,8 @@ def _find_in_nest(
 def key_by_parameter(dynamic_shapes: Any, call: ExampleCall) -> dict[str, Any]:
     """Return a caller's `dynamic_shapes` keyed by forward's parameters.
 
-    For a forward with `*args`, torch.export wants one entry that holds those of all of them; one
-    entry an argument is taken too. Arguments without tensors need no entry. Raises InputError for
+    For a forward with `*args` or `**kwargs`, torch.export wants one entry that holds those of all
+    of them; one entry an argument is taken too. Arguments without tensors need no entry. Raises InputError for
     what cannot be keyed so.
     """
     shapes, bound = dynamic_shapes, call.bound
@@ -83,6 +83,8 @@ def key_by_parameter(dynamic_shapes: Any, call: ExampleCall) -> dict[str, Any]:
         shapes = _gather_variadic(tuple(shapes), call)
     if isinstance(shapes, tuple) and len(shapes) <= len(bound):
         shapes = dict(zip(bound, shapes, strict=False))
+    if isinstance(shapes, dict):
+        shapes = _gather_keywords(shapes, call)
     if isinstance(shapes, dict) and set(shapes) <= set(bound):
         left = {name: value for name, value in bound.items() if name not in shapes}
         if not any(isinstance(leaf, torch.Tensor) for _, leaf in name_leaves(left)):
@@ -108,3 +110,16 @@ def _gather_variadic(shapes: tuple[Any, ...], call: ExampleCall) -> tuple[Any, .
             behind = at + len(value)
             return (*shapes[:at], shapes[at:behind], *shapes[behind:])
     return shapes
+
+
+def _gather_keywords(shapes: Mapping[str, Any], call: ExampleCall) -> dict[str, Any]:
+    """Return the entries with those of the arguments of `**kwargs` as one entry."""
+    gathered = dict(shapes)
+    parameters = inspect.signature(call.module.forward).parameters
+    for name, value in call.bound.items():
+        if parameters[name].kind is not inspect.Parameter.VAR_KEYWORD or name in shapes:
+            continue
+        own = {key: gathered.pop(key) for key in value if key in shapes and key not in call.bound}
+        if own:
+            gathered[name] = {key: own.get(key) for key in value}
+    return gathered

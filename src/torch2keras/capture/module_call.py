@@ -17,7 +17,8 @@ from torch2keras.runtime.native_attributes import instance_dict
 CACHE = "use_cache"
 
 
-PAST = "past_key_values"
+PASTS = ("past_key_values", "cache", "cache_params")
+"""The arguments by which transformers takes the cache of earlier steps, by version."""
 
 
 DECODER_AND_ENCODER = ("self_attention_cache", "cross_attention_cache")
@@ -53,7 +54,8 @@ def to_module_call(module: nn.Module, args: Any, kwargs: Mapping[str, Any] | Non
         args, keywords = (), {**args, **keywords}
     if not isinstance(module, nn.Module) or not _may_cache(module):
         return ModuleCall(tuple(args), keywords)
-    if CACHE not in keywords and keywords.get(PAST) is None:
+    has_past = any(keywords.get(name) is not None for name in PASTS)
+    if CACHE not in keywords and not has_past:
         return ModuleCall(tuple(args), {**keywords, CACHE: False}, (WITHOUT_CACHE,))
     _register_caches()
     return ModuleCall(tuple(args), keywords)
