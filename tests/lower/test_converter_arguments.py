@@ -16,7 +16,7 @@ from torch2keras.layout.storage import NodeStorage, choose_storage
 from torch2keras.lower.converter_arguments import (
     ReadResults,
     collect_arguments,
-    find_positions,
+    locate_axes,
     make_context,
 )
 from torch2keras.lower.recorder import Recorder, record_to
@@ -100,7 +100,7 @@ def test_positions_are_those_of_the_names_that_are_asked_for() -> None:
     node = node_of(graph, "layer_norm")
     _, chosen, _ = prepared(graph, node)
     asked = lowering(node, "... *n, *n, *n -> ... *n", axis_names=("n",))
-    assert find_positions(asked, node, chosen) == {"n": (1, 2)}
+    assert locate_axes(asked, node, chosen) == {"n": (1, 2)}
 
 
 def test_a_name_that_is_absent_needs_a_default() -> None:
@@ -109,9 +109,9 @@ def test_a_name_that_is_absent_needs_a_default() -> None:
     _, chosen, _ = prepared(graph, node)
     declared = "... *n, *n, *n -> ... *n"
     optional = lowering(node, declared, axis_names=("n", "k"), optional=frozenset({"k"}))
-    assert find_positions(optional, node, chosen) == {"n": (1, 2)}
+    assert locate_axes(optional, node, chosen) == {"n": (1, 2)}
     with pytest.raises(LoweringError, match="asks for axes that its declaration lacks here: k"):
-        find_positions(lowering(node, declared, axis_names=("k",)), node, chosen)
+        locate_axes(lowering(node, declared, axis_names=("k",)), node, chosen)
 
 
 def test_the_context_has_shapes_and_what_is_read() -> None:

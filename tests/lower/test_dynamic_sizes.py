@@ -16,9 +16,9 @@ from torch2keras.keras_model.layers import Layers
 from torch2keras.lower.dynamic_sizes import (
     broadcast_to,
     count_positions,
+    make_ones,
     measure_by,
     number_elements,
-    ones,
     size_tensor,
     sizes_of,
 )
@@ -78,7 +78,7 @@ def test_elements_are_numbered_row_by_row(shape) -> None:
 @pytest.mark.parametrize("shape", [(N, 3, M), (3, 1), (), (1, M, 1)])
 def test_ones_of_any_shape(shape) -> None:
     sizes = [int(sympy.sympify(size).subs({N: 2, M: 7})) for size in shape]
-    found = computed(lambda _: ones(shape, torch.int32))
+    found = computed(lambda _: make_ones(shape, torch.int32))
     assert np.array_equal(found, np.ones(sizes, "int32"))
     assert found.dtype == np.int32
 

@@ -11,23 +11,31 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from torch2keras.runtime.arrays import to_numpy
-from torch2keras.workarounds.float64_formulas import gelu, leaky_relu, widen_attention_scale
+from torch2keras.workarounds.float64_formulas import (
+    exact_gelu,
+    exact_leaky_relu,
+    widen_attention_scale,
+)
 from torch2keras.workarounds.float64_promotion import double_precision
 
 X = torch.linspace(-5, 5, 997, dtype=torch.float64)
 
 # PyTorch's function, Keras's own, and ours
 FORMULAS = {
-    "gelu": (F.gelu, lambda x: keras.ops.gelu(x, approximate=False), lambda x: gelu(keras.ops, x)),
+    "gelu": (
+        F.gelu,
+        lambda x: keras.ops.gelu(x, approximate=False),
+        lambda x: exact_gelu(keras.ops, x),
+    ),
     "gelu by tanh": (
         lambda x: F.gelu(x, approximate="tanh"),
         lambda x: keras.ops.gelu(x, approximate=True),
-        lambda x: gelu(keras.ops, x, "tanh"),
+        lambda x: exact_gelu(keras.ops, x, "tanh"),
     ),
     "leaky_relu": (
         lambda x: F.leaky_relu(x, 0.1),
         lambda x: keras.ops.leaky_relu(x, negative_slope=0.1),
-        lambda x: leaky_relu(keras.ops, x, 0.1),
+        lambda x: exact_leaky_relu(keras.ops, x, 0.1),
     ),
 }
 

@@ -12,7 +12,11 @@ from typing import Any
 import keras
 
 from torch2keras.keras_graph.graph import Call
-from torch2keras.workarounds.float64_formulas import gelu, leaky_relu, widen_attention_scale
+from torch2keras.workarounds.float64_formulas import (
+    exact_gelu,
+    exact_leaky_relu,
+    widen_attention_scale,
+)
 from torch2keras.workarounds.float64_pooling import pool_3d
 from torch2keras.workarounds.grouped_convolution import split_groups
 
@@ -31,7 +35,7 @@ def dtype_substitutes(own: str, dtype: str | None) -> dict[str, str]:
 
 
 def _gelu_op(x: Any, approximate: bool = True) -> Any:  # noqa: FBT001, FBT002 - Keras's signature
-    return gelu(keras.ops, x, "tanh" if approximate else "none")
+    return exact_gelu(keras.ops, x, "tanh" if approximate else "none")
 
 
 FLOAT64_OPS: Mapping[str, Callable[..., Any]] = {"ops.gelu": _gelu_op}
@@ -48,9 +52,9 @@ def float64_function(call: Call) -> Callable[[Any], Any] | None:
     """Return what is called for a layer in float64; None where the layer itself is right."""
     config = call.config
     if call.target == "layers.LeakyReLU":
-        return lambda x: leaky_relu(keras.ops, x, config["negative_slope"])
+        return lambda x: exact_leaky_relu(keras.ops, x, config["negative_slope"])
     if call.target == "layers.Activation" and config["activation"] == "gelu":
-        return lambda x: gelu(keras.ops, x)
+        return lambda x: exact_gelu(keras.ops, x)
     pool = POOLING_3D.get(call.target)
     if pool is None:
         return None

@@ -74,7 +74,7 @@ def _locate_dims(node: Node, dims: Any, chosen: NodeStorage) -> Any:
     return places[0] if isinstance(dims, int) else places
 
 
-def find_positions(lowering: Lowering, node: Node, chosen: NodeStorage) -> dict[str, Any]:
+def locate_axes(lowering: Lowering, node: Node, chosen: NodeStorage) -> dict[str, Any]:
     """Return the stored positions of the names that a converter asks for.
 
     A name that is absent, and that the converter has a default for, is left out. Raises

@@ -64,7 +64,7 @@ def number_elements(shape: Sequence[Size]) -> Tensor:
     return numbers
 
 
-def ones(shape: Sequence[Size], dtype: Any) -> Tensor:
+def make_ones(shape: Sequence[Size], dtype: Any) -> Tensor:
     """Return ones of a shape that may have dynamic sizes."""
     total: Any = None
     fixed = [1] * len(shape)
@@ -104,7 +104,7 @@ def broadcast_to(x: Operand, shape: Sequence[Size], have: Sequence[Size] | None 
         else:
             dynamic[dim] = size
     if any(size != 1 for size in dynamic):
-        factor = ones(dynamic, x.dtype)
+        factor = make_ones(dynamic, x.dtype)
         x = ops.logical_and(x, factor) if x.is_bool else ops.multiply(x, factor)
     tiled: Operand = _tile(x, fixed)
     return tiled

@@ -33,7 +33,7 @@ from torch2keras.layout.storage import (
 from torch2keras.lower.converter_arguments import (
     ReadResults,
     collect_arguments,
-    find_positions,
+    locate_axes,
     make_context,
 )
 from torch2keras.lower.dynamic_sizes import measure_by
@@ -196,7 +196,7 @@ class Lowerer:
             stored = list(map(self.values.storage_of, node.operands))
             chosen = choose_storage(self.space, node, self.plan.signatures[node], stored)
         arguments = collect_arguments(node, lowering, chosen, self.values)
-        by_name = find_positions(lowering, node, chosen)
+        by_name = locate_axes(lowering, node, chosen)
         if lowering.asks_context:
             by_name[CONTEXT] = make_context(node, chosen, self.space, self.read_results)
         results = lowering.convert(*arguments, **by_name)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 
-def gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
+def exact_gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
     """Return x times the normal distribution's cumulative function, or its approximation by tanh.
 
     `ops` is `keras.ops` or the recorder's `ops`. The formulas are those of
@@ -24,8 +24,8 @@ def gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
     return ops.multiply(0.5 * x, 1.0 + ops.erf(x * math.sqrt(0.5)))
 
 
-def leaky_relu(ops: Any, x: Any, negative_slope: float) -> Any:
-    """Return the numbers, times the slope where they are negative, by either `ops` as in `gelu`."""
+def exact_leaky_relu(ops: Any, x: Any, negative_slope: float) -> Any:
+    """Return the numbers, times the slope where they are negative, by either `ops` as in `exact_gelu`."""
     return ops.where(ops.greater(x, 0), x, x * negative_slope)
 
 

@@ -36,14 +36,14 @@ def relu6(x: Any) -> Any:
 def leaky_relu_layer(x: Any, negative_slope: float = 0.01) -> Any:
     """`LeakyReLU`; in float64 its formula, since TensorFlow rounds the slope to float32."""
     if x.dtype == "float64":
-        return float64_formulas.leaky_relu(ops, x, negative_slope)
+        return float64_formulas.exact_leaky_relu(ops, x, negative_slope)
     return layers.LeakyReLU(negative_slope=negative_slope)(x)
 
 
 def gelu_layer(x: Any, approximate: str = "none") -> Any:
     """`Activation("gelu")`, in float64 its formula; approximated by tanh `keras.ops.gelu`."""
     if x.dtype == "float64":
-        return float64_formulas.gelu(ops, x, approximate)
+        return float64_formulas.exact_gelu(ops, x, approximate)
     if approximate == "tanh":
         return ops.gelu(x, approximate=True)
     return layers.Activation(activation="gelu")(x)

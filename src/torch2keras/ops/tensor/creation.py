@@ -10,7 +10,7 @@ import torch
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Size
 from torch2keras.keras_graph.operand import Operand
-from torch2keras.lower.dynamic_sizes import count_positions, ones
+from torch2keras.lower.dynamic_sizes import count_positions, make_ones
 from torch2keras.lower.recorder import Tensor, cast, float_dtype, ops
 
 aten = torch.ops.aten
@@ -43,19 +43,19 @@ def fill(like: Tensor, value: Any) -> Tensor:
 @lowering(aten.zeros.default, axes="-> ...")
 def zeros(size, dtype=None, *, context):
     """`keras.ops.zeros_like` of ones of this shape; so is memory that PyTorch leaves as it is."""
-    return ops.zeros_like(ones(context.shapes[0], dtype or "int32"))
+    return ops.zeros_like(make_ones(context.shapes[0], dtype or "int32"))
 
 
 @lowering(aten.ones.default, axes="-> ...")
 def ones_(size, dtype=None, *, context):
     """A product of ones along dimensions of the inputs."""
-    return ones(context.shapes[0], dtype or "int32")
+    return make_ones(context.shapes[0], dtype or "int32")
 
 
 @lowering(aten.full.default, axes="-> ...")
 def full(size, fill_value, dtype=None, *, context):
     """`keras.ops.full_like` of ones of this shape."""
-    return fill(ones(context.shapes[0], dtype or find_dtype(fill_value)), fill_value)
+    return fill(make_ones(context.shapes[0], dtype or find_dtype(fill_value)), fill_value)
 
 
 @lowering(aten.arange.default, axes="-> n'")
