@@ -25,7 +25,7 @@ def exact_gelu(ops: Any, x: Any, approximate: str = "none") -> Any:
 
 
 def exact_leaky_relu(ops: Any, x: Any, negative_slope: float) -> Any:
-    """Return the numbers, times the slope where they are negative, by either `ops` as in `exact_gelu`."""
+    """Return the numbers, times the slope where they are negative, by `ops` as in `exact_gelu`."""
     return ops.where(ops.greater(x, 0), x, x * negative_slope)
 
 
