@@ -1,7 +1,8 @@
 """Wrong translations that people and converters really make, each beside the right net.
 
-`right()` builds a net; `other(net)` a variant of it that shares its weights and makes the one mistake. Where the
-mistake shows or hides with the length, `shape` and `second` have different ones. `torch.export` takes all of them.
+`right()` builds a net; `other(net)` a variant of it that shares its weights and makes the one
+mistake. Where the mistake shows or hides with the length, `shape` and `second` have different ones.
+`torch.export` takes all of them.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """For small nets: on a busy machine their threads would wait for one another most of the time."""
+    """Run small nets on one thread: on a busy machine threads mostly wait for one another."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,7 +1,8 @@
 """The law of every declaration, on PyTorch alone.
 
-A label without a prime says: the op treats the positions of this axis alike. So the same permutation of the positions,
-applied to every operand that has the label, must permute the result along it, or leave a result without it unchanged.
+A label without a prime says: the op treats the positions of this axis alike. So the same
+permutation of the positions, applied to every operand that has the label, must permute the result
+along it, or leave a result without it unchanged.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def broken_pointwise(
 def broken_labels(
     node: Node, declared: AxisMap, known: Tensors, symbols: Mapping, read: Collection[Value]
 ) -> Iterator[str]:
-    """The labels of one node along which a permutation of the operands is not one of the results."""
+    """The labels of a node along which permuted operands do not give permuted results."""
     terms = list(zip(term_values(node), declared.dims, strict=True))
     sizes = label_sizes(node, terms, known)
     for label in dict.fromkeys(
@@ -92,7 +93,8 @@ def broken_labels(
                 if value in read and not torch.allclose(
                     result, wanted, rtol=1e-9, atol=1e-9, equal_nan=True
                 ):
-                    yield f"the positions of {label.slot.text or label.slot.number} are not treated alike, in {value}"
+                    name = label.slot.text or label.slot.number
+                    yield f"the positions of {name} are not treated alike, in {value}"
 
 
 def label_sizes(
@@ -125,7 +127,10 @@ def permuted(
     label: Label,
     order: torch.Tensor,
 ) -> torch.Tensor:
-    """A tensor with the positions of one label in another order; a dimension that is broadcast stays."""
+    """A tensor with the positions of one label in another order.
+
+    A dimension that is broadcast stays.
+    """
     for d, labels in enumerate(dims):
         if label not in labels or tensor.shape[d] == 1:
             continue

@@ -1,4 +1,4 @@
-"""What the tests of ops share: a case is a module and its inputs; a check converts, verifies and looks at the model."""
+"""What the tests of ops share: cases of modules and inputs, and a check that converts them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class Function(nn.Module):
 
 @dataclass(frozen=True)
 class Case:
-    """A module and its inputs, both made afresh; `transposes` is how many the converted model may have."""
+    """A module and its inputs, both made afresh.
+
+    `transposes` is how many the converted model may have.
+    """
 
     make: Callable[[], nn.Module]
     inputs: Callable[[], tuple[torch.Tensor, ...]]
@@ -44,7 +47,10 @@ def module(
 
 
 def function(call: Callable[..., Any], *inputs: Any, transposes: int = 0, **options: Any) -> Case:
-    """A case of a function; an input is a shape (drawn from N(0,1)) or a function that makes a tensor."""
+    """A case of a function.
+
+    An input is a shape (drawn from N(0,1)) or a function that makes a tensor.
+    """
     return Case(
         lambda: Function(call),
         lambda: tuple(i() if callable(i) else torch.randn(i) for i in inputs),
@@ -54,7 +60,7 @@ def function(call: Callable[..., Any], *inputs: Any, transposes: int = 0, **opti
 
 
 def check(case: Case, **options: Any) -> t2k.Converted:
-    """Convert with verification (normal and wide inputs, another batch), and compare transposes and layers."""
+    """Convert with verification, and compare transposes and layers."""
     torch.manual_seed(0)
     made = case.make()
     converted = t2k.convert(made, case.inputs(), **{**case.options, **options})

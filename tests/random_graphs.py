@@ -1,9 +1,10 @@
 """Random networks: a few ops, each drawn with arguments that are legal for the shapes at hand.
 
-After NNSmith (Liu et al., ASPLOS 2023), forward only: where each shape is known, no solver is needed. Weighted towards
-what moves axes: views, permutations, slices, joins, reductions, broadcasting. A program is plain data, made from one
-number, so that a failing one can be made smaller and its repr can be run again. Numbers are drawn evenly: a search
-that leans towards simple programs, as hypothesis does, meets the rarer half of the ops hardly ever.
+After NNSmith (Liu et al., ASPLOS 2023), forward only: where each shape is known, no solver is
+needed. Weighted towards what moves axes: views, permutations, slices, joins, reductions,
+broadcasting. A program is plain data, made from one number, so that a failing one can be made
+smaller and its repr can be run again. Numbers are drawn evenly: a search that leans towards simple
+programs, as hypothesis does, meets the rarer half of the ops hardly ever.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SHAPES: tuple[Shape, ...] = ((3, 11), (6, 10), (12,), (3, 5, 7), (4, 6, 6), (8, 
 
 LAYOUTS = ("keras", "keras", "torch")
 WHOLE, DYNAMIC, SHARED = 0.15, 0.25, 0.3
-"""How likely an input is to hold integers, all sizes to be dynamic, and a layer to be one that is there already."""
+"""The shares of inputs of integers, of dynamic sizes, and of layers that are there already."""
 TRIES = 8
 """Steps that are drawn for each that is kept."""
 
@@ -45,7 +46,10 @@ class Step:
     operands: tuple[int, ...]
     arguments: tuple[Any, ...]
     layer: int = -1
-    """The number of the earlier step whose layer, weights and all, is used once more; -1 for a new one."""
+    """The number of the earlier step whose layer, weights and all, is used once more.
+
+    -1 for a new one.
+    """
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Program:
     outputs: tuple[int, ...]
     layout: str = "keras"
     dynamic: bool = False
-    """Whether each dimension is dynamic where torch.export can prove it, and not the batch alone."""
+    """Whether each dimension is dynamic where torch.export can prove it, not the batch alone."""
 
     def inputs(self) -> tuple[torch.Tensor, ...]:
         """The example: N(0, 1), and integers below 5."""
@@ -121,7 +125,10 @@ def _filled(layer: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def drawn(seed: int, least: int = 3, most: int = 15) -> Program:
-    """The program of this number, `least` to `most` steps that PyTorch runs; the inputs begin with a batch of 2."""
+    """The program of this number, `least` to `most` steps that PyTorch runs.
+
+    The inputs begin with a batch of 2.
+    """
     rng = Random(seed)
     shapes = tuple((2, *rng.choice(SHAPES)) for _ in range(rng.randint(1, 2)))
     whole = tuple(rng.random() < WHOLE for _ in shapes)
@@ -143,7 +150,10 @@ def drawn(seed: int, least: int = 3, most: int = 15) -> Program:
 
 
 def _step(rng: Random, pool: Sequence[torch.Tensor], steps: Sequence[Step]) -> Step:
-    """A step that may be legal for values of the pool. Raises IllegalError where what was drawn fits none."""
+    """A step that may be legal for values of the pool.
+
+    Raises IllegalError where what was drawn fits none.
+    """
     name, first = rng.choice(NAMES), rng.randrange(len(pool))
     earlier = [i for i, step in enumerate(steps) if step.op in LAYERS and step.layer < 0]
     if earlier and name in LAYERS and rng.random() < SHARED:
@@ -154,7 +164,10 @@ def _step(rng: Random, pool: Sequence[torch.Tensor], steps: Sequence[Step]) -> S
 
 
 def _made(program: Program, pool: Sequence[torch.Tensor]) -> torch.Tensor:
-    """What the last step makes of the pool. Raises IllegalError where PyTorch refuses, or it is empty or large."""
+    """What the last step makes of the pool.
+
+    Raises IllegalError where PyTorch refuses, or it is empty or large.
+    """
     number = len(program.steps) - 1
     try:
         with torch.no_grad():
@@ -167,7 +180,7 @@ def _made(program: Program, pool: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def shrunk(program: Program, fails: Callable[[Program], bool]) -> Program:
-    """The smallest program found by leaving out a step, an output or an option at a time that still `fails`."""
+    """The smallest program that still `fails`, with a step, output or option less at a time."""
     while (smaller := next(filter(fails, filter(_runs, _smaller(program))), None)) is not None:
         program = smaller
     return program
@@ -197,7 +210,10 @@ def _smaller(program: Program) -> Iterator[Program]:
 
 
 def _without(program: Program, number: int, own: int, other: int) -> Program:
-    """Step `number` left out; who reads its value `own` reads `other` instead. What shared its layer has its own."""
+    """Step `number` left out.
+
+    Who reads its value `own` reads `other` instead. What shared its layer has its own.
+    """
 
     def place(i: int) -> int:
         return other if i == own else i - (i > own)

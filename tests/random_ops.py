@@ -1,7 +1,8 @@
-"""The ops that random networks are made of, each with how its arguments are drawn for a value of a given shape.
+"""The ops that random networks are made of, each with how its arguments are drawn.
 
-An argument that PyTorch refuses costs one try and nothing else, so drawing is liberal: what matters is that legal
-arguments are likely and that all of them are reachable. Sizes that differ per dimension are left to the networks.
+An argument that PyTorch refuses costs one try and nothing else, so drawing is liberal: what matters
+is that legal arguments are likely and that all of them are reachable. Sizes that differ per
+dimension are left to the networks.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class IllegalError(Exception):
 
 @dataclass(frozen=True)
 class Op:
-    """How often an op is drawn, what it computes, and its arguments for its first operand's shape."""
+    """How often an op is drawn, what it computes, and its arguments for a shape."""
 
     weight: int
     call: Callable[..., Any]
@@ -102,7 +103,10 @@ def permuted(rng: Random, shape: Shape) -> Sequence[Any]:
 
 
 def reshaped(rng: Random, shape: Shape) -> Sequence[Any]:
-    """Two neighbours become one, or one is split; dim 0, which may be dynamic, stays or takes a neighbour in."""
+    """Two neighbours become one, or one is split.
+
+    Dim 0, which may be dynamic, stays or takes a neighbour in.
+    """
     sizes = list(shape[1:])
     kind = rng.choice(("merge", "split", "first", "all"))
     if kind == "merge":
@@ -257,13 +261,13 @@ def heads(rng: Random, shape: Shape) -> Sequence[Any]:
 
 
 def orders(rng: Random, shape: Shape) -> Sequence[Any]:
-    """A divisor of the width of a (batch, time, width) value, and orders of an attention's scores and result."""
+    """A divisor of the width of (batch, time, width), and orders of scores and result."""
     _, count = heads(rng, shape)
     return (count, *("".join(rng.sample(axes, 4)) for axes in ("nhts", "nthd")))
 
 
 def equation(rng: Random, shape: Shape) -> Sequence[Any]:
-    """An einsum of a value with itself: which dimensions are the same, and which the result keeps, in any order."""
+    """An einsum of a value with itself, of any dimensions in any order."""
     need(1 < len(shape) < 6)
     left = "abcde"[: len(shape)]
     right = "".join(rng.choice((x, x.upper())) for x in left)

@@ -1,4 +1,4 @@
-"""Wrong windows, axes, sizes, reductions and numbers, each beside the right net: rows of `bugs.BUGS`."""
+"""Wrong windows, axes, sizes, reductions and numbers beside the right net: rows of `BUGS`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ from torch2keras.workarounds.triton_import import load_exporter
 
 
 def graph_of(module: nn.Module | Callable[..., Any], *inputs: Any, dynamic: Any = None) -> Graph:
-    """The imported graph of a module or function; an input is a tensor, or the shape of a normal one."""
+    """The imported graph of a module or function.
+
+    An input is a tensor, or the shape of a normal one.
+    """
     load_exporter()
     torch.manual_seed(0)
     made = module if isinstance(module, nn.Module) else Function(module)

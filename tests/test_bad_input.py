@@ -184,9 +184,7 @@ def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    "stage", ["capture", "import_graph", "assign_layouts", "lower", "build"]
-)
+@pytest.mark.parametrize("stage", ["capture", "import_graph", "assign_layouts", "lower", "build"])
 def test_ctrl_c_in_a_stage(stage, folder, monkeypatch):
     monkeypatch.setattr(pipeline, stage, interrupt)
     ran = command(*SMALL)

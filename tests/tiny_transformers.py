@@ -1,4 +1,4 @@
-"""One tiny model with random weights for each architecture of transformers, with example inputs and dynamic sizes."""
+"""One tiny model with random weights, inputs and dynamic sizes for each architecture."""
 
 from __future__ import annotations
 
@@ -157,8 +157,14 @@ def clip() -> Tiny:
 
 
 def blip() -> Tiny:
-    words = {**WORDS, **SIZES, "max_position_embeddings": 40, "encoder_hidden_size": 32, "bos_token_id": 97,
-             "sep_token_id": 98}  # fmt: skip
+    words = {
+        **WORDS,
+        **SIZES,
+        "max_position_embeddings": 40,
+        "encoder_hidden_size": 32,
+        "bos_token_id": 97,
+        "sep_token_id": 98,
+    }
     options = {
         "text_config": words,
         "vision_config": PATCHES,
@@ -181,18 +187,31 @@ def blip() -> Tiny:
 TINY: dict[str, Callable[[], Tiny]] = {
     "bert": lambda: encoder("Bert"),
     "roberta": lambda: encoder("Roberta"),
-    "distilbert": lambda: text("DistilBertModel", "DistilBert", dim=32, n_layers=2, n_heads=4, hidden_dim=52),
+    "distilbert": lambda: text(
+        "DistilBertModel", "DistilBert", dim=32, n_layers=2, n_heads=4, hidden_dim=52
+    ),
     "electra": lambda: encoder("Electra", embedding_size=24),
     "albert": lambda: encoder("Albert", embedding_size=24),
     "deberta-v2": lambda: encoder(
-        "DebertaV2", relative_attention=True, position_biased_input=False, pos_att_type=["p2c", "c2p"],
-        norm_rel_ebd="layer_norm", position_buckets=16, share_att_key=True,
+        "DebertaV2",
+        relative_attention=True,
+        position_biased_input=False,
+        pos_att_type=["p2c", "c2p"],
+        norm_rel_ebd="layer_norm",
+        position_buckets=16,
+        share_att_key=True,
     ),
     "mpnet": lambda: encoder("MPNet"),
     "gpt2": lambda: text("GPT2LMHeadModel", "GPT2", n_positions=80, n_embd=32, n_layer=2, n_head=4),
     "gpt-neo": lambda: text(
-        "GPTNeoForCausalLM", "GPTNeo", hidden_size=32, num_layers=2, num_heads=4, window_size=5,
-        attention_types=[[["global", "local"], 1]], intermediate_size=52,
+        "GPTNeoForCausalLM",
+        "GPTNeo",
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        window_size=5,
+        attention_types=[[["global", "local"], 1]],
+        intermediate_size=52,
     ),
     "llama": lambda: decoder("Llama"),
     "mistral": lambda: decoder("Mistral", sliding_window=6),
@@ -200,13 +219,25 @@ TINY: dict[str, Callable[[], Tiny]] = {
     "gemma": lambda: decoder("Gemma", head_dim=8),
     "phi": lambda: decoder("Phi", num_key_value_heads=4),
     "opt": lambda: text(
-        "OPTForCausalLM", "OPT", hidden_size=32, num_hidden_layers=2, ffn_dim=52, num_attention_heads=4,
+        "OPTForCausalLM",
+        "OPT",
+        hidden_size=32,
+        num_hidden_layers=2,
+        ffn_dim=52,
+        num_attention_heads=4,
         word_embed_proj_dim=32,
     ),
     "bloom": lambda: text("BloomForCausalLM", "Bloom", hidden_size=32, n_layer=2, n_head=4),
     "t5": lambda: two_stacks(
-        "T5ForConditionalGeneration", "T5", vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=52, num_layers=2,
-        num_heads=4, decoder_start_token_id=0,
+        "T5ForConditionalGeneration",
+        "T5",
+        vocab_size=VOCABULARY,
+        d_model=32,
+        d_kv=8,
+        d_ff=52,
+        num_layers=2,
+        num_heads=4,
+        decoder_start_token_id=0,
     ),
     "bart": lambda: two_stacks("BartForConditionalGeneration", "Bart", **TWO_STACKS),
     "marian": lambda: two_stacks("MarianMTModel", "Marian", **TWO_STACKS),
@@ -216,15 +247,34 @@ TINY: dict[str, Callable[[], Tiny]] = {
     "vit": lambda: image("ViTModel", "ViT", **PATCHES),
     "deit": lambda: image("DeiTModel", "DeiT", **PATCHES),
     "swin": lambda: image(
-        "SwinModel", "Swin", image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4
+        "SwinModel",
+        "Swin",
+        image_size=32,
+        patch_size=2,
+        embed_dim=16,
+        depths=[2, 2],
+        num_heads=[2, 4],
+        window_size=4,
     ),
     "dinov2": lambda: image(
-        "Dinov2Model", "Dinov2", hidden_size=32, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8
+        "Dinov2Model",
+        "Dinov2",
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=8,
     ),
     "segformer": lambda: image(
-        "SegformerForSemanticSegmentation", "Segformer", size=64, depths=[1] * 4, hidden_sizes=[8, 16, 24, 32],
-        num_attention_heads=[1, 2, 2, 4], decoder_hidden_size=24, num_labels=5,
+        "SegformerForSemanticSegmentation",
+        "Segformer",
+        size=64,
+        depths=[1] * 4,
+        hidden_sizes=[8, 16, 24, 32],
+        num_attention_heads=[1, 2, 2, 4],
+        decoder_hidden_size=24,
+        num_labels=5,
     ),
     "clip": clip,
     "blip": blip,
-}  # fmt: skip
+}

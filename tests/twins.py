@@ -1,4 +1,4 @@
-"""Right nets beside the same meaning computed by another algorithm: a comparison must accept all of them."""
+"""Right nets beside the same meaning by another algorithm: a comparison accepts all of them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Call(nn.Module):
 
 @dataclass(frozen=True)
 class Variant:
-    """A net and another way to compute it: a wrong one in the tables of bugs, a right one in CORRECT."""
+    """A net and another way to compute it: wrong in the tables of bugs, right in CORRECT."""
 
     name: str
     right: Callable[[], nn.Module]
@@ -35,7 +35,7 @@ class Variant:
     """The last dimension of the input is dynamic in the conversion."""
 
     def pair(self, seed: int = 0) -> tuple[nn.Module, nn.Module]:
-        """The net, with weights and normalization statistics drawn from `seed`, and its variant, in eval mode."""
+        """The net, with weights and statistics drawn from `seed`, and its variant, in eval mode."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = self.right()

@@ -1,4 +1,4 @@
-"""A module that remembers, counts or draws is refused by name; one that only keeps a record is not."""
+"""A module that remembers, counts or draws is refused by name; one that keeps a record is not."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def key_by_parameter(dynamic_shapes: Any, call: ExampleCall) -> dict[str, Any]:
     """Return a caller's `dynamic_shapes` keyed by forward's parameters.
 
     For a forward with `*args` or `**kwargs`, torch.export wants one entry that holds those of all
-    of them; one entry an argument is taken too. Arguments without tensors need no entry. Raises InputError for
-    what cannot be keyed so.
+    of them; one entry an argument is taken too. Arguments without tensors need no entry. Raises
+    InputError for what cannot be keyed so.
     """
     shapes, bound = dynamic_shapes, call.bound
     if hasattr(shapes, "dynamic_shapes"):  # ShapesCollection, AdditionalInputs
@@ -119,7 +119,7 @@ def _gather_keywords(shapes: Mapping[str, Any], call: ExampleCall) -> dict[str, 
     for name, value in call.bound.items():
         if parameters[name].kind is not inspect.Parameter.VAR_KEYWORD or name in shapes:
             continue
-        own = {key: gathered.pop(key) for key in value if key in shapes and key not in call.bound}
-        if own:
-            gathered[name] = {key: own.get(key) for key in value}
+        given = (set(value) & set(shapes)) - set(call.bound)
+        if given:
+            gathered[name] = {key: gathered.pop(key, None) for key in value}
     return gathered

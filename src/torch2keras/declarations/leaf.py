@@ -42,15 +42,14 @@ def leaf(
 
     def register(convert: Converter) -> Converter:
         inputs, weights = _operands(cls, convert)
-        made = LEAVES[cls] = Leaf(
-            define_leaf_op(cls.__name__, [*inputs, *weights], outputs), inputs, weights, outputs, fake
-        )
+        op = define_leaf_op(cls.__name__, [*inputs, *weights], outputs)
+        LEAVES[cls] = Leaf(op, inputs, weights, outputs, fake)
 
         @functools.wraps(convert)
         def of_module(*args: Any, **names: Any) -> Any:
             return convert(*args[:-1], modules_by_id[args[-1]], **names)
 
-        lowering(made.op, axes=axes, torch=torch, keras=keras)(of_module)
+        lowering(op, axes=axes, torch=torch, keras=keras)(of_module)
         return convert
 
     return register
