@@ -1,18 +1,22 @@
-"""Signatures: the ways to run one node, each an order for every operand and result."""
+"""Signatures: the ways to run one node, each an order for every operand and result.
+
+A kernel that wants an order has one signature for each order of the dimensions that it treats alike
+(the batch). An op that runs in any order has one for each order that one of its terms may be stored
+in: from that term (the seed) follows a total order of all labels, and from it every other term's.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch2keras.declarations.labels import AxisLabel, LabelKind, Slot
-from torch2keras.declarations.patterns import Token, TokenKind, expand_stars
+from torch2keras.declarations.patterns import Term, Token, TokenKind, expand_stars
 from torch2keras.graph.ir import Constant, Node, Value
-from torch2keras.layout.axes import AxisSpace, Terms, term_values
+from torch2keras.layout.axes import AxisSpace, Terms, is_one, term_values
 
 Order = tuple[int, ...]
-"""A value's axes longer than one, by their number in PyTorch's order, in the order in which they are stored."""
+"""A value's axes longer than one, by their number in PyTorch's order, as they are stored."""
 
 
 @dataclass(frozen=True)
@@ -23,188 +27,238 @@ class Signature:
     total: tuple[AxisLabel, ...]
     """The common order of all labels that the term orders are taken from."""
     cost: float = 0.0
-    """In transposes; above 0 where a kernel does not run in its own order, or TensorFlow transposes inside."""
-
-
-def solid_labels(space: AxisSpace, value: Value, labels: Sequence[AxisLabel]) -> list[AxisLabel]:
-    """The labels of the axes that are longer than one."""
-    return [labels[i] for i in space.solid(value)]
+    """In transposes; above 0 where a kernel does not run in its own order, or TensorFlow transposes
+    inside of it."""
 
 
 def complete_signature(
     space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order
 ) -> Signature:
-    """The signature that follows when term `slot` of a node is stored in `order`."""
+    """Return the signature that follows when term `slot` of a node is stored in `order`."""
     values = term_values(node)
-    seed = [terms.labels[slot][i] for i in order]
+    seed = terms.take(slot, order)
+    total = _extend_to_all(space, values, terms, seed)
     if terms.kernel is None:
-        total = _gather_dims(_total(space, values, terms, seed))
-        free = _orders(space, values, terms, total)
+        total = _gather_dims(total)
+        free = _take_orders(space, values, terms, total)
         return Signature(free, tuple(total), signature_cost(values, terms, free))
-    batch = [x for x in _total(space, values, terms, seed) if x.label.is_free]
-    orders = []
-    for value, labels, tokens in zip(values, terms.labels, terms.kernel.terms, strict=True):
-        wanted = kernel_order(labels, tokens, batch, seed)
+    batch = [axis for axis in total if axis.label.is_free]
+    orders: list[Order] = []
+    for value, labels, term in zip(values, terms.labels, terms.kernel.terms, strict=True):
+        wanted = kernel_order(labels, term, batch, seed)
         solid = space.solid(value)
-        orders.append(tuple(i for i in wanted if i in solid))
+        orders.append(tuple(axis for axis in wanted if axis in solid))
     return Signature(tuple(orders), tuple(batch))
 
 
 def signature_cost(values: Sequence[Value], terms: Terms, orders: Sequence[Order]) -> float:
-    """What an op that runs in any order costs in these; constants are brought into any order beforehand."""
+    """Return what an op that runs in any order costs in these, in transposes.
+
+    Constants cost nothing: they are brought into any order beforehand.
+    """
     if terms.cost is None:
         return 0.0
-    words = [[labels[i] for i in order] for labels, order in zip(terms.labels, orders, strict=True)]
-    return sum(
-        p
-        for p, value in zip(terms.cost(words), values, strict=True)
-        if not isinstance(value, Constant)
-    )
+    words = list(map(terms.take, range(len(values)), orders))
+    total = 0.0
+    for cost, value in zip(terms.cost(words), values, strict=True):
+        if not isinstance(value, Constant):
+            total += cost
+    return total
 
 
 def reorder_kernel(
     space: AxisSpace, node: Node, terms: Terms, slot: int, order: Order, cost: float
 ) -> Iterator[Signature]:
-    """The signatures of a kernel that runs in other orders too, when term `slot` is stored in `order`.
+    """Yield the signatures of a kernel that runs in other orders too, term `slot` in `order`.
 
-    Each operand or result that is not in the kernel's order has the cost.
-    Labels that the term lacks come last, which leaves the other terms in the kernel's order where that is possible, or
-    in the place of their partners. The first dimension stays first: stock layers take it for the batch. None where a
-    named dimension is of size one, which has no place in an order.
+    `cost` is that of each operand or result that is not in the kernel's order. Labels that the term
+    lacks come last, which leaves the other terms in the kernel's order where that is possible, or
+    in the place of their partners. The first dimension stays first: stock layers take it for the
+    batch. There is none where a named dimension is of size one, which has no place in an order.
     """
     values, free = term_values(node), replace(terms, kernel=None)
-    if any(
-        size == 1 and not label.label.is_free
-        for value, labels in zip(values, terms.labels, strict=True)
-        for size, label in zip(space.sizes(value), labels, strict=True)
-    ):
+    if _has_named_unit(space, values, terms):
         return
-    seed = [terms.labels[slot][i] for i in order]
-    last = [
-        *seed,
-        *dict.fromkeys(x for labels in reversed(terms.labels) for x in labels if x not in seed),
-    ]
-    for total in (_gather_dims(last), _gather_dims(_total(space, values, free, seed))):
-        orders = _orders(space, values, free, total)
-        data = [k for k, v in enumerate(values) if not isinstance(v, Constant)]
-        first = {terms.labels[k][orders[k][0]] if orders[k] else None for k in data}
-        out = sum(
-            complete_signature(space, node, terms, k, orders[k]).orders[k] != orders[k]
-            for k in data
-        )
-        if out and len(first) == 1:
-            yield Signature(orders, tuple(total), cost * out)
+    data = [number for number, value in enumerate(values) if not isinstance(value, Constant)]
+    seed = terms.take(slot, order)
+    for total in (
+        _gather_dims(_append_missing(terms, seed)),
+        _gather_dims(_extend_to_all(space, values, free, seed)),
+    ):
+        orders = _take_orders(space, values, free, total)
+        moved = 0
+        for number in data:
+            own = complete_signature(space, node, terms, number, orders[number])
+            moved += own.orders[number] != orders[number]
+        if moved and _has_one_first(terms, orders, data):
+            yield Signature(orders, tuple(total), cost * moved)
+
+
+def _has_named_unit(space: AxisSpace, values: Sequence[Value], terms: Terms) -> bool:
+    """Return whether a dimension that is none of `...` is of size one."""
+    for value, labels in zip(values, terms.labels, strict=True):
+        for size, axis in zip(space.sizes(value), labels, strict=True):
+            if is_one(size) and not axis.label.is_free:
+                return True
+    return False
+
+
+def _has_one_first(terms: Terms, orders: Sequence[Order], data: Sequence[int]) -> bool:
+    """Return whether all operands and results but constants are stored with the same axis first."""
+    first: set[AxisLabel | None] = set()
+    for number in data:
+        stored = terms.take(number, orders[number][:1])
+        first.add(stored[0] if stored else None)
+    return len(first) == 1
 
 
 def kernel_order(
     labels: Sequence[AxisLabel],
-    tokens: Sequence[Token],
+    term: Term,
     batch: Sequence[AxisLabel],
     seed: Sequence[AxisLabel],
 ) -> list[int]:
-    """All axes of one term in the order of the kernel's pattern; within one name, as in the seed where it has them."""
-    out: list[int] = []
-    for group in kernel_groups(labels, tokens, batch, seed):
-        out += group
-    return out
+    """Return all axes of one term in the order of the kernel's; within a name, as in the seed."""
+    order: list[int] = []
+    for group in kernel_groups(labels, term, batch, seed):
+        order += group
+    return order
 
 
 def kernel_groups(
     labels: Sequence[AxisLabel],
-    tokens: Sequence[Token],
+    term: Sequence[Token],
     batch: Sequence[AxisLabel],
     seed: Sequence[AxisLabel],
 ) -> list[tuple[int, ...]]:
-    """The axes of each stored dimension of one term, by the kernel's pattern; an absent optional name is ()."""
-    index = {label: i for i, label in enumerate(labels)}
-    stars = len({label.slot for label, _ in labels if _star(label.slot, tokens)})
+    """Return the axes of each stored dimension of one term, by the kernel's pattern.
+
+    `labels` are those of the term's axes, `batch` the order of those that `...` stands for. Axes of
+    one name are in the order of the seed, where it has them and they are in no order of their own.
+    The group of an optional name that is absent is ().
+    """
+    axis_of = {label: axis for axis, label in enumerate(labels)}
+    units = _find_units(labels)
     groups: list[tuple[int, ...]] = []
-    units = (i for i, (label, _) in enumerate(labels) if label.slot.kind is LabelKind.UNIT)
-    for token in expand_stars(
-        tokens, stars // max(1, sum(t.kind is TokenKind.STAR for t in tokens))
-    ):
+    for token in expand_stars(term, _count_starred(labels, term)):
         if token.kind is TokenKind.ELLIPSIS:
-            groups += [(index[x],) for x in batch if x in index]
+            groups += [(axis_of[label],) for label in batch if label in axis_of]
             continue
-        axes = list[int]()
+        group: list[int] = []
         if token.kind is TokenKind.UNIT:
-            axes += itertools.islice(units, 1)
+            unit = next(units, None)
+            group += [] if unit is None else [unit]
         for slot in token.slots:
-            own = [x for x in labels if x.label.slot == slot]
-            own.sort(
-                key=lambda x: (
-                    x.label.is_ordered or x not in seed,
-                    seed.index(x) if x in seed and not x.label.is_ordered else x.factor,
-                )
-            )
-            axes += [index[x] for x in own]
-        groups.append(tuple(axes))
+            own = [label for label in labels if label.label.slot == slot]
+            own.sort(key=lambda label: _place_within(label, seed))
+            group += [axis_of[label] for label in own]
+        groups.append(tuple(group))
     return groups
 
 
-def _star(slot: Slot, tokens: Sequence[Token]) -> bool:
-    return any(
-        t.kind is TokenKind.STAR and slot.kind is LabelKind.NAMED and slot.name == t.name
-        for t in tokens
-    )
+def _find_units(labels: Sequence[AxisLabel]) -> Iterator[int]:
+    """Yield the axes that stand for a `1` of the pattern."""
+    for number, axis in enumerate(labels):
+        if axis.label.slot.kind is LabelKind.UNIT:
+            yield number
 
 
-def _total(
-    space: AxisSpace, values: Sequence[Value], terms: Terms, seed: list[AxisLabel]
+def _place_within(axis: AxisLabel, seed: Sequence[AxisLabel]) -> tuple[int, int]:
+    """Return the sort key of an axis among those of its dimension."""
+    if axis.label.is_ordered or axis not in seed:
+        return 1, axis.factor
+    return 0, seed.index(axis)
+
+
+def _count_starred(labels: Sequence[AxisLabel], term: Sequence[Token]) -> int:
+    """Return how many dimensions each `*name` of a term stands for."""
+    starred = {token.name for token in term if token.kind is TokenKind.STAR}
+    slots: set[Slot] = set()
+    for axis in labels:
+        slot = axis.label.slot
+        if slot.kind is LabelKind.NAMED and slot.name in starred:
+            slots.add(slot)
+    return len(slots) // max(1, len(starred))
+
+
+def _extend_to_all(
+    space: AxisSpace, values: Sequence[Value], terms: Terms, seed: Sequence[AxisLabel]
 ) -> list[AxisLabel]:
-    """A total order of all labels that starts from a term's; the others go beside their neighbours."""
+    """Return a total order of all labels that begins with a term's; others join neighbours."""
     total = list(seed)
-    pairs = list(zip(values, terms.labels, strict=True))
-    for value, labels in reversed(pairs):
-        insert_missing(total, solid_labels(space, value, labels))
+    for slot, value in reversed(list(enumerate(values))):
+        insert_missing(total, terms.take(slot, space.solid(value)))
     return total
 
 
+def _append_missing(terms: Terms, seed: Sequence[AxisLabel]) -> list[AxisLabel]:
+    """Return the labels of the seed, then the others, the results' first."""
+    total = dict.fromkeys(seed)
+    for labels in reversed(terms.labels):
+        total |= dict.fromkeys(labels)
+    return list(total)
+
+
 def insert_missing(total: list[AxisLabel], labels: Sequence[AxisLabel]) -> None:
-    """Put each label that `total` lacks beside one of its slot, else behind its predecessor's dimension, else first."""
+    """Insert each label that `total` lacks beside one of its slot.
+
+    Where there is none, behind the dimension of its predecessor in `labels`; without one, first.
+    """
     previous: AxisLabel | None = None
-    for label in labels:
-        if label not in total:
-            siblings = [i for i, x in enumerate(total) if x.label.slot == label.label.slot]
-            beside = siblings or (
-                [i for i, x in enumerate(total) if x.label.slot == previous.label.slot]
-                if previous
-                else []
-            )
-            total.insert(beside[-1] + 1 if beside else 0, label)
-        previous = label
+    for axis in labels:
+        if axis not in total:
+            beside = _last_of_slot(total, axis)
+            if beside < 0 and previous is not None:
+                beside = _last_of_slot(total, previous)
+            total.insert(beside + 1, axis)
+        previous = axis
 
 
-def _gather_dims(total: list[AxisLabel]) -> list[AxisLabel]:
-    """Named dimensions in one piece, at the place of their first axis, those whose order matters in order."""
-    out: list[AxisLabel] = []
-    for label in total:
-        if label in out:
-            continue
-        if label.label.is_free:
-            out.append(label)
-            continue
-        same = [x for x in total if x.label.slot == label.label.slot]
-        out += sorted(
-            same, key=lambda x: (x.label.term, x.factor if x.label.is_ordered else total.index(x))
-        )
-    return out
+def _last_of_slot(total: Sequence[AxisLabel], axis: AxisLabel) -> int:
+    """Return the last place of an axis in the slot of this one; -1 where there is none."""
+    for place in reversed(range(len(total))):
+        if total[place].label.slot == axis.label.slot:
+            return place
+    return -1
 
 
-def _orders(
+def _gather_dims(total: Sequence[AxisLabel]) -> list[AxisLabel]:
+    """Return the order with the axes of a named dimension in one piece, where its first one stands.
+
+    Within a dimension whose order matters they are in that order.
+    """
+    pieces: dict[AxisLabel | Slot, list[AxisLabel]] = {}
+    for axis in total:
+        key = axis if axis.label.is_free else axis.label.slot
+        pieces.setdefault(key, []).append(axis)
+    gathered: list[AxisLabel] = []
+    for piece in pieces.values():
+        gathered += sorted(piece, key=_place_in_dim)
+    return gathered
+
+
+def _place_in_dim(axis: AxisLabel) -> tuple[int, int]:
+    """Return the sort key of an axis in its dimension; shared ones stay as they are, and first."""
+    return axis.label.term, axis.factor if axis.label.is_ordered else 0
+
+
+def _take_orders(
     space: AxisSpace, values: Sequence[Value], terms: Terms, total: Sequence[AxisLabel]
 ) -> tuple[Order, ...]:
-    rank = {label: i for i, label in enumerate(total)}
-    return tuple(
-        tuple(sorted(space.solid(value), key=lambda i: rank[labels[i]]))
-        for value, labels in zip(values, terms.labels, strict=True)
-    )
+    """Return for each term the order of its axes in the total order."""
+    place = dict(zip(total, range(len(total)), strict=True))
+    orders: list[Order] = []
+    for slot, value in enumerate(values):
+        solid = space.solid(value)
+        places = map(place.__getitem__, terms.take(slot, solid))
+        orders.append(tuple(axis for _, axis in sorted(zip(places, solid, strict=True))))
+    return tuple(orders)
 
 
 def keeps_dims_whole(space: AxisSpace, value: Value, order: Order) -> bool:
-    """Whether an order moves whole dimensions only, as a public port must."""
+    """Return whether an order moves whole dimensions only, as that of a public port must."""
     dims = space.dim_of(value)
-    runs = [dims[i] for i in order]
-    return list(order) == [
-        i for d in dict.fromkeys(runs) for i in space.solid(value) if dims[i] == d
-    ]
+    first: dict[int, int] = {}
+    for place, axis in enumerate(order):
+        first.setdefault(dims[axis], place)
+    return list(order) == sorted(space.solid(value), key=lambda axis: first[dims[axis]])
