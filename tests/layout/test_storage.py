@@ -7,6 +7,7 @@ import random
 
 import numpy as np
 import pytest
+import sympy
 import torch
 
 from torch2keras.graph.ir import Constant, TensorType, Value
@@ -17,10 +18,13 @@ from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.storage import (
+    chain_neighbours,
+    count_dynamic_sizes,
     natural_storage,
     split_into_runs,
     storage_order,
     storage_shape,
+    torch_storage,
 )
 from torch2keras.lower.rearrange import arrange_weight, rearrange
 from torch2keras.lower.recorder import Recorder, record_to
@@ -51,6 +55,33 @@ def test_natural(factors, order, storage, shape) -> None:
     assert natural_storage(space, value, order) == storage
     assert storage_shape(space, value, storage) == shape
     assert storage_order(space, value, storage) == order
+
+
+# what neighbours have in common, and the runs
+CHAINED = [
+    ([], []),
+    ([5], [[5]]),
+    ([1, 2, 3, 5, 6, 8, 9], [[1, 2, 3], [5, 6], [8, 9]]),
+    ([3, 2, 1], [[3], [2], [1]]),
+]
+
+
+@pytest.mark.parametrize(("items", "runs"), CHAINED)
+def test_neighbours_are_chained(items, runs) -> None:
+    assert chain_neighbours(items, lambda a, b: b == a + 1) == runs
+
+
+def test_pytorchs_own_dimensions() -> None:
+    space, value = space_of(((2,), (1,), (3, 5)))
+    assert torch_storage(space, value) == ((0,), (1,), (2, 3))
+    assert torch_storage(*space_of(())) == ()
+
+
+def test_dynamic_sizes_are_counted() -> None:
+    size = sympy.Symbol("s", integer=True, positive=True)
+    assert count_dynamic_sizes((2, size, 3 * size)) == 2
+    assert count_dynamic_sizes((2, sympy.Integer(3))) == 0
+    assert count_dynamic_sizes((2, size - size + 1)) == 0
 
 
 def test_pieces_stay_together() -> None:

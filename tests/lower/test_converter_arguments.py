@@ -12,7 +12,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Graph, Node
 from torch2keras.graph.symbolic import static_size
 from torch2keras.keras_graph.graph import Input
-from torch2keras.layout.storage import NodeStorage, choose_storage
+from torch2keras.layout.node_storage import NodeStorage, choose_storage
 from torch2keras.lower.converter_arguments import (
     ReadResults,
     collect_arguments,

@@ -58,6 +58,12 @@ class Terms(Manner):
         labels = self.labels[slot]
         return [labels[axis] for axis in order]
 
+    def find_axes(self, slot: int, labels: Sequence[AxisLabel]) -> tuple[int, ...]:
+        """Return the axes of one term that have these labels, leaving out what it lacks."""
+        own = self.labels[slot]
+        axis_of = dict(zip(own, range(len(own)), strict=True))
+        return tuple(axis_of[label] for label in labels if label in axis_of)
+
 
 @dataclass(frozen=True)
 class AxisSpace:

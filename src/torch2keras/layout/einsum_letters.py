@@ -8,7 +8,7 @@ from torch2keras.declarations.labels import AxisLabel
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Node
 from torch2keras.layout.axes import AxisSpace, term_values
-from torch2keras.layout.storage import NodeStorage
+from torch2keras.layout.node_storage import NodeStorage
 
 UNIT = "1"
 """Stands for a dimension of size one, which has no letter."""

@@ -16,7 +16,8 @@ from torch2keras.graph.ir import Constant, Graph, Node, Value
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.einsum_letters import spell_letters
-from torch2keras.layout.storage import NodeStorage, storage_shape
+from torch2keras.layout.node_storage import NodeStorage
+from torch2keras.layout.storage import storage_shape
 from torch2keras.lower.dynamic_sizes import size_tensor
 from torch2keras.lower.stored_values import StoredValues
 from torch2keras.lower.type_promotion import promote_arguments

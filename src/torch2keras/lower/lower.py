@@ -21,10 +21,9 @@ from torch2keras.keras_graph.share_embeddings import share_embeddings
 from torch2keras.keras_graph.weight import Shape
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.axes import AxisSpace
+from torch2keras.layout.node_storage import NodeStorage, choose_storage
 from torch2keras.layout.storage import (
-    NodeStorage,
     Storage,
-    choose_storage,
     count_dynamic_sizes,
     natural_storage,
     storage_order,
