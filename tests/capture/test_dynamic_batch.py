@@ -23,6 +23,14 @@ class TwoInputs(nn.Module):
         return {"sum": x * scale + pair[0], "parts": (pair[1].relu(), x)}
 
 
+def merge_time_and_batch(x):
+    """As CRNN does it: `view` over what a time-first recurrent layer returns."""
+    sequence, _ = RECURRENT(x.permute(2, 0, 1))
+    time, batch, units = sequence.shape
+    return sequence.view(time * batch, units).relu().view(time, batch, -1)
+
+
+RECURRENT = nn.LSTM(C, 5, bidirectional=True)
 TWO = {"scale": torch.ones(N, 1, 1), "pair": [x_ncl(), x_ncl()]}
 ONE = {"scale": torch.ones(1, 1, 1), "pair": [x_ncl(1), x_ncl(1)]}
 conv = nn.Conv1d(C, 5, 3)
@@ -60,6 +68,22 @@ BATCH = [
     ),
     ("batch_summed", Calls(lambda x: x.sum(0)), (x_ncl(1),), {}, [[]], "no output keeps the batch"),
     ("batch_summed_of_2", Calls(lambda x: x.sum(0)), (x_ncl(),), {}, [[0]], ""),
+    (
+        "einsum_of_three",
+        Calls(lambda x: torch.einsum("bcl,bdl,bl->bcd", *[x.round()] * 2, x[:, 0].round())),
+        (x_ncl(),),
+        {},
+        [[0]],
+        "",
+    ),
+    (
+        "merged_behind_a_time_first_layer",
+        Calls(merge_time_and_batch),
+        (x_ncl(1),),
+        {},
+        [[0]],
+        "",
+    ),
     ("number", Calls(lambda x, k: x * k), (x_ncl(), 3), {}, [[0]], ""),
     ("scalar_tensor", Calls(lambda x, s: x * s), (x_ncl(1), torch.tensor(2.0)), {}, [[0], []], ""),
 ]

@@ -39,6 +39,7 @@ READINGS: dict[str, Callable[[], Any]] = {
     "deterministic": torch.are_deterministic_algorithms_enabled,
     "oneDNN": lambda: torch.backends.mkldnn.enabled,
     "fast path": torch.backends.mha.get_fastpath_enabled,
+    "einsum": lambda: torch.backends.opt_einsum.enabled,
     "autocast": lambda: torch.is_autocast_enabled("cpu"),
 }
 

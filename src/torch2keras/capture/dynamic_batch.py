@@ -90,8 +90,8 @@ def explain_misfit(call: ExampleCall, program: ExportedProgram, example: Example
         if not _agree(value, tensor, sizes):
             return "forward ties the batch size to another size"
     outputs = _only_tensors(output_values(program))
-    if not _has_dynamic_batch(outputs):
-        return "no output keeps the batch as its first dim"
+    if not any(map(_is_dynamic, outputs)):
+        return "no output keeps the batch"
     own = _only_tensors(pytree.tree_leaves(call.run()))
     shapes = [_insert_sizes(value, sizes) for value in outputs]
     if shapes != [tuple(value.shape) for value in own]:
@@ -116,6 +116,11 @@ def _agree(value: torch.Tensor, tensor: torch.Tensor, sizes: Symbols) -> bool:
 def _has_dynamic_batch(values: list[torch.Tensor]) -> bool:
     """Whether the first dim of a value is dynamic."""
     return any(value.ndim and size_as_number(value.shape[0]) is None for value in values)
+
+
+def _is_dynamic(value: torch.Tensor) -> bool:
+    """Whether a dim of a value is dynamic."""
+    return any(size_as_number(size) is None for size in value.shape)
 
 
 def _only_tensors(values: list[Any]) -> list[torch.Tensor]:

@@ -192,7 +192,8 @@ class WholeRecurrence(TorchFunctionMode):
         if batch_first:
             return run_stack(stack, x, states, params)
         sequence, *last = run_stack(stack, x.transpose(0, 1), states, params)
-        return (sequence.transpose(0, 1), *last)
+        time_first = sequence.transpose(0, 1).clone(memory_format=torch.contiguous_format)
+        return (time_first, *last)  # PyTorch's is contiguous too, so that `view` takes it
 
 
 def _is_plain(args: Sequence[Any]) -> bool:

@@ -13,6 +13,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -50,6 +51,10 @@ _SETTINGS = (
     _Setting(torch.get_default_dtype, torch.set_default_dtype),
     _Setting(torch.get_num_threads, torch.set_num_threads),
     _Setting(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled),
+    _Setting(
+        lambda: torch.backends.opt_einsum.enabled,
+        partial(setattr, torch.backends.opt_einsum, "enabled"),
+    ),
     _Setting(keras.config.floatx, keras.config.set_floatx),
 )
 
@@ -82,6 +87,9 @@ def isolate_module(
         # The fused encoder zeroes padded positions, which neither the module in training nor its
         # export does.
         torch.backends.mha.set_fastpath_enabled(False)
+        # The search for the best order of an einsum's operands reads sizes as numbers, so that each
+        # size of an einsum of three operands would be fixed.
+        torch.backends.opt_einsum.enabled = False
         if seed is not None:
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002 - the global one is kept

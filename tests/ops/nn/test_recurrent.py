@@ -61,6 +61,14 @@ def with_states(cls: type[nn.Module], states: int, directions: int = 1) -> Case:
     )
 
 
+def merge_time_and_batch(self: Any, x: Tensor) -> Tensor:
+    """As CRNN does it: `view` over what a time-first layer returns."""
+    sequence, _ = self.r(x)
+    time, batch, units = sequence.shape
+    merged: Tensor = self.f(sequence.view(time * batch, units)).view(time, batch, -1)
+    return merged
+
+
 def between(run: Callable[..., Any], r: Callable[[], nn.Module], channels: int) -> Case:
     """Between two convolutions that store channels last."""
     return net(
@@ -94,6 +102,12 @@ CASES: dict[str, Case] = {
     "lstm with states, both directions": with_states(nn.LSTM, 2, 2),
     "gru with states, both directions": with_states(nn.GRU, 1, 2),
     "rnn with states": with_states(nn.RNN, 1),
+    "gru, time and batch merged": net(
+        merge_time_and_batch,
+        (11, 3, 5),
+        make=lambda: {"r": nn.GRU(5, 7, bidirectional=True), "f": nn.Linear(14, 4)},
+        dynamic_shapes=((BOTH,),),
+    ),
     "lstm with one state": net(
         lambda self, x, h: self.r(x, (h, torch.zeros_like(h))),
         (11, 3, 5),
