@@ -14,14 +14,18 @@ from torch.utils import _pytree as pytree
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.state_record import array_checksum, record_state
 from torch2keras.conversion.steps import Step, keras_steps, torch_steps
-from torch2keras.conversion.weights import load_state_dict, state_dict
+from torch2keras.conversion.substitution import Substitution
+from torch2keras.conversion.weights import load_state_dict, read_state, state_dict
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import find_recurrent_layers
 from torch2keras.keras_model.build import unwrap_single
 from torch2keras.keras_model.recurrent_graphs import as_graph
 from torch2keras.keras_model.saving import save_model
 from torch2keras.reporting.report import Report, make_report
+from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.held_values import hold_state
 from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
@@ -41,9 +45,9 @@ class Converted:
         self.model = model
         self.layers = layers
         self.conversion = conversion
-        self.verification: Verification | None = None
-        self.unheld: Mapping[str, torch.Tensor] = {}
-        """What no Keras weight holds of the state_dict that was loaded last."""
+        self._verified: tuple[Verification, tuple[int, ...]] | None = None
+        self.state_record = record_state(conversion)
+        """The state behind the model: that of the conversion, or the one that was loaded last."""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -54,6 +58,21 @@ class Converted:
     def outputs(self) -> tuple[Port, ...]:
         """The ports of `model.outputs`."""
         return self.conversion.outputs
+
+    @property
+    def verification(self) -> Verification | None:
+        """The last verification; None where there was none, or the weights are others since."""
+        if self._verified is None:
+            return None
+        verification, checksums = self._verified
+        return verification if checksums == self._weight_checksums() else None
+
+    def hold_verification(self, verification: Verification) -> None:
+        """Take a verification of the model with the weights that it has now."""
+        self._verified = verification, self._weight_checksums()
+
+    def _weight_checksums(self) -> tuple[int, ...]:
+        return tuple(array_checksum(to_numpy(weight.value)) for weight in self.model.weights)
 
     @property
     @raise_typed_errors
@@ -117,10 +136,16 @@ class Converted:
     def verify(self, probes: Sequence[str] | None = None) -> Verification:
         """Compare with the module, in float64 and in its own dtype (docs/verify.md).
 
-        Raises VerificationError, which names the first value that diverges.
+        The module runs with the weights that the Keras model has now.
+        Raises VerificationError, which names the first value that diverges, and InputError where
+        the module cannot have these weights, as `state_dict` does.
         """
-        self.verification = verify_conversion(self.conversion, self.run, probes)
-        return self.verification
+        state = read_state(self.conversion, self.layers, self.state_record)
+        conversion = Substitution(state).conversion(self.conversion)
+        with hold_state(conversion.module, state, conversion.captured.program.state_dict):
+            verification = verify_conversion(conversion, self.run, probes)
+        self.hold_verification(verification)
+        return verification
 
     @raise_typed_errors
     def save(self, path: str | Path) -> Path:
@@ -134,7 +159,7 @@ class Converted:
     @raise_typed_errors
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the Keras model's weights as the module's state_dict."""
-        return state_dict(self.conversion, self.layers, self.unheld)
+        return state_dict(self.conversion, self.layers, self.state_record)
 
     @raise_typed_errors
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -142,7 +167,7 @@ class Converted:
 
         Raises InputError where names or shapes do not fit.
         """
-        self.unheld = load_state_dict(self.conversion, self.layers, state)
+        self.state_record = load_state_dict(self.conversion, self.layers, self.state_record, state)
 
 
 def _real_shape(tensor: Any) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.capture.captured import Captured
 from torch2keras.capture.export import capture
 from torch2keras.capture.nominal_dtype import nominal_dtype
+from torch2keras.conversion.module_facts import read_module_facts
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.request import (
     Request,
@@ -46,6 +47,7 @@ from torch2keras.lower.lower import Lowered, Survey, lower
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
 from torch2keras.runtime.typed_errors import raise_typed_errors
+from torch2keras.verification.verify import verify_conversion
 from torch2keras.workarounds.triton_import import load_exporter
 
 
@@ -77,6 +79,7 @@ class Work:
         asked = self.request
         return Conversion(
             asked.module,
+            read_module_facts(asked.module),
             asked.args,
             asked.kwargs,
             self.captured,
@@ -169,7 +172,8 @@ def build_model(work: Work) -> None:
 
 def verify_model(work: Work) -> None:
     """Compare the model with the module."""
-    work.converted.verify()
+    converted = work.converted
+    converted.hold_verification(verify_conversion(converted.conversion, converted.run))
 
 
 PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {

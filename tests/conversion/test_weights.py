@@ -169,13 +169,252 @@ def test_gradient_steps_travel_back() -> None:
     assert torch.equal(state["b.weight"], state["a.weight"])
 
 
-def test_a_trained_product_cannot_be_told_apart() -> None:
-    module, x = made("weight norm")
-    converted = t2k.convert(module, (x,))
-    kernel = converted.layers["conv1d"].kernel
-    kernel.assign(np.asarray(kernel) + 1.0)
-    with pytest.raises(t2k.InputError, match="remove_parametrizations"):
+class Computed(nn.Module):
+    """A kernel that `compute` makes of a parameter in each call."""
+
+    def __init__(self, compute: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.compute = compute
+        self.w = nn.Parameter(torch.randn(4, 4) * 0.4)
+
+    def forward(self, x):
+        return F.linear(x, self.compute(self.w))
+
+
+MOVED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "transposed": lambda w: F.softplus(w).t(),
+    "flipped": lambda w: torch.tanh(w).flip(0),
+    "viewed": lambda w: torch.exp(w).reshape(2, 8).reshape(4, 4),
+    "unsqueezed": lambda w: torch.exp(w).unsqueeze(0).squeeze(0).t(),
+    "a slice": lambda w: torch.cat([torch.tanh(w), w.exp()])[2:6],
+    "rolled": lambda w: torch.sigmoid(w).roll(1, 0),
+    "computed of moved": lambda w: torch.tanh(w.t()).flip(1) * 2,
+    "twice": lambda w: torch.exp(torch.tanh(w).t()).flip(0),
+    "halves": lambda w: torch.cat(torch.tanh(w).chunk(2)[::-1]),
+    "a window beside": lambda w: torch.cat([w[:1].abs(), w[1:].flip(1) * torch.ones(3, 4)]),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_computed_weight_that_is_then_moved(name: str) -> None:
+    torch.manual_seed(0)
+    module, x = Computed(MOVED[name]).eval(), torch.randn(2, 4)
+    converted = t2k.convert(module, x)
+    before = converted(x)
+    assert_state(converted.state_dict(), module.state_dict())
+    converted.load_state_dict(module.state_dict())
+    assert np.array_equal(converted(x), before)
+    other = moved(module)
+    converted.load_state_dict(other.state_dict())
+    assert_state(converted.state_dict(), other.state_dict())
+    assert np.allclose(converted(x), other(x).detach().numpy(), atol=1e-6)
+    converted.verify()
+
+
+def old_weight_norm(layer: nn.Module, **options: int) -> nn.Module:
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        return nn.utils.weight_norm(layer, **options)
+
+
+NORM = nn.utils.parametrizations.weight_norm
+
+NORMED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "convolution": (lambda: NORM(nn.Conv1d(3, 5, 3)), (2, 3, 11)),
+    "transposed": (lambda: NORM(nn.ConvTranspose1d(3, 5, 3)), (2, 3, 11)),
+    "linear": (lambda: NORM(nn.Linear(3, 5)), (2, 3)),
+    "another dimension": (lambda: NORM(nn.Linear(3, 5), dim=1), (2, 3)),
+    "one norm": (lambda: NORM(nn.Linear(3, 5), dim=None), (2, 3)),
+    "grouped": (lambda: NORM(nn.Conv2d(4, 6, 3, groups=2)), (2, 4, 7, 7)),
+    "depthwise": (lambda: NORM(nn.Conv1d(4, 4, 3, groups=4)), (2, 4, 7)),
+    "old": (lambda: old_weight_norm(nn.Conv1d(3, 5, 3)), (2, 3, 11)),
+    "old, linear": (lambda: old_weight_norm(nn.Linear(3, 5), dim=1), (2, 3)),
+    "then transposed": (lambda: NormedTransposed(), (2, 5)),
+    "called twice": (lambda: CalledTwice(), (2, 3)),
+    "called twice, old": (lambda: CalledTwice(old_weight_norm), (2, 3)),
+    "a tower": (
+        lambda: nn.Sequential(NORM(nn.Linear(3, 5)), nn.ReLU(), NORM(nn.Linear(5, 2))),
+        (2, 3),
+    ),
+}
+
+
+class NormedTransposed(nn.Module):
+    """A normalized weight that is read transposed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.f = NORM(nn.Linear(3, 5, bias=False))
+
+    def forward(self, x):
+        return F.linear(x, self.f.weight.t())
+
+
+class CalledTwice(nn.Module):
+    """A layer of weight_norm that runs twice."""
+
+    def __init__(self, norm: Callable[[nn.Module], nn.Module] = NORM) -> None:
+        super().__init__()
+        self.f = norm(nn.Linear(3, 3))
+
+    def forward(self, x):
+        return self.f(F.relu(self.f(x)))
+
+
+def fine_tune(converted: t2k.Converted, *, zero: bool = False) -> None:
+    """Change all weights, as training does."""
+    generator = np.random.default_rng(0)
+    for variable in converted.model.trainable_weights:
+        values = np.asarray(variable)
+        values = values + generator.normal(size=values.shape).astype("float32") * 0.3
+        if zero and values.ndim > 1:
+            values[..., 0] = 0
+        variable.assign(values)
+
+
+@pytest.mark.parametrize("name", NORMED)
+@pytest.mark.parametrize("zero", [False, True])
+def test_a_trained_normalized_weight_comes_back(name: str, *, zero: bool) -> None:
+    torch.manual_seed(0)
+    build, shape = NORMED[name]
+    module, x = build().eval(), torch.randn(shape)
+    converted = t2k.convert(module, x)
+    assert_state(converted.state_dict(), module.state_dict())
+    fine_tune(converted, zero=zero)
+    state = converted.state_dict()
+    module.load_state_dict(state)
+    ours, theirs = converted(x), module(x).detach().numpy()
+    if zero:
+        ours, theirs = ours[np.isfinite(theirs)], theirs[np.isfinite(theirs)]
+    else:
+        converted.verify()
+    assert np.allclose(ours, theirs, rtol=1e-6, atol=2e-6)
+    again = t2k.convert(module, x, verify=False)
+    for one, two in zip(converted.model.weights, again.model.weights, strict=True):
+        if not zero:
+            assert np.allclose(np.asarray(one), np.asarray(two), rtol=3e-7, atol=0)
+
+
+class Autoencoder(nn.Module):
+    """A decoder that reads the encoder's weight, or one of its own, transposed."""
+
+    def __init__(self, *, own: bool = False) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(3, 6) * 0.5)
+        self.v = nn.Parameter(self.w.detach().clone()) if own else None
+
+    def forward(self, x):
+        decoder = self.w if self.v is None else self.v
+        return F.linear(torch.tanh(F.linear(x, self.w)), decoder.t())
+
+
+def train(converted: t2k.Converted, x: torch.Tensor) -> None:
+    given = converted.inputs[0].from_torch(x)
+    converted.model.compile("sgd", "mse")
+    converted.model.fit(given, given, epochs=3, verbose=0)
+
+
+def test_copies_that_training_moved_apart() -> None:
+    torch.manual_seed(0)
+    module, x = Autoencoder().eval(), torch.randn(4, 6)
+    converted = t2k.convert(module, x)
+    assert_state(converted.state_dict(), module.state_dict())
+    train(converted, x)
+    with pytest.raises(
+        t2k.InputError, match=r"w is one parameter .*\n?.*dense\.kernel, dense_1\.kernel"
+    ):
         converted.state_dict()
+    with pytest.raises(t2k.InputError, match="hold it and differ"):
+        converted.verify()
+    first, second = (converted.layers[name].kernel for name in ("dense", "dense_1"))
+    second.assign(np.asarray(first).T)
+    module.load_state_dict(converted.state_dict())
+    assert np.allclose(converted(x), module(x).detach().numpy(), atol=1e-6)
+    two = Autoencoder(own=True).eval()
+    converted = t2k.convert(two, x)
+    train(converted, x)
+    two.load_state_dict(converted.state_dict())
+    assert np.allclose(converted(x), two(x).detach().numpy(), atol=1e-6)
+
+
+class Half(nn.Module):
+    """One parameter in two layers: as it is, and computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x):
+        return F.linear(F.linear(x, self.w), torch.tanh(self.w))
+
+
+def test_a_parameter_that_is_read_as_it_is_and_computed() -> None:
+    module, x = Half().eval(), torch.randn(2, 4)
+    converted = t2k.convert(module, x)
+    converted.load_state_dict(moved(module).state_dict())
+    converted.verify()
+    fine_tune(converted)
+    with pytest.raises(t2k.InputError, match=r"w in PyTorch|w is one parameter"):
+        converted.state_dict()
+
+
+def test_a_state_with_two_values_for_a_tied_parameter() -> None:
+    module, x = made("tied weight")
+    converted = t2k.convert(module, (x,))
+    state = {**module.state_dict(), "b.weight": module.b.weight.detach() + 1}
+    with pytest.raises(t2k.InputError, match=r"a\.weight and b\.weight have different values"):
+        converted.load_state_dict(state)
+    untied = Tied()
+    untied.load_state_dict(state)
+    t2k.convert(untied, (x,)).load_state_dict(state)
+
+
+class Outside(nn.Module):
+    """Tables that are no entries of the state_dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.f, self.pe = nn.Linear(4, 3), torch.randn(50, 3)
+        self.register_buffer("table", torch.randn(50, 3), persistent=False)
+
+    def forward(self, x):
+        return self.f(x) + self.pe[: x.shape[1]] + self.table[: x.shape[1]]
+
+
+def test_tensors_that_are_no_entries() -> None:
+    module, x = Outside().eval(), torch.randn(2, 9, 4)
+    auto = torch.export.Dim.AUTO
+    converted = t2k.convert(module, x, dynamic_shapes=({0: auto, 1: auto},))
+    assert_state(converted.state_dict(), module.state_dict())
+    other = moved(module)
+    converted.load_state_dict(other.state_dict())
+    assert_state(converted.state_dict(), other.state_dict())
+    module.load_state_dict(other.state_dict())
+    assert np.allclose(converted(x), module(x).detach().numpy(), atol=1e-6)
+    fine_tune(converted)
+    module.load_state_dict(converted.state_dict())
+    assert np.allclose(converted(x), module(x).detach().numpy(), atol=1e-6)
+    (table,) = [v for v in converted.model.non_trainable_weights if v.shape == (50, 3)][:1]
+    table.assign(np.zeros((50, 3), "float32"))
+    with pytest.raises(t2k.InputError, match="is no entry of the state_dict"):
+        converted.state_dict()
+
+
+def test_bfloat16_weights_of_autocast() -> None:
+    class Cast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.f = nn.Linear(4, 3)
+
+        def forward(self, x):
+            with torch.autocast("cpu", torch.bfloat16):
+                return self.f(x).float()
+
+    module, x = Cast().eval(), torch.randn(2, 4)
+    converted = t2k.convert(module, x)
+    assert_state(converted.state_dict(), module.state_dict())
+    converted.load_state_dict(module.state_dict())
+    fine_tune(converted)
+    module.load_state_dict(converted.state_dict())
 
 
 def test_a_state_that_does_not_fit_changes_nothing() -> None:

@@ -114,4 +114,4 @@ def test_the_verification_says_how_close_and_on_what():
         "as saved: worst error 0.0e+00, 0 % of what is allowed (normal, output)\n"
         "inputs: normal (2, 3), (5,); wide (2, 3)"
     )
-    assert text.verification_text(None) == "not verified (verify=False)"
+    assert "not verified" in text.verification_text(None)

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from torch2keras.capture.captured import Captured
+from torch2keras.conversion.module_facts import ModuleFacts
 from torch2keras.conversion.ports import Port, build_port
 from torch2keras.graph.ir import Graph
 from torch2keras.layout.assign import LayoutPlan
@@ -22,6 +23,8 @@ class Conversion:
     """A module, the inputs that it was converted with, and what each stage made of it."""
 
     module: nn.Module
+    facts: ModuleFacts
+    """What a report says of the module, as it was at the conversion."""
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     captured: Captured

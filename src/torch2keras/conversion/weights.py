@@ -2,146 +2,249 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import torch
 
-from torch2keras.conversion.folded_weights import split_weight
+from torch2keras.conversion.folded_weights import is_near, split_folded
 from torch2keras.conversion.record import Conversion
-from torch2keras.errors import InputError
-from torch2keras.graph.element_moves import element_numbers, move_elements
-from torch2keras.graph.interpreter import recompute_constant
-from torch2keras.graph.ir import Constant
+from torch2keras.conversion.state_names import State
+from torch2keras.conversion.state_record import StateRecord, array_checksum, name_sources
+from torch2keras.conversion.substitution import Substitution
+from torch2keras.errors import InputError, InternalError, list_names
+from torch2keras.graph.interpreter import find_paths, find_sources
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.layers import find_variable
 from torch2keras.runtime.arrays import to_numpy
 
 Layers = Mapping[str, keras.Layer]
 """The model's layers by name."""
-State = Mapping[str, torch.Tensor]
-
-REMOVE = "torch.nn.utils.parametrize.remove_parametrizations"
 
 
-def state_dict(conversion: Conversion, layers: Layers, unheld: State) -> dict[str, torch.Tensor]:
-    """Return the module's state_dict with the values of the Keras weights.
+@dataclass(frozen=True)
+class Holder:
+    """A variable of the Keras model, and the weight that it was made of."""
 
-    `unheld` is what `load_state_dict` gave: entries that no Keras weight holds.
+    name: str
+    weight: Weight
+    variable: keras.Variable
 
-    The sum of two biases of a recurrent layer comes back as the first of them, if it was trained.
-    Raises InputError where another folded weight (weight_norm) was: its parameters cannot be told
-    from their product.
+    @property
+    def dtype(self) -> str:
+        """The variable's dtype, as Keras spells it."""
+        return str(keras.backend.standardize_dtype(self.variable.dtype))
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether PyTorch computes the weight, and Keras has the result."""
+        return self.weight.constant.recipe is not None
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all tensors that the weight is made of."""
+        return find_paths(self.weight.constant)
+
+    def values(self) -> np.ndarray:
+        """Return what the variable holds; bfloat16 as float32."""
+        return to_numpy(self.variable.value)
+
+    def has(self, weight: Weight) -> bool:
+        """Return whether the variable holds a weight's values, to the last bit."""
+        expected = torch.from_numpy(np.array(weight.array(self.dtype)))
+        if self.dtype == "bfloat16":
+            expected = expected.bfloat16().float()
+        return array_checksum(expected.numpy()) == array_checksum(self.values())
+
+    def has_nearly(self, weight: Weight) -> bool:
+        """Return whether the variable holds a weight's values, but for rounding."""
+        held = torch.from_numpy(np.array(self.values())).to(getattr(torch, self.dtype))
+        return is_near(weight.values(), held, weight.constant)
+
+
+def state_dict(conversion: Conversion, layers: Layers, record: StateRecord) -> dict[str, Any]:
+    """Return the module's own state_dict with the values of the Keras weights.
+
+    Raises InputError where these are no state of the module, as `read_state` has it, and where the
+    module's own state_dict is not made of its parameters and buffers.
     """
-    known = {**conversion.module.state_dict(), **unheld}
-    result = {name: tensor.detach().clone() for name, tensor in known.items()}
-    for call, attribute, weight in conversion.lowered.graph.weights():
-        held = find_variable(layers[call.name], attribute)
-        values = torch.from_numpy(to_numpy(held.value).copy())
-        if weight.constant.recipe is None:
-            for path in weight.constant.paths:
-                _put(result, path, weight.numbers(), values)
-        elif not torch.equal(values, _compute_values(weight, known).to(values.dtype)):
-            _put_parts(result, f"{call.name}.{attribute}", weight, values, conversion)
-    return result
+    record.names.require_known()
+    return record.names.to_entries(read_state(conversion, layers, record))
 
 
-def _put(
-    state: dict[str, torch.Tensor], path: str, numbers: torch.Tensor, values: torch.Tensor
-) -> None:
-    """Write `values` over the elements `numbers`, counted flat, of the tensor at `path`."""
-    flat = state[path].reshape(-1)
-    flat[numbers.reshape(-1)] = values.reshape(-1).to(flat.dtype)
-    state[path] = flat.reshape(state[path].shape)
+def read_state(
+    conversion: Conversion, layers: Layers, record: StateRecord
+) -> dict[str, torch.Tensor]:
+    """Return the state whose weights are those of the Keras model, by paths.
 
-
-def _put_parts(
-    state: dict[str, torch.Tensor],
-    name: str,
-    weight: Weight,
-    values: torch.Tensor,
-    conversion: Conversion,
-) -> None:
-    """Write the parameters that a trained folded weight stands for.
-
-    Raises InputError where they cannot be told.
+    The sum of two biases of a recurrent layer comes back as the first of them, if it was trained;
+    a weight of weight_norm as its direction and length. Raises InputError where a trained weight is
+    computed in a way that has no such inverse, and where Keras weights that are one parameter
+    differ.
     """
-    parts = split_weight(weight, values, conversion.lowered.graph)
-    if parts is None:
-        raise InputError(
-            f"{name} was changed, and is computed from "
-            f"{', '.join(weight.constant.folded_from)} in PyTorch",
-            [("next", f"remove the parametrization before converting ({REMOVE})")],
-        )
-    for source, part in parts:
-        for path in source.paths:
-            _put(state, path, element_numbers(tuple(source.tensor.shape), source.moves), part)
+    state = record.copy_state()
+    holders = list(_find_holders(conversion, layers))
+    own = set(conversion.captured.program.state_dict)
+    for holder in holders:
+        if not holder.is_computed:
+            _put_values(state, holder, own)
+    by_tensor: dict[int, list[Holder]] = {}
+    for holder in holders:
+        if holder.is_computed:
+            by_tensor.setdefault(id(holder.weight.constant.tensor), []).append(holder)
+    for group in by_tensor.values():
+        _put_folded(state, group, [h for h in holders if h not in group], own)
+    _require_reproduced(holders, state)
+    record.require_same_views(state)
+    return state
 
 
-def load_state_dict(conversion: Conversion, layers: Layers, state: Mapping[str, Any]) -> State:
-    """Copy a state_dict into the Keras layers, and return the entries that no Keras weight holds.
+def load_state_dict(
+    conversion: Conversion, layers: Layers, record: StateRecord, entries: Mapping[str, Any]
+) -> StateRecord:
+    """Copy a state_dict into the Keras layers, and return the record of the model with it.
 
     Raises InputError, before anything is written, where names or shapes are not the module's, or
     where a value that is written into the graph as a constant is another one.
     """
-    tensors = {name: torch.as_tensor(value) for name, value in state.items()}
-    problems = list(_find_misfits(tensors, conversion.module.state_dict()))
-    if problems:
-        raise InputError(
-            "the state_dict does not fit the module", [("problems", "\n".join(problems))]
-        )
-    _require_same_constants(conversion, tensors)
-    held = set[str]()
-    for call, attribute, weight in conversion.lowered.graph.weights():
-        values = to_numpy(_compute_values(weight, tensors))
-        find_variable(layers[call.name], attribute).assign(values)
-        held.update(weight.constant.paths)
-    return {name: tensor.detach().clone() for name, tensor in tensors.items() if name not in held}
-
-
-def _find_misfits(state: State, own: State) -> Iterator[str]:
-    """Yield a line for each entry that is missing, unknown or of another shape."""
-    for name in own:
-        if name not in state:
-            yield f"{name}: missing"
-    for name in state:
-        if name not in own:
-            yield f"{name}: unknown"
-    for name, tensor in state.items():
-        if name in own and tensor.shape != own[name].shape:
-            shapes = f"shape {list(tensor.shape)}, the module has {list(own[name].shape)}"
-            yield f"{name}: {shapes}"
-
-
-def _compute_values(weight: Weight, state: State) -> torch.Tensor:
-    """Return the values that a Keras weight has for this state, in its own order and shape."""
-    return move_elements(recompute_constant(weight.constant, state), weight.moves).detach().cpu()
-
-
-def _require_same_constants(conversion: Conversion, state: State) -> None:
-    """Raise InputError where the state has other values for constants in the model's graph."""
-    own = conversion.module.state_dict()
-    for constant in _constants_in_graph(conversion):
-        theirs, ours = recompute_constant(constant, state), recompute_constant(constant, own)
-        if not torch.allclose(theirs, ours, rtol=0, atol=0, equal_nan=True):
-            name = ", ".join(constant.paths) or constant.name
-            raise InputError(
-                f"{name} has other values in this state_dict, and is a constant in the Keras graph",
-                [("next", "load the state_dict into the module, and convert that")],
+    given = record.names.to_state(entries, record.shapes)
+    state = record.complete(given)
+    _require_equal_ties(conversion, given)
+    record.require_same_constants(state)
+    record.require_same_views(state)
+    substitution = Substitution(state)
+    for holder in _find_holders(conversion, layers):
+        weight = substitution.weight(holder.weight)
+        holder.variable.assign(weight.array(holder.dtype))
+        if not holder.has(weight):
+            raise InternalError(
+                f"{holder.name} does not hold what was just written into it",
+                [("next", "please report it with this message: the Keras model has mixed weights")],
             )
+    return record.after_load(given)
 
 
-def _constants_in_graph(conversion: Conversion) -> Iterator[Constant]:
-    """Yield the constants of the module's graph that no weight holds, or a literal too."""
-    graph = conversion.lowered.graph
-    in_weights = {id(weight.constant.tensor) for _, _, weight in graph.weights()}
-    in_literals = {id(weight.constant.tensor) for weight in graph.literals()}
-    values = list(conversion.graph.output_values())
-    for node in conversion.graph.nodes:
-        values.extend(node.operands)
-    for value in values:
-        if not isinstance(value, Constant):
+def _find_holders(conversion: Conversion, layers: Layers) -> Iterator[Holder]:
+    for call, attribute, weight in conversion.lowered.graph.weights():
+        variable = find_variable(layers[call.name], attribute)
+        yield Holder(f"{call.name}.{attribute}", weight, variable)
+
+
+def _put_values(state: dict[str, torch.Tensor], holder: Holder, own: set[str]) -> None:
+    """Write what a variable holds into the entries that it is made of."""
+    paths = [path for path in holder.weight.constant.paths if path in own]
+    if not paths:
+        return
+    numbers = holder.weight.numbers().reshape(-1)
+    values = torch.from_numpy(np.array(holder.values())).reshape(-1)
+    for path in paths:
+        flat = state[path].view(-1)
+        flat[numbers] = values.to(flat)
+
+
+def _put_folded(
+    state: dict[str, torch.Tensor], group: Sequence[Holder], others: Sequence[Holder], own: set[str]
+) -> None:
+    """Write the parameters that give a folded tensor; `group` holds parts of it.
+
+    Raises InputError where they cannot be told.
+    """
+    substitution = Substitution(state)
+    if all(holder.has(substitution.weight(holder.weight)) for holder in group):
+        return
+    constant = group[0].weight.constant
+    values = [torch.from_numpy(np.array(holder.values())) for holder in group]
+    target = substitution.source(constant).to(values[0].dtype, copy=True).contiguous()
+    for holder, part in zip(group, values, strict=True):
+        target.view(-1)[holder.weight.numbers().reshape(-1)] = part.reshape(-1).to(target)
+    elsewhere = set[str]().union(*(holder.paths for holder in others))
+    parts = split_folded(constant, target, state, own - elsewhere)
+    if parts is None:
+        raise InputError(
+            f"{list_names([holder.name for holder in group])} was changed, "
+            f"and is computed from {name_sources(constant)} in PyTorch",
+            [
+                ("why", "their values cannot be told from it"),
+                ("next", _advise(find_paths(constant), own)),
+            ],
+        )
+    state.update(parts)
+
+
+def _advise(names: Sequence[str], own: set[str]) -> str:
+    """Return how to convert a module so that a weight computed from `names` is a parameter."""
+    for name in names:
+        owner, is_parametrized, rest = f".{name}".partition(".parametrizations.")
+        if is_parametrized:
+            weight = rest.partition(".")[0]
+            return _say_removal("parametrize.remove_parametrizations", owner[1:], weight)
+        for ending, sibling, removal in _OLD_FORMS:
+            base = name.removesuffix(ending)
+            if base != name and base + sibling in own:
+                head, _, weight = base.rpartition(".")
+                return _say_removal(removal, head, weight)
+    return "convert a module whose parameter is the computed weight itself, and train that"
+
+
+def _say_removal(removal: str, path: str, weight: str) -> str:
+    """Return the call that makes one parameter of a computed weight."""
+    module = f'module.get_submodule("{path}")' if path else "module"
+    return f'before converting, call torch.nn.utils.{removal}({module}, "{weight}")'
+
+
+_OLD_FORMS = (
+    ("_v", "_g", "remove_weight_norm"),
+    ("_g", "_v", "remove_weight_norm"),
+    ("_orig", "_mask", "prune.remove"),
+)
+"""The endings of two names, and what makes them one parameter again."""
+
+
+def _require_reproduced(holders: Iterable[Holder], state: State) -> None:
+    """Raise InputError where a state does not give the weights that the Keras model holds."""
+    substitution = Substitution(state)
+    everyone = list(holders)
+    for holder in everyone:
+        weight = substitution.weight(holder.weight)
+        if holder.has(weight) or (holder.is_computed and holder.has_nearly(weight)):
             continue
-        if id(value.tensor) not in in_weights or id(value.tensor) in in_literals:
-            yield value
+        paths = set(holder.paths)
+        sharing = [other.name for other in everyone if not paths.isdisjoint(other.paths)]
+        source = name_sources(holder.weight.constant)
+        if len(sharing) == 1:
+            raise InputError(
+                f"{holder.name} was changed, here or in the module, "
+                f"and {source} is no entry of the state_dict",
+                [("next", "register it as a parameter or buffer before converting")],
+            )
+        advice = (
+            "give each use in forward a parameter of its own before converting, or write the "
+            "values of one into the others"
+        )
+        raise InputError(
+            f"{source} is one parameter in PyTorch, and in Keras "
+            f"{list_names(sharing)} hold it and differ",
+            [("why", "training moves each of them by its own gradient"), ("next", advice)],
+        )
+
+
+def _require_equal_ties(conversion: Conversion, state: State) -> None:
+    """Raise InputError where a state has several values for what is one parameter."""
+    for _, _, weight in conversion.lowered.graph.weights():
+        for source in find_sources(weight.constant):
+            first, *others = [path for path in source.paths if path in state] or [""]
+            for path in others:
+                if not torch.equal(state[path], state[first]):
+                    raise InputError(
+                        f"{first} and {path} have different values in this state_dict, "
+                        "and are one parameter of the module that was converted",
+                        [
+                            (
+                                "next",
+                                "load the state_dict into a module that has two, and convert that",
+                            )
+                        ],
+                    )

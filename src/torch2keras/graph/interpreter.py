@@ -8,7 +8,11 @@ from typing import Any
 import sympy
 import torch
 
+from torch2keras.graph.element_moves import move_elements
 from torch2keras.graph.ir import Constant, Graph, Node, Value
+
+Results = dict[Node, list[torch.Tensor]]
+"""What each node gives."""
 
 UP: Mapping[torch.dtype, torch.dtype] = {
     torch.float32: torch.float64,
@@ -86,14 +90,55 @@ def measure_symbols(graph: Graph, inputs: Sequence[torch.Tensor]) -> dict[sympy.
     return measured
 
 
-def recompute_constant(constant: Constant, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """A constant's value with other tensors for the named ones."""
-    if constant.recipe is not None:
-        node, number = constant.recipe
-        return evaluate_node(
-            node, lambda v: recompute_constant(v, tensors) if isinstance(v, Constant) else None
-        )[number]
-    base = next((tensors[p] for p in constant.paths if p in tensors), constant.tensor)
-    for move in constant.moves:
-        base = move(base)
-    return base
+def recompute_constant(
+    constant: Constant, tensors: Mapping[str, torch.Tensor], known: Results | None = None
+) -> torch.Tensor:
+    """Return a constant's value with other tensors for the named ones.
+
+    `known` takes in the results of the nodes that compute it: with one for several constants,
+    each node runs once.
+    """
+    if known is None:
+        known = {}
+    return move_elements(recompute_source(constant, tensors, known), constant.moves)
+
+
+def recompute_source(
+    constant: Constant, tensors: Mapping[str, torch.Tensor], known: Results
+) -> torch.Tensor:
+    """Return what a constant's moves start from, as `recompute_constant` has its value."""
+    if constant.recipe is None:
+        return next((tensors[p] for p in constant.paths if p in tensors), constant.tensor)
+    node, number = constant.recipe
+
+    def value_of(value: Value) -> torch.Tensor | None:
+        if not isinstance(value, Constant):
+            return None
+        return recompute_constant(value, tensors, known)
+
+    if node not in known:
+        known[node] = evaluate_node(node, value_of)
+    return known[node][number]
+
+
+def find_sources(constant: Constant) -> Iterator[Constant]:
+    """Yield the constants that a constant is computed from, each once; itself where it is not."""
+    seen: set[Constant] = set()
+    pending = [constant]
+    while pending:
+        item = pending.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        if item.recipe is None:
+            yield item
+        else:
+            pending += [v for v in reversed(item.recipe[0].operands) if isinstance(v, Constant)]
+
+
+def find_paths(constant: Constant) -> list[str]:
+    """Return the names of the tensors that a constant is computed from, each once."""
+    paths: dict[str, None] = {}
+    for source in find_sources(constant):
+        paths.update(dict.fromkeys(source.paths))
+    return list(paths)

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import list_names
-from torch2keras.keras_graph.graph import Call, KerasGraph, find_recurrent_layers
+from torch2keras.keras_graph.graph import KerasGraph, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.reporting.facts import Parameters
 from torch2keras.verification.results import Verification
@@ -47,7 +46,7 @@ def _weight_notes(
     for name, count in _find_overlaps(graph):
         yield (
             f"{name} is held in {count} Keras weights that share elements: "
-            "equal now, and training moves them apart."
+            "equal now, and training moves them apart, which state_dict then refuses."
         )
     if parameters.unused:
         unused = ", ".join(parameters.unused)
@@ -62,7 +61,7 @@ def _batch_norm_notes(conversion: Conversion) -> Iterator[str]:
             continue
         if not call.trainable:
             frozen.append(call.name)
-        has_no_momentum = _has_cumulative_average(conversion.module, call)
+        has_no_momentum = call.origin.path in conversion.facts.without_momentum
         if has_no_momentum:
             still.append(call.name)
         elif call.trainable:
@@ -84,13 +83,6 @@ def _batch_norm_notes(conversion: Conversion) -> Iterator[str]:
             f"The running statistics of {_join_names(still)} stay as they are in Keras: it has no "
             "cumulative average."
         )
-
-
-def _has_cumulative_average(module: nn.Module, call: Call) -> bool:
-    """Whether a batch normalization is one with momentum=None."""
-    modules = dict(module.named_modules())
-    own = modules.get(call.origin.path)
-    return own is not None and getattr(own, "momentum", 0.1) is None
 
 
 def _recurrence_notes(graph: KerasGraph, bias_sums: Sequence[str]) -> Iterator[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.graph.ir import Constant
@@ -19,17 +18,16 @@ def count_parameters(conversion: Conversion, keras_trainable: int, keras_frozen:
 
     The numbers of Keras's scalars are given: they are counted before or after the model is built.
     """
-    module, graph = conversion.module, conversion.lowered.graph
-    folded = _find_folded_weights(graph)
-    trainable = _count_elements(p for p in module.parameters() if p.requires_grad)
+    facts = conversion.facts
+    folded = _find_folded_weights(conversion.lowered.graph)
     return Parameters(
-        torch_trainable=trainable,
-        torch_frozen=_count_elements(module.parameters()) - trainable,
-        torch_buffers=_count_elements(module.buffers()),
+        torch_trainable=facts.trainable,
+        torch_frozen=facts.frozen,
+        torch_buffers=facts.buffers,
         keras_trainable=keras_trainable,
         keras_frozen=keras_frozen,
         folded=folded,
-        tied=_find_tied_names(conversion),
+        tied=facts.tied,
         unused=_find_unused_names(conversion, folded),
     )
 
@@ -39,10 +37,6 @@ def count_scalars(weights: Sequence[Any]) -> int:
     return sum(int(np.prod(w.shape)) for w in weights)
 
 
-def _count_elements(tensors: Iterable[torch.Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors)
-
-
 def _find_folded_weights(graph: KerasGraph) -> dict[str, tuple[str, ...]]:
     """Return, by name, the Keras weights that are computed, and the parameters they come from."""
     folded = {}
@@ -50,14 +44,6 @@ def _find_folded_weights(graph: KerasGraph) -> dict[str, tuple[str, ...]]:
         if weight.constant.folded_from:
             folded[f"{call.name}.{attribute}"] = weight.constant.folded_from
     return folded
-
-
-def _find_tied_names(conversion: Conversion) -> tuple[tuple[str, ...], ...]:
-    """Return the names of each parameter that has several."""
-    names: dict[int, list[str]] = {}
-    for name, parameter in conversion.module.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(name)
-    return tuple(tuple(group) for group in names.values() if len(group) > 1)
 
 
 def _find_unused_names(
@@ -71,4 +57,4 @@ def _find_unused_names(
         for value in node.operands:
             if isinstance(value, Constant):  # a frozen one may be written out
                 used.update(value.paths, value.folded_from)
-    return tuple(name for name, _ in conversion.module.named_parameters() if name not in used)
+    return tuple(name for name in conversion.facts.parameters if name not in used)

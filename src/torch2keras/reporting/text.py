@@ -163,7 +163,7 @@ def transposes_text(transposes: Sequence[Transpose]) -> str:
 def verification_text(verified: Verified | None) -> str:
     """Return what was compared, and how close it came."""
     if verified is None:
-        return "not verified (verify=False)"
+        return "not verified with these weights; converted.verify() does it"
     lines = []
     for tier in verified.tiers:
         error = f"worst error {tier.max_abs:.1e}, {100 * tier.share:.2g} % of what is allowed"

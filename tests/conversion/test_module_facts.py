@@ -1,0 +1,34 @@
+"""What a report says of a module stays what it was at the conversion."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+import torch2keras as t2k
+from torch2keras.conversion.module_facts import read_module_facts
+
+
+def net() -> nn.Module:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.BatchNorm1d(3, momentum=None))
+    module[1].weight = module[0].weight
+    module[0].bias.requires_grad_(requires_grad=False)
+    return module.eval()
+
+
+def test_counts_and_names() -> None:
+    facts = read_module_facts(net())
+    assert (facts.trainable, facts.frozen, facts.buffers) == (9 + 3 + 6, 3, 7)
+    assert facts.tied == (("0.weight", "1.weight"),)
+    assert facts.parameters == ("0.weight", "0.bias", "1.bias", "2.weight", "2.bias")
+    assert facts.without_momentum == {"2"}
+
+
+def test_the_report_does_not_follow_the_module() -> None:
+    module = net()
+    converted = t2k.convert(module, torch.randn(2, 3))
+    before = str(converted.report)
+    module[1] = nn.Identity()
+    module[2].momentum = 0.1
+    module.requires_grad_(requires_grad=False)
+    assert str(converted.report) == before
