@@ -76,15 +76,8 @@ def find_kernel_size(weight: Operand, rank: int) -> tuple[int, ...]:
     """
     size = weight.shape[:rank]
     if None in size:
-        raise LoweringError(
-            "a convolution by a kernel of dynamic size",
-            [
-                (
-                    "next",
-                    "make the dimensions of the kernel static: leave them out of dynamic_shapes",
-                )
-            ],
-        )
+        advice = "make the dimensions of the kernel static: leave them out of dynamic_shapes"
+        raise LoweringError("a convolution by a kernel of dynamic size", [("next", advice)])
     return size
 
 
