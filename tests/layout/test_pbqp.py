@@ -18,8 +18,8 @@ from torch2keras.layout.pbqp import LIMIT, Array, Edge, Problem, Solution, add_e
 INF = np.inf
 Pairs = list[tuple[int, int]]
 
-# What the entries of costs look like: uniform numbers -> costs. Layouts cost 0 where orders agree, elsewhere about 1
-# with a tie break by bytes, or next to nothing.
+# What the entries of costs look like: uniform numbers -> costs. Layouts cost 0 where orders agree,
+# elsewhere about 1 with a tie break by bytes, or next to nothing.
 KINDS: Mapping[str, Callable[[Array], Array]] = {
     "generic": lambda u: u,
     "negative": lambda u: u - 0.5,
@@ -82,7 +82,7 @@ def optimum(problem: Problem) -> float:
 
 
 def solved(problem: Problem, limit: int = LIMIT) -> Solution:
-    """A solution that is one: a choice for every node, in its range, at the cost that is named; no NaN on the way."""
+    """A solution that is one: a choice in range for every node, at the cost that is named."""
     with np.errstate(invalid="raise", over="raise"):
         solution = solve(problem, limit=limit)
     assert list(solution.choice) == list(problem.costs)
@@ -170,8 +170,9 @@ def test_rn_cuts_what_is_left_at_its_highest_degree(graph: str) -> None:
     assert solved(case, limit=3**n).heuristic_steps == 0
 
 
-# The heuristic, held to small tables on wide graphs: how far over the optimum it is on average, measured 1.008, 1.058
-# and 1.025, and 1.030, 1.121 and 1.058 without the improvement. No law, but a worse algorithm would show.
+# The heuristic, held to small tables on wide graphs: how far over the optimum it is on average,
+# measured 1.008, 1.058 and 1.025, and 1.030, 1.121 and 1.058 without the improvement. No law, but a
+# worse algorithm would show.
 @pytest.mark.parametrize(
     ("kind", "mean"), [("generic", 1.015), ("zero or one", 1.08), ("layouts", 1.04)]
 )
@@ -199,7 +200,8 @@ def test_improvement_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_heuristic_agrees_on_a_graph_too_wide_for_tables() -> None:
-    # All choose alike, but two that may not: the least that a complete graph can pay is to cut one node off.
+    # All choose alike, but two that may not: the least that a complete graph can pay is to cut one
+    # node off.
     n, k = 41, 5
     costs: dict[Hashable, Array] = {i: np.zeros(k) for i in range(n)}
     costs[7] = np.array([INF, INF, 0, INF, INF])
@@ -358,7 +360,7 @@ def test_ties_go_to_the_lowest_choice(limit: int) -> None:
 
 
 def planted(pairs: Pairs, n: int, k: int) -> tuple[Problem, dict[Hashable, int]]:
-    """A problem that costs 0 for one choice only: every edge has a single 0, the rest is about 1 or next to nothing."""
+    """A problem that costs 0 for one choice only: every edge has a single 0."""
     rng = np.random.default_rng(n)
     answer = rng.integers(0, k, n).tolist()
     matrices = np.where(rng.random((len(pairs), k, k)) < 0.1, 1e-4, 1.0)
@@ -398,7 +400,8 @@ def test_a_chain_breaks_at_its_cheapest_link() -> None:
 
 
 def test_a_single_choice_does_not_tie_its_neighbours_together() -> None:
-    # A wheel is too wide for R2 at its hub and rim; a hub with nothing to choose leaves the rim, a cycle.
+    # A wheel is too wide for R2 at its hub and rim; a hub with nothing to choose leaves the rim, a
+    # cycle.
     wheel = [*star(30), *((a + 1, b + 1) for a, b in cycle(29))]
     rng = np.random.default_rng(2)
     assert solved(problem(rng, "generic", wheel, [2] + [5] * 29), limit=0).heuristic_steps == 1

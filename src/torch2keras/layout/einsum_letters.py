@@ -1,4 +1,4 @@
-"""The letters of an einsum: which stored dimensions of a node's operands and results are the same."""
+"""The letters of an einsum: which stored dimensions of operands and results are the same."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ UNIT = "1"
 
 
 def spell_letters(space: AxisSpace, node: Node, chosen: NodeStorage) -> tuple[str, ...] | None:
-    """For each operand and result a string of one letter a stored dimension; None where the node is pinned.
+    """Return for each operand and result a string of one letter a stored dimension.
 
-    Raises LoweringError where two operands hold the same axes in differently cut dimensions.
+    It is None where the node is pinned. Raises LoweringError where two operands hold the same axes
+    in differently cut dimensions.
     """
     terms = space.terms[node]
     if terms is None:
         return None
     known: dict[frozenset[AxisLabel], str] = {}
     words = []
-    for value, labels, storage in zip(
-        term_values(node), terms.labels, chosen.storages, strict=True
-    ):
+    operands = zip(term_values(node), terms.labels, chosen.storages, strict=True)
+    for value, labels, storage in operands:
         solid = set(space.solid(value))
-        runs = [frozenset(labels[axis] for axis in group if axis in solid) for group in storage]
-        for run in runs:
-            known.setdefault(run, UNIT if not run else string.ascii_letters[len(known)])
-        words.append("".join(known[run] for run in runs))
+        word = ""
+        for group in storage:
+            run = frozenset(labels[axis] for axis in group if axis in solid)
+            if run:
+                word += known.setdefault(run, string.ascii_letters[len(known)])
+            else:
+                word += UNIT
+        words.append(word)
     if sum(map(len, known)) != len(frozenset().union(*known)):
         raise LoweringError(
             f"the dimensions that {node.op} contracts are cut differently in its operands",

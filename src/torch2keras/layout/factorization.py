@@ -14,21 +14,26 @@ Hint = Callable[[Size], int]
 
 
 def refine_factors(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Size, ...] | None:
-    """The coarsest common refinement of two factorisations of one number; None where they do not nest (3*4, 2*6).
+    """Return the coarsest common refinement of two factorisations of one number.
 
-    None too where the numbers are equal by a fact that only torch.export knows of, as two dynamic sizes whose product
-    has to be 72; and where they are zero, which the others of its factors say nothing about.
+    None where they do not nest (3*4, 2*6), where the numbers are equal by a fact that only
+    torch.export knows of, as two dynamic
+    sizes whose product has to be 72; and where they are zero, which the others of its factors say
+    nothing about.
     """
     if size_product(a) != size_product(b):
         return None
     if size_product(a) == 0:
         return tuple(a) if tuple(a) == tuple(b) else None
+
+    def rank(cut: Size) -> tuple[int, int, str]:
+        # Sizes that are equal in the example are told apart by their symbols: 4 divides 4*n, also
+        # where n is 1 there.
+        return hint(cut), len(sympy.sympify(cut).free_symbols), str(cut)
+
     cuts: list[Size] = [1]
-    suffixes = {size_product(f[i:]) for f in (a, b) for i in range(len(f))}
-    # Sizes that are equal in the example are told apart by their symbols: 4 divides 4*n, also where n is 1 there.
-    for cut in sorted(
-        suffixes - {1}, key=lambda cut: (hint(cut), len(sympy.sympify(cut).free_symbols), str(cut))
-    ):
+    suffixes = _suffix_products(a) | _suffix_products(b)
+    for cut in sorted(suffixes - {1}, key=rank):
         if size_quotient(cut, cuts[-1]) is None:
             return None
         cuts.append(cut)
@@ -36,12 +41,18 @@ def refine_factors(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> tuple[Si
     return tuple(f for f in reversed(factors) if f is not None)
 
 
+def _suffix_products(factors: Sequence[Size]) -> set[Size]:
+    return {size_product(factors[start:]) for start in range(len(factors))}
+
+
 def group_view_dims(
     a: Sequence[Size], b: Sequence[Size], hint: Hint
 ) -> list[tuple[list[int], list[int]]]:
-    """Minimal runs of dimensions of two shapes with equal products; a dimension of size one is a run of its own.
+    """Return the minimal runs of dimensions of two shapes with equal products.
 
-    What one shape has left belongs to the last run: dynamic sizes that are one in the example, and have to be.
+    A dimension of size one is a run of its own. What one shape has left belongs to the last run:
+    dynamic sizes that are one in the example, and
+    have to be.
     """
     groups: list[tuple[list[int], list[int]]] = []
     i = j = 0
@@ -55,9 +66,13 @@ def group_view_dims(
             j += 1
             continue
         if i == len(a) or j == len(b):
-            left, right = groups[-1] if groups else ([], [])
-            groups[-1:] = [([*left, i], right) if i < len(a) else (left, [*right, j])]
-            i, j = (i + 1, j) if i < len(a) else (i, j + 1)
+            left, right = groups.pop() if groups else ([], [])
+            if i < len(a):
+                groups.append(([*left, i], right))
+                i += 1
+            else:
+                groups.append((left, [*right, j]))
+                j += 1
             continue
         i, j = _close_run(a, b, i, j, hint, groups)
     return groups

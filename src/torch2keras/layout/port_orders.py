@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 
 from torch2keras.errors import InputError
@@ -14,35 +15,36 @@ LETTERS = {0: "", 1: "n", 2: "n c", 3: "n c l", 4: "n c h w", 5: "n c d h w"}
 
 
 def dimension_letters(rank: int) -> list[str]:
-    """Names of the dimensions of a tensor, in PyTorch's order."""
-    return LETTERS[rank].split() if rank in LETTERS else [chr(ord("a") + i) for i in range(rank)]
+    """Return the names of the dimensions of a tensor, in PyTorch's order."""
+    if rank in LETTERS:
+        return LETTERS[rank].split()
+    return list(string.ascii_lowercase[:rank])
 
 
 def port_names(graph: Graph) -> tuple[list[str], list[str]]:
-    """Names of inputs (the module's parameters) and outputs (output, or output_0, output_1 ...)."""
-    outputs = [i for i, v in enumerate(graph.outputs) if isinstance(v, Value)]
-    numbered = (
-        [f"output_{k}" for k in range(len(outputs))]
-        if len(outputs) > 1
-        else ["output"] * len(outputs)
-    )
-    return [v.name for v in graph.inputs], numbered
+    """Return the names of the inputs and of the outputs.
+
+    Inputs are called as forward's parameters, outputs `output`, or `output_0`, `output_1` ...
+    """
+    inputs = [value.name for value in graph.inputs]
+    count = len(list(graph.output_values()))
+    if count == 1:
+        return inputs, ["output"]
+    return inputs, [f"output_{number}" for number in range(count)]
 
 
 def read_layout(
     graph: Graph, space: AxisSpace, layout: str | Mapping[str, str]
 ) -> dict[Value | int, Order | None]:
-    """What `layout` fixes: "torch" all ports, "keras" none, a mapping those that it names.
+    """Return the orders that `layout` fixes, by input or by the place of the output.
+
+    "torch" fixes all ports, "keras" none, a mapping those that it names.
 
     Raises InputError for an unknown layout, name or order.
     """
-    inputs, outputs = port_names(graph)
-    places = [i for i, v in enumerate(graph.outputs) if isinstance(v, Value)]
-    ports: dict[str, tuple[Value | int, Value]] = {
-        n: (v, v) for n, v in zip(inputs, graph.inputs, strict=True)
-    } | {n: (i, graph.outputs[i]) for n, i in zip(outputs, places, strict=True)}
     if layout == "keras":
         return {}
+    ports = _ports_by_name(graph)
     if layout == "torch":
         return {key: space.solid(value) for key, value in ports.values()}
     if isinstance(layout, str):
@@ -56,10 +58,27 @@ def read_layout(
             f"layout names no port {unknown[0]!r}",
             [("ports", ", ".join(ports)), ("next", "name one of these")],
         )
-    return {ports[n][0]: _order(space, n, ports[n][1], order) for n, order in layout.items()}
+    orders: dict[Value | int, Order | None] = {}
+    for name, order in layout.items():
+        key, value = ports[name]
+        orders[key] = _read_order(space, name, value, order)
+    return orders
 
 
-def _order(space: AxisSpace, name: str, value: Value, order: str) -> Order:
+def _ports_by_name(graph: Graph) -> dict[str, tuple[Value | int, Value]]:
+    """Return name -> (the input, or the place of the output; its value)."""
+    inputs, outputs = port_names(graph)
+    ports: dict[str, tuple[Value | int, Value]] = {}
+    for name, value in zip(inputs, graph.inputs, strict=True):
+        ports[name] = value, value
+    names = iter(outputs)
+    for place, output in enumerate(graph.outputs):
+        if isinstance(output, Value):
+            ports[next(names)] = place, output
+    return ports
+
+
+def _read_order(space: AxisSpace, name: str, value: Value, order: str) -> Order:
     names = dimension_letters(value.type.rank)
     wanted = order.split()
     if sorted(wanted) != sorted(names):
@@ -71,5 +90,4 @@ def _order(space: AxisSpace, name: str, value: Value, order: str) -> Order:
             ],
         )
     dims = space.dim_of(value)
-    solid = space.solid(value)
-    return tuple(i for letter in wanted for i in solid if dims[i] == names.index(letter))
+    return tuple(sorted(space.solid(value), key=lambda axis: wanted.index(names[dims[axis]])))
