@@ -17,7 +17,7 @@ from torch2keras.declarations.registry import registry
 from torch2keras.graph.interpreter import evaluate_node, measure_symbols
 from torch2keras.graph.ir import Constant, Graph, Node, Value
 from torch2keras.layout.axes import AxisMap, term_values
-from torch2keras.layout.axis_inference import build_axis_map
+from torch2keras.layout.axis_maps import build_axis_map
 from torch2keras.op_facts import draws_random_numbers
 from torch2keras.verification.float64_keras import widen_input
 

@@ -10,7 +10,6 @@ from torch.export import Dim
 import torch2keras as t2k
 from op_case import Function
 from torch2keras.conversion.ports import Port
-from torch2keras.layout.port_orders import dimension_letters
 
 NCL = Port("x", "float32", (None, 3, 5), (None, 5, 3), "n l c", (0, 2, 1))
 
@@ -37,13 +36,6 @@ def test_bfloat16_and_gradients() -> None:
     x = torch.randn(2, 3, 5, dtype=torch.bfloat16, requires_grad=True)
     assert NCL.from_torch(x).dtype == "float32"
     assert np.array_equal(NCL.to_torch(NCL.from_torch(x)), x.detach().float().numpy())
-
-
-@pytest.mark.parametrize(
-    ("rank", "names"), [(0, ""), (1, "n"), (3, "n c l"), (5, "n c d h w"), (6, "a b c d e f")]
-)
-def test_letters(rank, names) -> None:
-    assert " ".join(dimension_letters(rank)) == names
 
 
 # module, inputs, options; name, dtype, PyTorch's shape, Keras's shape and order of each port

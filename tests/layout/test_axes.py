@@ -1,142 +1,35 @@
+"""Axes of a value are numbered through its dimensions; labels say which are the same in an op."""
+
 from __future__ import annotations
 
-import pytest
+import sympy
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
-from torch import nn
-from torch.export import Dim
 
-from stages import axes_of, graph_of, node_of, value_of
-from torch2keras.declarations.labels import LabelKind
-from torch2keras.layout.axis_inference import find_permutation
+from torch2keras.declarations.labels import AxisLabel, Label
+from torch2keras.graph.ir import TensorType, Value
+from torch2keras.layout.axes import AxisSpace, Terms, is_one
 
-A = Dim.AUTO
-
-
-def factors(graph, name: str) -> str:
-    """The factors of a value's dimensions, as "s 3*4 5"; symbols as their example's size in brackets."""
-    value = value_of(graph, name)
-    return " ".join("*".join(_size(graph, f) for f in dim) for dim in axes_of(graph).factors[value])
+N = sympy.Symbol("n", integer=True, positive=True)
+VALUE = Value("x", TensorType((N, 15, 1, 4), torch.float32))
+SPACE = AxisSpace({VALUE: ((N,), (3, 5), (1,), (2, 2))}, {})
 
 
-def _size(graph, size) -> str:
-    return str(size) if isinstance(size, int) else f"<{graph.hint(size)}>"
+def test_axes_are_numbered_through_all_dimensions() -> None:
+    assert SPACE.sizes(VALUE) == (N, 3, 5, 1, 2, 2)
+    assert SPACE.dim_of(VALUE) == (0, 1, 1, 2, 3, 3)
+    assert SPACE.solid(VALUE) == (0, 1, 2, 4, 5)
 
 
-def heads(x):
-    return x.unflatten(2, (3, 4)).transpose(1, 2).softmax(-1)
+def test_one_is_a_number() -> None:
+    assert is_one(1)
+    assert not is_one(2)
+    assert not is_one(N)
 
 
-def shuffle(x):
-    return x.unflatten(1, (3, 4)).transpose(1, 2).flatten(1, 2)
-
-
-def tokens_and_back(x, w):
-    return F.linear(x.transpose(1, 2).reshape(-1, 3), w).view(x.shape[0], x.shape[2], 7)
-
-
-NL = ({0: A, 2: A},)
-
-# function, input shapes, dynamic dimensions, name of a value -> its factors
-FACTORS = {
-    "unflatten reaches the input": (heads, [(2, 5, 12)], None, {"args_0": "<2> 5 3*4"}),
-    "flatten reaches the result": (
-        shuffle,
-        [(2, 12, 7)],
-        None,
-        {"args_0": "<2> 3*4 7", "flatten": "<2> 4*3 7"},
-    ),
-    "3*4 and 2*6 stay a block": (
-        lambda x: x.relu().unflatten(1, (3, 4)).relu().flatten(1, 2).unflatten(1, (2, 6)),
-        [(2, 12, 7)],
-        None,
-        {"unflatten": "<2> 3 4 7", "flatten": "<2> 3*4 7", "unflatten_1": "<2> 2 6 7"},
-    ),
-    "4*3 and 2*6 have a common refinement": (
-        lambda x: x.unflatten(1, (4, 3)).relu().flatten(1, 2).unflatten(1, (2, 6)),
-        [(2, 12, 7)],
-        None,
-        {"args_0": "<2> 2*2*3 7", "unflatten": "<2> 2*2 3 7", "unflatten_1": "<2> 2 2*3 7"},
-    ),
-    "batch and length in one dimension": (
-        tokens_and_back,
-        [(2, 3, 11), (7, 3)],
-        (*NL, {}),
-        {"reshape": "<2>*<11> 3", "linear": "<2>*<11> 7", "view": "<2> <11> 7"},
-    ),
-    "channel blocks of a grouped convolution": (
-        lambda x, w: F.conv1d(x, w, groups=3),
-        [(2, 12, 7), (6, 4, 3)],
-        None,
-        {"args_0": "<2> 3*4 7", "args_1": "3*2 4 3", "conv1d": "<2> 3*2 5"},
-    ),
-    "blocks of two grouped convolutions meet": (
-        lambda x, v, w: F.conv1d(F.conv1d(x, v, groups=3), w, groups=2),
-        [(2, 6, 7), (12, 2, 1), (4, 6, 1)],
-        None,
-        {"conv1d": "<2> 3*4 7", "conv1d_1": "<2> 2*2 7"},
-    ),
-    "an axis of one has no factor": (
-        lambda x: x.unsqueeze(1) + 1,
-        [(2, 3)],
-        None,
-        {"unsqueeze": "<2> 1 3"},
-    ),
-    "a slice cuts the axis": (
-        lambda x: x[:, 2:].unflatten(1, (2, 5)),
-        [(2, 12)],
-        None,
-        {"args_0": "<2> 12", "slice_2": "<2> 2*5"},
-    ),
-    "addition carries factors over": (
-        lambda x, y: (x + y).unflatten(2, (3, 4)),
-        [(2, 5, 12), (12,)],
-        None,
-        {"args_0": "<2> 5 3*4", "args_1": "3*4"},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FACTORS)
-def test_factors(name: str) -> None:
-    function, shapes, dynamic, wanted = FACTORS[name]
-    graph = graph_of(function, *shapes, dynamic=(dynamic or ({0: A}, *[{}] * (len(shapes) - 1)),))
-    assert {value: factors(graph, value) for value in wanted} == wanted
-
-
-@pytest.mark.parametrize(
-    "move",
-    [
-        lambda x: x.permute(2, 0, 3, 1),
-        lambda x: x.transpose(-1, 0),
-        lambda x: x.movedim(0, 2),
-        lambda x: x.movedim((0, 1), (3, 0)),
-        lambda x: x.swapaxes(1, 3),
-        lambda x: x.mT,
-    ],
-)
-def test_permutations_are_read_off_a_probe(move) -> None:
-    graph = graph_of(move, (2, 3, 5, 7))
-    node = graph.nodes[-1]
-    x = torch.randn(2, 3, 5, 7)
-    assert torch.equal(x.permute(find_permutation(node)), move(x))
-
-
-def test_a_view_renames_axes_and_a_block_does_not() -> None:
-    graph = graph_of(
-        lambda x: x.unflatten(1, (3, 4)).relu().flatten(1, 2).unflatten(1, (2, 6)), (2, 12, 7)
-    )
-    space = axes_of(graph)
-    slots = [
-        {label.slot.kind for term in space.terms[node].labels for label, _ in term}
-        for node in graph.nodes
-    ]
-    assert [LabelKind.BLOCK in found for found in slots] == [False, False, False, True]
-
-
-def test_no_declaration_has_no_terms() -> None:
-    graph = graph_of(nn.Sequential(nn.Conv1d(3, 5, 3), nn.ReLU()), (2, 3, 11))
-    node = node_of(graph, "conv1d")
-    assert axes_of(graph).terms[node] is not None
-    roll = graph_of(lambda x: torch.roll(x, 2), (2, 3, 11))
-    assert axes_of(roll).terms[node_of(roll, "roll")] is None
+def test_labels_and_axes_of_a_term() -> None:
+    a, b, c = (AxisLabel(Label.free(position), 0) for position in range(3))
+    terms = Terms(((a, b), (c, b)))
+    assert terms.take(0, (1, 0)) == [b, a]
+    assert terms.find_axes(0, [b, c, a]) == (1, 0)
+    assert terms.find_axes(1, [b, c, a]) == (1, 0)
+    assert terms.find_axes(1, [a]) == ()

@@ -1,106 +1,93 @@
-"""Finds the axes of every value: union-find over the labels that ops declare, refined through views to a fixed point."""
+"""Find the axes of every value: the factors of its dimensions, the same wherever they are shared.
+
+Dimensions that share a label are united (union-find), and each class has one factorisation. A view
+says that the products of two runs of dimensions are equal, and so does a group like (a b); such an
+equation refines the factorisations of both sides. Refining is repeated until nothing changes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
-
-import torch
 
 from torch2keras.declarations.labels import AxisLabel, Dim, Label
-from torch2keras.declarations.patterns import bind_pattern
 from torch2keras.declarations.registry import registry
 from torch2keras.graph.ir import Graph, Node, Size, Value
-from torch2keras.graph.symbolic import simplify_size, size_product, size_quotient
-from torch2keras.layout.axes import AxisMap, AxisSpace, Factors, Manner, Terms, term_values
+from torch2keras.graph.symbolic import simplify_size, size_product
+from torch2keras.layout.axes import (
+    AxisMap,
+    AxisSpace,
+    Factors,
+    Manner,
+    Terms,
+    is_one,
+    term_values,
+)
+from torch2keras.layout.axis_maps import build_axis_map, label_sizes
 from torch2keras.layout.factorization import group_view_dims, refine_factors
 from torch2keras.op_facts import OpKind
 
+Run = list[tuple[Hashable, Size]]
+"""Dimensions that follow one another, each with its size."""
 
-def find_permutation(node: Node) -> tuple[int, ...]:
-    """Of an op that reorders dimensions: for each result dimension the operand's, read off the strides of a probe."""
-    operand = node.operands[0]
-    rank = operand.type.rank
-    probe = torch.empty_strided((1,) * rank, tuple(range(1, rank + 1)), device="meta")
-    moved = call_on(node, probe)
-    return tuple(stride - 1 for stride in moved.stride())
-
-
-def call_on(node: Node, first: torch.Tensor) -> torch.Tensor:
-    """The node's op on another first operand."""
-    swap: Callable[[Any], Any] = lambda value: first if isinstance(value, Value) else value
-    result: torch.Tensor = node.op(**{name: swap(value) for name, value in node.args.items()})
-    return result
-
-
-def build_axis_map(node: Node) -> AxisMap | None:
-    """The labels of a node's dimensions; None where it is a view, or pinned."""
-    ranks = [v.type.rank for v in term_values(node)]
-    structure = registry.structure_of(node.op)
-    if structure is OpKind.PERMUTES:
-        order = find_permutation(node)
-        labels = [(Label.free(d),) for d in range(ranks[0])]
-        return AxisMap((tuple(labels), tuple(labels[d] for d in order)))
-    if structure is OpKind.COPIES:
-        labels = [(Label.free(d),) for d in range(ranks[0])]
-        return AxisMap((tuple(labels), tuple(labels)))
-    found = node.op in registry.lowerings and registry.lowerings[node.op].patterns(node)
-    if not found:
-        return None
-    pattern, kernel = found
-    if len(pattern.terms) != len(ranks):
-        return None
-    dims = bind_pattern(pattern, ranks, node.args)
-    if not dims:
-        return None
-    lowering = registry.lowerings[node.op]
-    known = AxisMap(
-        tuple(dims),
-        kernel=kernel,
-        reorder_cost=lowering.reorder_cost,
-        pointwise=pattern.is_pointwise,
-        equation=lowering.equation,
-        cost=lowering.cost,
-    )
-    sizes = label_sizes(node, known)
-    return known if all(label in sizes for term in dims for dim in term for label in dim) else None
+Equation = tuple[Run, Run]
+"""Two runs whose sizes have equal products."""
 
 
 @dataclass
-class Factorisation:
-    """Union-find of dimensions, each class with its factors."""
+class FactorTable:
+    """A union-find of dimensions, each class with its factors.
+
+    A dimension is a value and a number, or a node and one of its labels.
+    """
 
     hint: Callable[[Size], int]
+    """Gives a size in the example, to order sizes by."""
     parent: dict[Hashable, Hashable] = field(default_factory=dict)
     factors: dict[Hashable, Factors] = field(default_factory=dict)
 
     def find(self, item: Hashable) -> Hashable:
+        """Return the representative of a dimension's class."""
         self.parent.setdefault(item, item)
         while self.parent[item] != item:
             self.parent[item] = self.parent[self.parent[item]]
             item = self.parent[item]
         return item
 
-    def union(self, a: Hashable, b: Hashable) -> None:
+    def unite(self, a: Hashable, b: Hashable) -> None:
+        """Make two dimensions, and all of their classes, the same."""
         self.parent[self.find(a)] = self.find(b)
 
-    def get(self, item: Hashable, size: Size) -> Factors:
+    def factors_of(self, item: Hashable, size: Size) -> Factors:
+        """Return the factors of a dimension of this size."""
         size = simplify_size(size)
-        return (1,) if size == 1 else self.factors.get(self.find(item), (size,))
+        if is_one(size):
+            return (1,)
+        return self.factors.get(self.find(item), (size,))
 
-    def equate(
-        self, a: Sequence[tuple[Hashable, Size]], b: Sequence[tuple[Hashable, Size]]
-    ) -> bool:
-        """Give two runs of dimensions with equal products one factorisation; whether anything changed."""
-        runs = [[(item, simplify_size(size)) for item, size in run if size != 1] for run in (a, b)]
-        left, right = (tuple(f for item, size in run for f in self.get(item, size)) for run in runs)
-        if not left or not right or left == right:
+    def equate(self, left: Run, right: Run) -> bool:
+        """Give two runs with equal products one factorisation; return whether anything changed."""
+        runs = [_drop_ones(left), _drop_ones(right)]
+        a, b = map(self._run_factors, runs)
+        if not a or not b or a == b:
             return False
-        fine = refine_factors(left, right, self.hint)
-        return fine is not None and sum(self._share(run, fine) for run in runs) > 0
+        fine = refine_factors(a, b, self.hint)
+        if fine is None:
+            return False
+        changed = False
+        for run in runs:
+            changed |= self._share(run, fine)
+        return changed
 
-    def _share(self, run: Sequence[tuple[Hashable, Size]], fine: Factors) -> bool:
+    def _run_factors(self, run: Run) -> Factors:
+        """Return the factors of all dimensions of a run."""
+        factors: list[Size] = []
+        for item, size in run:
+            factors += self.factors_of(item, size)
+        return tuple(factors)
+
+    def _share(self, run: Run, fine: Factors) -> bool:
+        """Give each dimension of a run its part of the factors; return whether one had others."""
         changed, rest = False, list(fine)
         for item, size in run:
             part: list[Size] = []
@@ -112,144 +99,180 @@ class Factorisation:
         return changed
 
 
-Run = list[tuple[Hashable, Size]]
+def _drop_ones(run: Run) -> Run:
+    return [(item, simplify_size(size)) for item, size in run if size != 1]
 
 
 def infer_axes(graph: Graph) -> AxisSpace:
-    """Split every dimension into axes, so that views become renamings wherever the factors allow it."""
+    """Split all dimensions into axes, so that views are renamings wherever the factors allow it."""
     maps = {node: build_axis_map(node) for node in graph.nodes}
-    table = Factorisation(graph.hint)
-    equations: list[tuple[Run, Run]] = []
-    first: list[tuple[Run, Run]] = []
-    for number, node in enumerate(graph.nodes):
-        if registry.structure_of(node.op) is OpKind.REGROUPS:
-            source, target = node.operands[0], node.outputs[0]
-            for left, right in group_view_dims(source.type.shape, target.type.shape, graph.hint):
-                equations.append((_run(source, left), _run(target, right)))
-        elif (known := maps[node]) is not None:
-            (equations if known.kernel else first).extend(_unite(table, number, node, known))
-    # Where two splits of a dimension do not nest, the first one holds: views and kernels can do without theirs, but not
-    # ops that are nothing but their axes.
-    while sum(table.equate(*equation) for equation in (*first, *equations)):
-        pass
-    values = {v: None for node in graph.nodes for v in term_values(node)} | dict.fromkeys(
-        (*graph.inputs, *graph.output_values())
-    )
-    factors = {
-        v: tuple(table.get((v, d), size) for d, size in enumerate(v.type.shape)) for v in values
-    }
-    terms = {
-        node: _view_terms(graph, node, factors)
-        if registry.structure_of(node.op) is OpKind.REGROUPS
-        else _terms(table, number, node, maps[node], factors)
-        for number, node in enumerate(graph.nodes)
-    }
+    table = FactorTable(graph.hint)
+    _refine_all(table, _collect_equations(graph, maps, table))
+    factors: dict[Value, tuple[Factors, ...]] = {}
+    for value in _list_values(graph):
+        dims = enumerate(value.type.shape)
+        factors[value] = tuple(table.factors_of((value, dim), size) for dim, size in dims)
+    terms: dict[Node, Terms | None] = {}
+    for node in graph.nodes:
+        axis_map = maps[node]
+        if _is_view(node):
+            terms[node] = _label_view(graph, node, factors)
+        elif axis_map is None:
+            terms[node] = None
+        else:
+            terms[node] = _label_axes(table, node, axis_map, factors)
     return AxisSpace(factors, terms)
 
 
-def _run(value: Value, dims: Sequence[int]) -> Run:
-    return [((value, d), value.type.shape[d]) for d in dims]
+def _is_view(node: Node) -> bool:
+    return registry.structure_of(node.op) is OpKind.REGROUPS
 
 
-def _unite(table: Factorisation, number: int, node: Node, known: AxisMap) -> list[tuple[Run, Run]]:
-    """Unite the dimensions that share a label; the equations that groups like (a b) add."""
-    sizes = label_sizes(node, known)
-    equations = []
-    for value, dims in zip(term_values(node), known.dims, strict=True):
-        for d, (labels, size) in enumerate(zip(dims, value.type.shape, strict=True)):
+def _list_values(graph: Graph) -> dict[Value, None]:
+    """Return all values of a graph, each once."""
+    values: dict[Value, None] = {}
+    for node in graph.nodes:
+        values |= dict.fromkeys(term_values(node))
+    return values | dict.fromkeys((*graph.inputs, *graph.output_values()))
+
+
+def _collect_equations(
+    graph: Graph, maps: Mapping[Node, AxisMap | None], table: FactorTable
+) -> list[Equation]:
+    """Unite the dimensions that share a label; return the equations of groups and views.
+
+    Where two splits of a dimension do not nest, the first one holds: views and kernels can do
+    without theirs, but not ops that are nothing but their axes, so those come first.
+    """
+    first: list[Equation] = []
+    others: list[Equation] = []
+    for node in graph.nodes:
+        axis_map = maps[node]
+        if _is_view(node):
+            source, target = node.operands[0], node.outputs[0]
+            for left, right in group_view_dims(source.type.shape, target.type.shape, graph.hint):
+                others.append((_run_of(source, left), _run_of(target, right)))
+        elif axis_map is not None:
+            found = first if axis_map.kernel is None else others
+            found += _unite_labels(table, node, axis_map)
+    return first + others
+
+
+def _refine_all(table: FactorTable, equations: Sequence[Equation]) -> None:
+    """Refine by all equations until none changes anything."""
+    changed = True
+    while changed:
+        changed = False
+        for left, right in equations:
+            changed |= table.equate(left, right)
+
+
+def _run_of(value: Value, dims: Sequence[int]) -> Run:
+    return [((value, dim), value.type.shape[dim]) for dim in dims]
+
+
+def _unite_labels(table: FactorTable, node: Node, axis_map: AxisMap) -> list[Equation]:
+    """Unite the dimensions that share a label; return the equations that groups like (a b) add."""
+    sizes = label_sizes(node, axis_map)
+    equations: list[Equation] = []
+    for value, dims in zip(term_values(node), axis_map.dims, strict=True):
+        for dim, (labels, size) in enumerate(zip(dims, value.type.shape, strict=True)):
             if len(labels) > 1:
-                parts: Run = [((number, label), sizes[label]) for label in labels]
-                equations.append((_run(value, [d]), parts))
-            elif size != 1 and not labels[0].is_ordered and simplify_size(size) == sizes[labels[0]]:
-                table.union((value, d), (number, labels[0]))
+                parts: Run = [((node, label), sizes[label]) for label in labels]
+                equations.append((_run_of(value, [dim]), parts))
+                continue
+            (label,) = labels
+            is_whole = size != 1 and simplify_size(size) == sizes[label]
+            if is_whole and not label.is_ordered:
+                table.unite((value, dim), (node, label))
     return equations
 
 
-def label_sizes(node: Node, known: AxisMap) -> dict[Label, Size]:
-    """The size of each label: of the dimensions it names alone (broadcasting aside), of an argument, or by division."""
-    sizes: dict[Label, Size] = {}
-    groups = []
-    for value, dims in zip(term_values(node), known.dims, strict=True):
-        for labels, size in zip(dims, value.type.shape, strict=True):
-            if len(labels) > 1:
-                groups.append((labels, simplify_size(size)))
-            elif sizes.get(labels[0], 1) == 1:
-                sizes[labels[0]] = simplify_size(size)
-    for labels, size in groups:
-        for label in labels:
-            argument = node.args.get(label.slot.text)
-            if label not in sizes and isinstance(argument, int):
-                sizes[label] = argument
-        missing = [label for label in labels if label not in sizes]
-        if len(missing) == 1:
-            found = size_quotient(
-                size, size_product([sizes[x] for x in labels if x not in missing])
-            )
-            sizes |= {missing[0]: found} if found is not None else {}
-    return sizes
-
-
-def _terms(
-    table: Factorisation,
-    number: int,
+def _label_axes(
+    table: FactorTable,
     node: Node,
-    known: AxisMap | None,
+    axis_map: AxisMap,
     factors: Mapping[Value, tuple[Factors, ...]],
 ) -> Terms | None:
-    if known is None:
-        return None
-    sizes = label_sizes(node, known)
-    all_labels = []
-    for term, (value, dims) in enumerate(zip(term_values(node), known.dims, strict=True)):
+    """Return the label of each axis of a node; None where the axes are not those of its labels."""
+    sizes = label_sizes(node, axis_map)
+    terms: list[tuple[AxisLabel, ...]] = []
+    for slot, (value, dims) in enumerate(zip(term_values(node), axis_map.dims, strict=True)):
         labels: list[AxisLabel] = []
-        for dim, dim_labels in enumerate(dims):
-            whole = factors[value][dim]
-            if len(dim_labels) > 1:  # a group's part of size one has no axis of its own
-                solid = [x for x in dim_labels if sizes[x] != 1] or dim_labels[:1]
-                parts = [
-                    (x, k, f) for x in solid for k, f in enumerate(table.get((number, x), sizes[x]))
-                ]
-            else:
-                parts = [(dim_labels[0], k, f) for k, f in enumerate(whole)]
-            # If another op splits it so that the two do not nest, a kernel that has it in one piece comes to no harm.
-            nest = tuple(f for _, _, f in parts) == whole
-            if len(parts) != len(whole) or not (nest or _in_one_piece(known, term, dim_labels)):
+        for whole, dim in zip(factors[value], dims, strict=True):
+            own, parts = _label_dim(table, node, dim, sizes, whole)
+            # If another op splits it so that the two do not nest, a kernel that has it in one piece
+            # comes to no harm.
+            nests = parts == whole
+            if len(parts) != len(whole) or not (nests or _is_in_one_piece(axis_map, slot, dim)):
                 return None
-            labels += [AxisLabel(x, k) for x, k, _ in parts]
-        all_labels.append(tuple(labels))
-    return Terms(tuple(all_labels), **{f.name: getattr(known, f.name) for f in fields(Manner)})
+            labels += own
+        terms.append(tuple(labels))
+    manner = {entry.name: getattr(axis_map, entry.name) for entry in fields(Manner)}
+    return Terms(tuple(terms), **manner)
 
 
-def _in_one_piece(known: AxisMap, term: int, labels: Dim) -> bool:
-    """Whether the kernel too has these labels in one dimension, in the same order."""
-    members = tuple(label.slot for label in labels)
-    return known.kernel is not None and any(
-        token.slots == members for token in known.kernel.terms[term]
-    )
+def _label_dim(
+    table: FactorTable, node: Node, dim: Dim, sizes: Mapping[Label, Size], whole: Factors
+) -> tuple[list[AxisLabel], Factors]:
+    """Return the labels of a dimension's axes, and the factors that these should have.
+
+    `whole` are the factors that the dimension has.
+    """
+    if len(dim) == 1:
+        return [AxisLabel(dim[0], number) for number in range(len(whole))], whole
+    labels: list[AxisLabel] = []
+    parts: list[Size] = []
+    # A group's part of size one has no axis of its own.
+    for label in [x for x in dim if not is_one(sizes[x])] or dim[:1]:
+        for number, factor in enumerate(table.factors_of((node, label), sizes[label])):
+            labels.append(AxisLabel(label, number))
+            parts.append(factor)
+    return labels, tuple(parts)
 
 
-def _view_terms(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors, ...]]) -> Terms:
-    """Labels of a view: equal factors are one axis; a run whose factors do not nest is a block, stored in order."""
+def _is_in_one_piece(axis_map: AxisMap, slot: int, dim: Dim) -> bool:
+    """Return whether the kernel too has these labels in one dimension, in the same order."""
+    if axis_map.kernel is None:
+        return False
+    slots = tuple(label.slot for label in dim)
+    return any(token.slots == slots for token in axis_map.kernel.terms[slot])
+
+
+def _label_view(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors, ...]]) -> Terms:
+    """Return the labels of a view: equal factors are one axis.
+
+    A run whose factors do not nest is a block, which is stored in order.
+    """
     source, target = node.operands[0], node.outputs[0]
-    sides: list[list[AxisLabel]] = [[], []]
-    for number, runs in enumerate(
-        group_view_dims(source.type.shape, target.type.shape, graph.hint)
-    ):
-        axes = [
-            [f for d in run for f in factors[v][d]]
-            for v, run in zip((source, target), runs, strict=True)
-        ]
-        solid = [[f for f in side if f != 1] for side in axes]
-        for term, side in enumerate(axes):
-            block = solid[0] != solid[1]
-            k = 0
-            for size in side:
-                if size == 1:
-                    label = Label.view_unit(number, term)
-                elif block:
-                    label = Label.block(number, term)
-                else:
-                    label = Label.free(number)
-                sides[term].append(AxisLabel(label, k))
-                k += size != 1 or len(side) == 1
-    return Terms(tuple(tuple(side) for side in sides), view=True)
+    terms: tuple[list[AxisLabel], list[AxisLabel]] = ([], [])
+    groups = group_view_dims(source.type.shape, target.type.shape, graph.hint)
+    for number, (left, right) in enumerate(groups):
+        sides = _join_factors(factors[source], left), _join_factors(factors[target], right)
+        is_block = _drop_units(sides[0]) != _drop_units(sides[1])
+        for slot, side in enumerate(sides):
+            label = Label.block(number, slot) if is_block else Label.free(number)
+            terms[slot].extend(_number_axes(side, label, Label.view_unit(number, slot)))
+    return Terms(tuple(map(tuple, terms)), view=True)
+
+
+def _join_factors(factors: Sequence[Factors], dims: Sequence[int]) -> Factors:
+    """Return the factors of these dimensions, one after the other."""
+    joined: list[Size] = []
+    for dim in dims:
+        joined += factors[dim]
+    return tuple(joined)
+
+
+def _drop_units(factors: Factors) -> Factors:
+    return tuple(size for size in factors if not is_one(size))
+
+
+def _number_axes(side: Factors, label: Label, unit: Label) -> list[AxisLabel]:
+    """Return the labels of axes that follow one another; those of size one are not counted."""
+    labels: list[AxisLabel] = []
+    count = 0
+    for size in side:
+        labels.append(AxisLabel(unit if is_one(size) else label, count))
+        count += not is_one(size)
+    return labels
