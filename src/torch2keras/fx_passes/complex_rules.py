@@ -174,7 +174,7 @@ def make_ones_like(z: Any, **kwargs: Any) -> Pair:
     return Pair(one, torch.zeros_like(one))
 
 
-def make_ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
+def make_complex_ones(size: Any, dtype: Any = None, **kwargs: Any) -> Pair:
     """Ones without an imaginary part, in the parts' dtype of a complex `dtype`."""
     one = torch.ones(size, dtype=real_dtype(dtype))
     return Pair(one, torch.zeros_like(one))
@@ -216,7 +216,7 @@ RULES: dict[OpOverload, Rule] = {
     aten.sinh.default: hyperbolic_sine,
     aten.cosh.default: hyperbolic_cosine,
     aten.linear.default: apply_linear,
-    aten.ones.default: make_ones,
+    aten.ones.default: make_complex_ones,
     aten.ones_like.default: make_ones_like,
     aten.eq.Tensor: lambda a, b: (pair(a).re == pair(b).re) & (pair(a).im == pair(b).im),
     aten.ne.Tensor: lambda a, b: (pair(a).re != pair(b).re) | (pair(a).im != pair(b).im),
