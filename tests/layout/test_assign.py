@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from torch import nn
 from torch.export import Dim
 
 from op_case import Case, Function, check, function, module, transposes
-from stages import graph_of, plan_of
+from stages import axes_of, graph_of, plan_of
 from torch2keras.declarations.registry import registry
 from torch2keras.errors import InputError
-from torch2keras.layout.assign import find_transposes
+from torch2keras.layout.assign import LayoutPlan, find_transposes
+from torch2keras.layout.candidates import Candidates
 
 A = Dim.AUTO
 NL: dict[str, Any] = {"dynamic_shapes": ({0: A, 2: A},)}
@@ -93,7 +95,7 @@ class Shared(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention by hand: heads beside the positions, scores with a bias of its own for each head, in windows or not."""
+    """Attention by hand: heads beside the positions, a bias for each head, in windows or not."""
 
     def __init__(self, *, bias: bool = False, window: int = 0) -> None:
         super().__init__()
@@ -281,3 +283,44 @@ def test_an_op_without_declaration_is_pinned_and_correct(monkeypatch) -> None:
     assert transposes(check(case)) == 2
     monkeypatch.undo()
     assert transposes(check(case)) == 0
+
+
+def plan_cost(graph, plan) -> float:
+    """What a plan costs, in transposes."""
+    signatures = sum(signature.cost for signature in plan.signatures.values())
+    return signatures + len(list(find_transposes(graph, plan)))
+
+
+# nets of few nodes, of which all plans can be tried
+SMALL = {
+    "a convolution between transpositions": lambda: stack(
+        lambda x: x.transpose(1, 2), nn.Conv1d(5, 7, 1), lambda x: x.transpose(1, 2)
+    ),
+    "a convolution beside what is pinned": lambda: stack(
+        nn.Conv1d(3, 5, 1), lambda x: x.roll(1) + x, nn.Softmax(1)
+    ),
+    "a product with its own transpose": lambda: stack(
+        nn.Conv1d(3, 5, 1), lambda x: x @ x.mT, nn.Softmax(2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("layout", ["keras", "torch"])
+def test_no_other_plan_costs_less(name: str, layout: str) -> None:
+    graph = graph_of(SMALL[name](), (2, 3, 5))
+    space = axes_of(graph)
+    plan = plan_of(graph, layout)
+    candidates = Candidates(graph, space)
+    candidates.grow()
+    orders = [candidates.orders[value] for value in (*graph.inputs, *graph.outputs)]
+    if layout == "torch":
+        orders = [[(0, 1, 2)]] * 2
+    signatures = [candidates.signatures[node].values() for node in graph.nodes]
+    costs = []
+    for *picked, first, last in itertools.product(*signatures, *orders):
+        chosen = dict(zip(graph.nodes, picked, strict=True))
+        other = LayoutPlan(space, chosen, {graph.inputs[0]: first}, (last,))
+        costs.append(plan_cost(graph, other))
+    least = min(costs)
+    assert plan_cost(graph, plan) == pytest.approx(least)

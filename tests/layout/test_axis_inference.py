@@ -16,7 +16,7 @@ A = Dim.AUTO
 
 
 def factors(graph, name: str) -> str:
-    """The factors of a value's dimensions, as "s 3*4 5"; symbols as their example's size in brackets."""
+    """The factors of dimensions, as "<2> 3*4 5"; a symbol is its example's size in brackets."""
     value = value_of(graph, name)
     return " ".join("*".join(_size(graph, f) for f in dim) for dim in axes_of(graph).factors[value])
 

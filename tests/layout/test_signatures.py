@@ -36,7 +36,7 @@ def signature_of(module, op: str, slot: int, order: tuple[int, ...], *shapes):
     return complete_signature(space, node, space.terms[node], slot, order)
 
 
-# module, op, shapes of the inputs, the term whose order is given, that order, all orders that follow
+# module, op, shapes of the inputs, a term and its order, all orders that follow
 COMPLETED = {
     "a sum, and a row that is broadcast": (
         lambda x, y: x + y, "add", [(2, 3, 5), (5,)], 0, (0, 2, 1), [(0, 2, 1), (0,), (0, 2, 1)],
@@ -51,10 +51,12 @@ COMPLETED = {
         lambda x: x.transpose(0, 2), "transpose", [(2, 3, 5)], 0, (1, 0, 2), [(1, 0, 2), (1, 2, 0)],
     ),
     "a view that splits a dimension": (
-        lambda x: x.unflatten(1, (3, 5)), "unflatten", [(2, 15)], 1, (2, 0, 1), [(2, 0, 1), (2, 0, 1)],
+        lambda x: x.unflatten(1, (3, 5)), "unflatten",
+        [(2, 15)], 1, (2, 0, 1), [(2, 0, 1), (2, 0, 1)],
     ),
     "a convolution wants its own order": (
-        nn.Conv1d(3, 5, 7), "conv1d", [(2, 3, 11)], 0, (0, 1, 2), [(0, 2, 1), (2, 1, 0), (0,), (0, 2, 1)],
+        nn.Conv1d(3, 5, 7), "conv1d",
+        [(2, 3, 11)], 0, (0, 1, 2), [(0, 2, 1), (2, 1, 0), (0,), (0, 2, 1)],
     ),
     "a matrix wants its rows last, in the order of the seed before": (
         nn.Linear(3, 5), "linear", [(2, 7, 3)], 0, (1, 0, 2), [(1, 0, 2), (1, 0), (0,), (1, 0, 2)],
