@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast
 from torch import nn
 
 from torch2keras.capture.module_call import to_module_call
+from torch2keras.capture.module_wrappers import unwrap_module
 from torch2keras.errors import InputError
 from torch2keras.runtime.progress import Progress, ignore_stage
 
@@ -73,6 +74,7 @@ def build_request(
                 ("next", "leave one of them out"),
             ],
         )
+    module, notes = unwrap_module(module)
     call = to_module_call(module, args, kwargs)
     return Request(
         module,
@@ -83,7 +85,7 @@ def build_request(
         trace,
         name or type(module).__name__,
         progress,
-        call.notes,
+        (*notes, *call.notes),
     )
 
 
