@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import torch
@@ -18,6 +18,7 @@ from torch2keras.conversion.state_record import array_checksum, record_state
 from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.substitution import Substitution
 from torch2keras.conversion.weights import load_state_dict, read_state, state_dict
+from torch2keras.errors import InputError
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import find_recurrent_layers
 from torch2keras.keras_model.build import unwrap_single
@@ -29,6 +30,12 @@ from torch2keras.runtime.held_values import hold_state
 from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
+
+
+Level = Literal["outputs", "gradients"]
+"""What is compared of a model and its module; gradients beside outputs."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Converted:
@@ -133,17 +140,29 @@ class Converted:
         return keras_steps(self.conversion.lowered.graph, self.layers, tensors)
 
     @raise_typed_errors
-    def verify(self, probes: Sequence[str] | None = None) -> Verification:
+    def verify(
+        self,
+        probes: Sequence[str] | None = None,
+        *,
+        level: Level = "outputs",
+    ) -> Verification:
         """Compare with the module, in float64 and in its own dtype (docs/verify.md).
 
-        The module runs with the weights that the Keras model has now.
+        The module runs with the weights that the Keras model has now. With `level="gradients"` the
+        gradients of every parameter and input are compared too; without it they are where the
+        module has a custom backward, hooks on gradients or the like.
         Raises VerificationError, which names the first value that diverges, and InputError where
-        the module cannot have these weights, as `state_dict` does.
+        the module cannot have these weights, as `state_dict` does, or for an unknown level.
         """
+        if level not in LEVELS:
+            known = ", ".join(map(repr, LEVELS))
+            raise InputError(f"no level of verification: {level!r}", [("next", f"one of {known}")])
         state = read_state(self.conversion, self.layers, self.state_record)
         conversion = Substitution(state).conversion(self.conversion)
         with hold_state(conversion.module, state, conversion.captured.program.state_dict):
-            verification = verify_conversion(conversion, self.run, probes)
+            verification = verify_conversion(
+                conversion, self.run, probes, with_gradients=level == "gradients"
+            )
         self.hold_verification(verification)
         return verification
 

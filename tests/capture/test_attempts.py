@@ -9,6 +9,7 @@ from torch import nn
 from exported import Calls
 from torch2keras.capture.attempts import Attempt, export_once, plan_attempts
 from torch2keras.capture.captured import user_values
+from torch2keras.capture.custom_functions import FunctionTable
 from torch2keras.capture.dynamic_shapes import leave_batch_to_export
 from torch2keras.capture.example_inputs import Example
 from torch2keras.fx_passes.fake_values import size_as_number
@@ -35,16 +36,16 @@ def test_values_are_asked_for_last_and_not_used_where_they_are_unknown():
 
 def test_an_attempt_exports_its_example_with_its_dims():
     shapes = leave_batch_to_export({"input": X})
-    program = export_once(nn.Conv1d(3, 5, 3), Attempt(Example((X,), {}, shapes)))
+    program = export_once(nn.Conv1d(3, 5, 3), Attempt(Example((X,), {}, shapes)), FunctionTable())
     (value,) = user_values(program)
     assert [size_as_number(size) for size in value.shape] == [None, 3, 11]
 
 
 def test_recurrent_layers_stay_whole():
-    program = export_once(nn.LSTM(11, 5), Attempt(FIRST))
+    program = export_once(nn.LSTM(11, 5), Attempt(FIRST), FunctionTable())
     assert torch.ops.torch2keras.recurrent.default in {n.target for n in program.graph.nodes}
 
 
 def test_a_frozen_value_is_no_success():
     with pytest.raises(RuntimeError, match="constant"):
-        export_once(Calls(lambda x: (x * 2).data + 1), Attempt(FIRST))
+        export_once(Calls(lambda x: (x * 2).data + 1), Attempt(FIRST), FunctionTable())

@@ -7,7 +7,12 @@ import torch
 from torch import fx, nn
 
 from torch2keras.capture.export import capture
-from torch2keras.fx_passes.source_lines import module_path, normalise_path, user_line
+from torch2keras.fx_passes.source_lines import (
+    find_current_place,
+    module_path,
+    normalise_path,
+    user_line,
+)
 
 # torch.export's spelling, the path of named_modules()
 PATHS = [
@@ -109,3 +114,32 @@ def test_node_without_origin_has_none():
     assert (
         user_line(next(iter(capture(nn.ReLU(), (torch.ones(2),)).graph_module.graph.nodes))) is None
     )
+
+
+class Place(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Sequential(Leaf())
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Leaf(torch.nn.Module):
+    def forward(self, x):
+        self.found = find_current_place()
+        return x
+
+
+def test_the_place_is_the_innermost_module_and_its_line():
+    net = Place()
+    net(torch.ones(1))
+    module, line = net.inner[0].found
+    assert module is net.inner[0]
+    assert line.text == "self.found = find_current_place()"
+
+
+def test_outside_of_a_module_there_is_a_line_alone():
+    module, line = find_current_place()
+    assert module is None
+    assert line.file == __file__

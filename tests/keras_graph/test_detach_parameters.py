@@ -44,6 +44,11 @@ def test_a_layer_holds_no_frozen_or_tied_weight_beside_others(weights, tied, *, 
     assert is_divided(weights, tied) == divided
 
 
+@pytest.mark.parametrize(("gamma", "divided"), [(OTHER, True), (FROZEN, False)])
+def test_a_fixed_layer_holds_nothing_that_is_trained(gamma, *, divided) -> None:
+    assert is_divided({"gamma": gamma, "moving_mean": FROZEN}, set(), is_fixed=True) == divided
+
+
 def test_moving_averages_are_statistics() -> None:
     assert [a for a in ("moving_mean", "gamma", "moving_variance") if is_statistic(a)] == [
         "moving_mean",

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from torch2keras.capture.custom_functions import FunctionTable
 from torch2keras.capture.example_inputs import Example
 from torch2keras.capture.failures import check_constants
 from torch2keras.capture.value_checks import replay_values
@@ -56,10 +57,18 @@ def plan_attempts(
             yield Attempt(example, known=known)
 
 
-def export_once(module: nn.Module, attempt: Attempt) -> ExportedProgram:
-    """Return the exported module. Raises whatever torch.export and forward raise."""
+def export_once(module: nn.Module, attempt: Attempt, functions: FunctionTable) -> ExportedProgram:
+    """Return the exported module, its custom functions as operations.
+
+    Raises whatever torch.export and forward raise.
+    """
     args, kwargs = attempt.example.copy_arguments()
-    with silence_output(), keep_modules_whole(module), replay_values(attempt.known):
+    with (
+        silence_output(),
+        keep_modules_whole(module),
+        replay_values(attempt.known),
+        functions.write_as_operations(),
+    ):
         program = torch.export.export(
             module, args, kwargs, dynamic_shapes=attempt.example.shapes, strict=attempt.strict
         )

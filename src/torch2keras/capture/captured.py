@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
+from torch2keras.capture.training_survey import TrainingFacts
 from torch2keras.fx_passes.fake_values import size_as_number
 
 
@@ -27,6 +28,8 @@ class Captured:
     graph_module: fx.GraphModule
     strict: bool
     notes: tuple[str, ...]
+    training: TrainingFacts = field(default_factory=TrainingFacts)
+    """What training does with the module otherwise than its graph shows."""
 
     @property
     def user_values(self) -> list[torch.Tensor]:

@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from torch2keras.capture.attempts import Attempt, Way, export_once, plan_attempts
 from torch2keras.capture.captured import Captured
+from torch2keras.capture.custom_functions import FunctionTable
 from torch2keras.capture.dynamic_batch import (
     default_examples,
     examples_on_request,
@@ -34,10 +35,12 @@ from torch2keras.capture.module_checks import (
     note_train_mode,
 )
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
+from torch2keras.capture.training_survey import list_training_notes, survey_training
 from torch2keras.capture.value_checks import find_known_values, note_known_values
 from torch2keras.custom_ops.leaf_modules import check_leaves
 from torch2keras.custom_ops.whole_modules import keep_modules_whole
 from torch2keras.fx_passes.drop_copies import drop_copies
+from torch2keras.fx_passes.fix_modes import fix_modes
 from torch2keras.fx_passes.functionalize import functionalize
 from torch2keras.fx_passes.inline import inline, writes_without_grad
 from torch2keras.runtime.isolation import isolate_module, silence_output
@@ -69,13 +72,26 @@ def capture(
     leaves = call.leaves()
     check_inputs([(name, leaf) for name, leaf in leaves if isinstance(leaf, torch.Tensor)])
     notes = (*note_train_mode(module), *note_odd_weights(module), *_note_constants(leaves))
+    training = survey_training(call)
+    functions = training.functions
     with isolate_module(module), torch.enable_grad(), torch.autocast("cpu", enabled=False):
-        captured = _trace(call) if trace else _export(call, dynamic_shapes, fixed_because)
+        if trace:
+            captured = _trace(call, functions)
+        else:
+            captured = _export(call, dynamic_shapes, fixed_because, functions)
     check_no_python_numbers(captured.graph_module)
-    return replace(captured, notes=(*notes, *captured.notes))
+    training_notes = list_training_notes(training, captured.graph_module.graph)
+    return replace(
+        captured,
+        graph_module=fix_modes(captured.graph_module, training.fixed),
+        notes=(*notes, *captured.notes, *training_notes),
+        training=training,
+    )
 
 
-def _export(call: ExampleCall, dynamic_shapes: Any, fixed_because: str) -> Captured:
+def _export(
+    call: ExampleCall, dynamic_shapes: Any, fixed_because: str, functions: FunctionTable
+) -> Captured:
     """Return what the first attempt gives that succeeds.
 
     An attempt that leaves Python numbers in the graph is taken only where none with known values
@@ -89,7 +105,7 @@ def _export(call: ExampleCall, dynamic_shapes: Any, fixed_because: str) -> Captu
         if with_numbers is not None and attempt.known is None:
             continue
         try:
-            program = export_once(call.module, attempt)
+            program = export_once(call.module, attempt, functions)
         except Exception as error:  # noqa: BLE001 - whatever is raised, another attempt may succeed
             if first_error is None:
                 call.run()  # an error of the module itself comes first
@@ -138,15 +154,15 @@ def _make_functional(program: ExportedProgram, attempt: Attempt, notes: Sequence
     return Captured(program, drop_copies(functional, inputs), attempt.strict, all_notes)
 
 
-def _trace(call: ExampleCall) -> Captured:
+def _trace(call: ExampleCall, functions: FunctionTable) -> Captured:
     """Return the operations that the module runs on the example, exported."""
     call.run()  # an error of the module itself comes first
     try:
-        with silence_output(), keep_modules_whole(call.module):
+        with silence_output(), keep_modules_whole(call.module), functions.write_as_operations():
             args, kwargs = call.example.copy_arguments()
             traced = Traced(call.module, args, kwargs)
         attempt = Attempt(call.example)
-        program = export_once(traced, attempt)
+        program = export_once(traced, attempt, functions)
     except Exception as error:
         raise capture_failure(call.module, call.leaves(), error) from error
     restore_module_stacks(program)

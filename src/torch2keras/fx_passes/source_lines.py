@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 _TORCH_ROOT = str(Path(torch.__file__).resolve().parent) + os.sep
 
@@ -26,6 +28,9 @@ _STEP = re.compile(r"""\.?getattr\((?P<of>.+),\s*['"]?(?P<name>\w+)['"]?\)$""")
 _SUBSCRIPT = re.compile(r"""\[['"]?(?P<name>[^'"\]]+)['"]?\]""")
 
 
+_CALL = nn.Module._call_impl.__code__  # noqa: SLF001 - the frame that has the module
+
+
 _ROOTS = ("L__self__", "L['self']", 'L["self"]', "self", "_export_root")
 
 
@@ -37,9 +42,13 @@ class SourceLine:
     line: int
     text: str
 
+    @property
+    def place(self) -> str:
+        """The file and the line's number."""
+        return f"{_relative_to_folder(self.file)}:{self.line}"
+
     def __str__(self) -> str:
-        place = f"{_relative_to_folder(self.file)}:{self.line}"
-        return f"{place}    {self.text}".rstrip()
+        return f"{self.place}    {self.text}".rstrip()
 
 
 @lru_cache(maxsize=4096)
@@ -68,6 +77,32 @@ def innermost_line(trace: str) -> SourceLine | None:
         source = "" if _FRAME.match(below) else below.strip()  # a frame may have no source
         found = SourceLine(frame["file"], int(frame["line"]), source)
     return found
+
+
+def find_current_place() -> tuple[nn.Module | None, SourceLine | None]:
+    """Return the innermost module that runs, and the innermost line outside torch and this package.
+
+    They are looked for up to where this package called the outermost module.
+    """
+    module: nn.Module | None = None
+    line: SourceLine | None = None
+    frame = sys._getframe(1)  # noqa: SLF001 - as inspect.currentframe, for each call of forward
+    is_within = False
+    while frame is not None and (module is None or line is None):
+        code = frame.f_code
+        file = code.co_filename
+        if file.startswith(_OWN_ROOT):
+            if is_within:
+                break
+        else:
+            is_within = True
+            if module is None and code is _CALL:
+                module = frame.f_locals["self"]
+            elif line is None and not is_torch_file(file):
+                number = frame.f_lineno
+                line = SourceLine(file, number, linecache.getline(file, number).strip())
+        frame = frame.f_back  # type: ignore[assignment]
+    return module, line
 
 
 def module_path(node: fx.Node) -> tuple[str, str]:

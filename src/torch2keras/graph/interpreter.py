@@ -26,6 +26,8 @@ def evaluate_node(
     node: Node,
     value_of: Callable[[Value], torch.Tensor | None],
     symbols: Mapping[sympy.Symbol, int] | None = None,
+    *,
+    with_gradients: bool = False,
 ) -> list[torch.Tensor]:
     """Return the node's results, float types widened to float64, symbols of sizes replaced."""
 
@@ -46,7 +48,7 @@ def evaluate_node(
     before = torch.get_default_dtype()
     try:
         torch.set_default_dtype(torch.float64)
-        with torch.no_grad():
+        with torch.set_grad_enabled(with_gradients):
             result = node.op(**{name: widen(a) for name, a in node.args.items()})
     finally:
         torch.set_default_dtype(before)

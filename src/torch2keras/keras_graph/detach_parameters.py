@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -49,16 +50,18 @@ class Detached:
         return weight.reshape(*shape)
 
 
-def is_divided(weights: Mapping[str, Weight], tied: Collection[int]) -> bool:
-    """Whether one layer cannot hold these weights; `tied` are ids of tensors to be held alone."""
+def is_divided(
+    weights: Mapping[str, Weight], tied: Collection[int], *, is_fixed: bool = False
+) -> bool:
+    """Whether one layer cannot hold these weights.
+
+    `tied` are ids of tensors to be held alone; a layer that `is_fixed` holds none that is trained.
+    """
     parameters = [w for attribute, w in weights.items() if not is_statistic(attribute)]
-    if len(parameters) < 2:
-        return False
-    first = parameters[0]
-    return any(
-        weight.trainable != first.trainable or id(weight.constant.tensor) in tied
-        for weight in parameters
-    )
+    trainable = set(map(attrgetter("trainable"), parameters))
+    if len(trainable) > 1 or (is_fixed and True in trainable):
+        return True
+    return len(parameters) > 1 and any(id(w.constant.tensor) in tied for w in parameters)
 
 
 def is_statistic(attribute: str) -> bool:

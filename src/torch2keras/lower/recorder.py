@@ -225,7 +225,8 @@ class Recorder:
         Raises LoweringError where some of them are frozen or shared and others not, and they cannot
         be taken apart.
         """
-        if is_divided(weights, self.tied):
+        is_fixed = layer.config.get("trainable") is False
+        if is_divided(weights, self.tied, is_fixed=is_fixed):
             return self._layer_in_parts(layer, inputs, kwargs, weights)
         inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
         floats = [x.dtype for x in inputs if isinstance(x, Tensor) and x.is_float]
@@ -236,10 +237,10 @@ class Recorder:
             _refs(inputs),
             dict(kwargs),
             outputs=(),
-            config=layer.config,
+            config={key: value for key, value in layer.config.items() if key != "trainable"},
             weights=dict(weights),
             dtype=dtype,
-            trainable=not parameters or any(w.trainable for w in parameters),
+            trainable=not is_fixed and (not parameters or any(w.trainable for w in parameters)),
         )
         return self._add_call(call, infer_output(make_layer(layer, dtype), _specs(inputs), kwargs))
 

@@ -59,7 +59,8 @@ def _batch_norm_notes(conversion: Conversion) -> Iterator[str]:
     for call in conversion.lowered.graph.calls:
         if call.target != "layers.BatchNormalization":
             continue
-        if not call.trainable:
+        is_fixed = call.origin.path in conversion.captured.training.fixed
+        if not call.trainable and not is_fixed:
             frozen.append(call.name)
         has_no_momentum = call.origin.path in conversion.facts.without_momentum
         if has_no_momentum:

@@ -28,13 +28,21 @@ def values64(
     conversion: Conversion, double: Layers, tensors: Sequence[torch.Tensor], *, keep: bool = True
 ) -> Mapping[int, Any]:
     """The values of the Keras graph in float64: all, or, unless to `keep`, its outputs."""
+    inputs = widen_inputs(conversion, tensors)
     graph = conversion.lowered.graph
-    arrays = [p.from_torch(t) for p, t in zip(conversion.inputs, tensors, strict=True)]
-    inputs = [
-        keras.ops.convert_to_tensor(a.astype("float64") if "float" in i.dtype else a)
-        for a, i in zip(arrays, graph.inputs, strict=True)
-    ]
     return run_graph(graph, inputs, double.layer_with_weights, "float64", keep=keep)
+
+
+def widen_inputs(conversion: Conversion, tensors: Sequence[torch.Tensor]) -> list[Any]:
+    """Return PyTorch's inputs as the Keras graph takes them in float64."""
+    inputs = []
+    given = zip(conversion.inputs, conversion.lowered.graph.inputs, tensors, strict=True)
+    for port, stored, tensor in given:
+        array = port.from_torch(tensor)
+        if "float" in stored.dtype:
+            array = array.astype("float64")
+        inputs.append(keras.ops.convert_to_tensor(array))
+    return inputs
 
 
 def widen_input(tensor: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,7 @@ from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.divergence import divergence_error
 from torch2keras.verification.float64_keras import outputs64, widen_input
+from torch2keras.verification.gradients import verify_gradients
 from torch2keras.verification.input_sets import (
     Given,
     example_sets,
@@ -43,11 +44,16 @@ Run = Callable[[Sequence[torch.Tensor]], list[Any]]
 
 @isolate_process()
 def verify_conversion(
-    conversion: Conversion, run: Run, names: Sequence[str] | None = None
+    conversion: Conversion,
+    run: Run,
+    names: Sequence[str] | None = None,
+    *,
+    with_gradients: bool = False,
 ) -> Verification:
     """Run all checks of a conversion.
 
-    `run` gives the Keras model's outputs on flat inputs, both in PyTorch's order.
+    `run` gives the Keras model's outputs on flat inputs, both in PyTorch's order. Gradients are
+    compared where the module has what may make them differ, or `with_gradients`.
     Raises VerificationError at the first that fails, naming the first value that diverges.
     """
     _require_repeatable(conversion)
@@ -59,7 +65,8 @@ def verify_conversion(
             checks.append(check)
             if not check.difference.ok:
                 raise divergence_error(conversion, double, check, given.tensors)
-    return Verification(tuple(checks), (*notes, *_blind_notes(checks)))
+    notes += [*_blind_notes(checks), *verify_gradients(conversion, asked=with_gradients)]
+    return Verification(tuple(checks), tuple(notes))
 
 
 def _require_repeatable(conversion: Conversion) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -202,3 +204,55 @@ def test_a_normalized_weight_is_folded_into_one_trainable_kernel(wrap: Any) -> N
         "dense/bias",
         "dense/kernel",
     ]
+
+
+class KeptInEval(nn.Module):
+    """`train` leaves the first norm in eval mode, as fine-tuned detectors have it."""
+
+    def __init__(self, *, frozen: bool) -> None:
+        super().__init__()
+        self.conv, self.kept = nn.Conv1d(3, 6, 3), nn.BatchNorm1d(6)
+        self.head = nn.Sequential(nn.Conv1d(6, 5, 2), nn.BatchNorm1d(5))
+        self.kept.requires_grad_(requires_grad=not frozen)
+
+    def train(self, mode: bool = True) -> KeptInEval:
+        super().train(mode)
+        self.kept.eval()
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.kept(self.conv(x))))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_norm_that_is_kept_in_eval_mode_stays_on_its_statistics_in_training(
+    tmp_path: Any, *, frozen: bool
+) -> None:
+    torch.manual_seed(0)
+    net = randomized(KeptInEval(frozen=frozen)).double()
+    x = torch.randn(4, 3, 19, dtype=torch.float64)
+    converted = t2k.convert(net, (x,))
+    loaded = keras.saving.load_model(converted.save(tmp_path / "net.keras"))
+    before = [weight.numpy() for weight in loaded.non_trainable_weights]
+    (port,), (out,) = converted.inputs, converted.outputs
+    ours = out.to_torch(loaded(port.from_torch(x), training=True))
+    theirs = net.train()(x).detach().numpy()
+    assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+    weights = zip(loaded.non_trainable_weights, before, strict=True)
+    moved = [weight.path for weight, old in weights if not np.array_equal(weight.numpy(), old)]
+    assert moved
+    assert all(path.startswith("head_1/") for path in moved)
+    count = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+    assert sum(int(np.prod(weight.shape)) for weight in loaded.trainable_weights) == count
+    state = {name: tensor + 1 for name, tensor in net.state_dict().items()}
+    converted.load_state_dict(state)
+    for name, tensor in converted.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+def test_a_dropout_in_eval_mode_within_a_module_in_train_mode_is_idle_in_keras() -> None:
+    net = nn.Sequential(nn.Linear(5, 7), nn.Dropout(0.9)).train()
+    net[1].eval()
+    x = torch.randn(2, 5)
+    converted = t2k.convert(net, (x,))
+    assert torch.allclose(torch.tensor(np.array(converted.model(x, training=True))), net(x))

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from torch2keras.custom_ops.fixed_batch_norm import fixed_batch_norm as fixed_batch_norm_op
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, call, layers, ops
@@ -83,6 +84,18 @@ def batch_norm(
     config = {
         "axis": as_keras_axis(c, x.ndim), "momentum": round(1 - momentum, 12), "epsilon": eps,
     }  # fmt: skip
+    return normalize("BatchNormalization", x, [c], weight, bias, config, **state)
+
+
+@lowering(fixed_batch_norm_op, axes=CHANNELS)
+def fixed_batch_norm(x, weight, bias, running_mean, running_var, eps, *, c):
+    """`BatchNormalization` that is not trained: its moving statistics stay as they are."""
+    if not running_mean.is_constant or not running_var.is_constant:
+        return ops.batch_normalization(
+            x, running_mean, running_var, c, offset=bias, scale=weight, epsilon=eps
+        )
+    state = {"moving_mean": running_mean, "moving_variance": running_var}
+    config = {"axis": as_keras_axis(c, x.ndim), "epsilon": eps, "trainable": False}
     return normalize("BatchNormalization", x, [c], weight, bias, config, **state)
 
 

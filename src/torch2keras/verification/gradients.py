@@ -1,0 +1,321 @@
+"""Gradients: those of every parameter and input, on one random cotangent, in float64.
+
+Outputs say nothing of how a model trains: a custom backward, a hook or a detached value has the
+same outputs and other gradients. Compared is the module in float64, in eval mode, by autograd with
+the Keras graph in float64 by TensorFlow's tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils import _pytree as pytree
+
+from torch2keras.capture.failures import first_line
+from torch2keras.capture.nominal_dtype import nominal_dtype
+from torch2keras.conversion.ports import Port
+from torch2keras.conversion.record import Conversion
+from torch2keras.errors import VerificationError, list_names
+from torch2keras.graph.interpreter import evaluate_node
+from torch2keras.graph.ir import Constant, Node, Value
+from torch2keras.keras_graph.weight import Weight
+from torch2keras.keras_model.execute import run_graph
+from torch2keras.keras_model.layers import Layers, find_variable
+from torch2keras.runtime.isolation import isolate_module, silence_output
+from torch2keras.verification.divergence import NEXT
+from torch2keras.verification.float64_keras import widen_inputs
+from torch2keras.verification.float64_torch import float64_arithmetic
+from torch2keras.verification.input_sets import example_tensors, replace_tensors
+from torch2keras.verification.probes import probes
+from torch2keras.workarounds.float64_promotion import double_precision
+
+RELATIVE = 1e-8
+"""The allowed error, as a share of the parameter's largest gradient."""
+
+FLOOR = 1e-11
+"""The same, as a share of the largest gradient of all: that of a bias before a norm is rounding."""
+
+DETACHED = "torch.export took the module only with strict=True, and detached custom functions"
+
+MOST_NAMED = 4
+
+Gradients = Mapping[str, np.ndarray]
+"""By the name of a parameter or of an input, in PyTorch's order. None stands for zeros."""
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """How the gradients compare: the error of each as a share of the larger of the two."""
+
+    errors: Mapping[str, float]
+    differing: tuple[str, ...]
+    """The names of those that differ by more than is allowed, the worst first."""
+
+    def describe(self) -> str:
+        """Return the worst of those that differ."""
+        shown = [f"{name} by {self.errors[name]:.2g} of its size" for name in self.differing]
+        return list_names(shown, MOST_NAMED)
+
+
+def verify_gradients(conversion: Conversion, *, asked: bool) -> list[str]:
+    """Return notes on the gradients; none where they are equal and nobody asked.
+
+    Without being asked they are compared only where the module has what may make them differ.
+    Raises VerificationError where they differ and no note of the capture says that they will.
+    """
+    training = conversion.captured.training
+    if not (asked or training.doubts):
+        return []
+    try:
+        check = compare_gradients(conversion)
+    except GradientsNotComparedError as error:
+        return [f"The gradients were not compared with PyTorch's: {error}."]
+    if not check.differing:
+        count = len(check.errors)
+        told = f"The gradients of all {count} parameters and inputs are PyTorch's, in float64"
+        return [f"{told}, on the one random cotangent that was tried."]
+    known = training.differences
+    if conversion.captured.strict and training.functions.measured:
+        known = (*known, DETACHED)
+    if not known:
+        rows = [
+            ("which", check.describe()),
+            ("because", "; ".join(training.doubts)),
+            ("next", NEXT),
+        ]
+        raise VerificationError("the gradients of the converted model are not PyTorch's", rows)
+    return [f"The gradients differ from PyTorch's: {check.describe()}. {'; '.join(known)}."]
+
+
+class GradientsNotComparedError(Exception):
+    """Says why gradients could not be compared."""
+
+
+def compare_gradients(conversion: Conversion) -> GradientCheck:
+    """Compare on normal inputs of the example's shapes.
+
+    Raises GradientsNotComparedError where one of the sides gives none.
+    """
+    if keras.backend.backend() != "tensorflow":
+        message = f"that needs Keras's TensorFlow backend, and this is {keras.backend.backend()}"
+        raise GradientsNotComparedError(message)
+    (probe,) = probes(example_tensors(conversion), names=["normal"])
+    cotangents = _Cotangents()
+    try:
+        theirs = torch_gradients(conversion, probe.tensors, cotangents)
+    except Exception as error:
+        message = f"PyTorch itself gives none ({type(error).__name__}: {first_line(error)})"
+        raise GradientsNotComparedError(message) from error
+    try:
+        ours = keras_gradients(conversion, probe.tensors, cotangents)
+    except LookupError as error:  # an op of TensorFlow without a gradient
+        message = f"TensorFlow gives none ({error})"
+        raise GradientsNotComparedError(message) from error
+    return judge(theirs, ours)
+
+
+def judge(theirs: Gradients, ours: Gradients) -> GradientCheck:
+    """Compare by name, what is missing being zeros."""
+    names = [*theirs, *(name for name in ours if name not in theirs)]
+    sizes = {name: max(_size(theirs.get(name)), _size(ours.get(name))) for name in names}
+    largest = max(sizes.values(), default=0.0)
+    errors: dict[str, float] = {}
+    differing = []
+    for name in names:
+        error = _size(np.subtract(theirs.get(name, 0.0), ours.get(name, 0.0)))
+        errors[name] = error / sizes[name] if sizes[name] else 0.0
+        if not error <= RELATIVE * sizes[name] + FLOOR * largest:
+            differing.append(name)
+    differing.sort(key=lambda name: -errors[name])
+    return GradientCheck(errors, tuple(differing))
+
+
+def _size(gradient: Any) -> float:
+    return 0.0 if gradient is None or not np.size(gradient) else float(np.abs(gradient).max())
+
+
+class _Cotangents:
+    """Random cotangents, the same for both sides, by the number of the output."""
+
+    def __init__(self) -> None:
+        self.drawn: dict[int, np.ndarray] = {}
+
+    def draw(self, number: int, shape: Sequence[int]) -> np.ndarray:
+        """Return the cotangent of an output, drawn when it is first asked for."""
+        if number not in self.drawn:
+            generator = np.random.default_rng(number)
+            self.drawn[number] = generator.standard_normal(tuple(shape))
+        return self.drawn[number]
+
+
+def torch_gradients(
+    conversion: Conversion, tensors: Sequence[torch.Tensor], cotangents: _Cotangents
+) -> dict[str, np.ndarray]:
+    """Return the module's own gradients in float64. Raises what the module raises."""
+    module = conversion.module
+    nominal = nominal_dtype(module, conversion.args, conversion.kwargs)
+    with (
+        isolate_module(module, seed=0, copy_state=True),
+        torch.enable_grad(),
+        silence_output(),
+        sdpa_kernel(SDPBackend.MATH),
+        float64_arithmetic(nominal) as widen,
+    ):
+        state, leaves = {}, {}
+        for name, parameter in module.named_parameters():
+            state[f"module.{name}"] = wide = widen(parameter.detach()).clone()
+            if parameter.requires_grad:
+                leaves[name] = wide.requires_grad_()
+        for name, buffer in module.named_buffers():
+            state[f"module.{name}"] = widen(buffer).clone()
+        inputs = []
+        for port, tensor in zip(conversion.inputs, tensors, strict=True):
+            wide = widen(tensor.detach()).clone()
+            if wide.is_floating_point() or wide.is_complex():
+                leaves[port.name] = wide.requires_grad_()
+            inputs.append(wide)
+        args, kwargs = replace_tensors(conversion, inputs)
+        torch.func.functional_call(_Backward(module, cotangents), state, args, kwargs)
+    return {name: leaf.grad.numpy() for name, leaf in leaves.items() if leaf.grad is not None}
+
+
+class _Backward(torch.nn.Module):
+    """Runs a module forwards and backwards, since a checkpoint reads its parameters in both."""
+
+    def __init__(self, module: torch.nn.Module, cotangents: _Cotangents) -> None:
+        super().__init__()
+        self.module = module
+        self.cotangents = cotangents
+
+    def forward(self, *args: Any, **kwargs: Any) -> None:
+        """Add the gradient of the outputs' product with the cotangents to all leaves."""
+        outputs = pytree.tree_leaves(self.module(*args, **kwargs))
+        tensors = [leaf for leaf in outputs if isinstance(leaf, torch.Tensor)]
+        total = torch.zeros((), dtype=torch.float64)
+        for number, output in enumerate(tensors):
+            if output.requires_grad:
+                real = torch.view_as_real(output) if output.is_complex() else output
+                cotangent = torch.from_numpy(self.cotangents.draw(number, real.shape))
+                total = total + (real * cotangent).sum()
+        if total.requires_grad:
+            total.backward()  # type: ignore[no-untyped-call]
+
+
+def keras_gradients(
+    conversion: Conversion, tensors: Sequence[torch.Tensor], cotangents: _Cotangents
+) -> dict[str, np.ndarray]:
+    """Return the Keras graph's gradients in float64, by the names of PyTorch's parameters."""
+    import tensorflow as tf
+
+    graph = conversion.lowered.graph
+    layers = Layers(graph, "float64")
+    with double_precision():
+        inputs = widen_inputs(conversion, tensors)
+
+        def run() -> Mapping[int, Any]:
+            return run_graph(graph, inputs, layers.layer_with_weights, "float64", keep=False)
+
+        run()  # makes the layers
+        held = []
+        for call, attribute, weight in graph.weights():
+            if call.trainable and weight.trainable:
+                held.append((find_variable(layers.made[call.name], attribute).value, weight))
+        ports = [pair for pair in zip(conversion.inputs, inputs, strict=True) if _is_float(pair[1])]
+        sources = [*(variable for variable, _ in held), *(x for _, x in ports)]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            for source in sources:
+                tape.watch(source)
+            values = run()
+            total = tf.zeros((), "float64")
+            for number, port in enumerate(conversion.outputs):
+                output = values[graph.outputs[number]]
+                if _is_float(output):
+                    cotangent = _store_cotangent(port, output.shape, number, cotangents)
+                    total += tf.reduce_sum(output * cotangent)
+        gradients = iter([_as_array(gradient) for gradient in tape.gradient(total, sources)])
+    found: dict[str, np.ndarray] = {}
+    for _, weight in held:
+        for name, part in _pull_back(conversion, weight, next(gradients)):
+            found[name] = found.get(name, 0.0) + part
+    for port, _ in ports:
+        gradient = next(gradients)
+        if gradient is not None:
+            found[port.name] = port.to_torch(gradient)
+    return found
+
+
+def _is_float(tensor: Any) -> bool:
+    return bool(tensor.dtype.is_floating)
+
+
+def _as_array(gradient: Any) -> np.ndarray | None:
+    """Return a gradient of TensorFlow's, of an Embedding's rows too, as an array of its own."""
+    import tensorflow as tf
+
+    return None if gradient is None else np.array(tf.convert_to_tensor(gradient))
+
+
+def _store_cotangent(
+    port: Port, stored: Sequence[int], number: int, cotangents: _Cotangents
+) -> np.ndarray:
+    """Return the cotangent of an output in Keras's order; `stored` is its shape there."""
+    shape = [stored[port.permutation.index(dim)] for dim in range(len(stored))]
+    return cotangents.draw(number, shape).transpose(port.permutation)
+
+
+def _pull_back(
+    conversion: Conversion, weight: Weight, gradient: np.ndarray | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the gradients of the parameters that a Keras weight holds, or is computed from."""
+    if gradient is None:
+        return
+    parameters = dict(conversion.module.named_parameters(remove_duplicate=False))
+    first_names = {id(parameter): name for name, parameter in conversion.module.named_parameters()}
+    leaves, names = {}, {}
+    for path in (*weight.constant.paths, *weight.constant.folded_from):
+        parameter = parameters.get(path)
+        if parameter is not None and parameter.requires_grad:
+            leaves[path] = parameter.detach().double().requires_grad_()
+            names[path] = first_names[id(parameter)]
+    value = _recompute(replace(weight.constant, moves=()), leaves, {})
+    if not value.requires_grad:
+        return
+    flat = torch.zeros(value.numel(), dtype=torch.float64)
+    flat.index_add_(0, weight.numbers().reshape(-1), torch.from_numpy(gradient).reshape(-1))
+    parts = torch.autograd.grad(
+        value, list(leaves.values()), flat.reshape(value.shape), allow_unused=True
+    )
+    for path, part in zip(leaves, parts, strict=True):
+        if part is not None:
+            yield names[path], part.numpy()
+
+
+def _recompute(
+    constant: Constant,
+    leaves: Mapping[str, torch.Tensor],
+    results: dict[Node, list[torch.Tensor]],
+) -> torch.Tensor:
+    """Return the value of a constant that is computed from parameters, for autograd to go through.
+
+    `results` are those of the nodes that were computed before.
+    """
+
+    def recompute_operand(value: Value) -> torch.Tensor | None:
+        return _recompute(value, leaves, results) if isinstance(value, Constant) else None
+
+    if constant.recipe is None:
+        result = next((leaves[p] for p in constant.paths if p in leaves), constant.tensor)
+    else:
+        node, number = constant.recipe
+        if node not in results:
+            results[node] = evaluate_node(node, recompute_operand, with_gradients=True)
+        result = results[node][number]
+    for move in constant.moves:
+        result = move(result)
+    return result
