@@ -31,7 +31,6 @@ from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
 
-
 Level = Literal["outputs", "gradients"]
 """What is compared of a model and its module; gradients beside outputs."""
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 import torch2keras as t2k
-from torch2keras.keras_model.float64 import double_precision
 from torch2keras.keras_model.layers import Layers
 from torch2keras.verification.float64_keras import outputs64, values64, widen_input
 from torch2keras.verification.reference import run64
+from torch2keras.workarounds.float64_promotion import double_precision
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ OWN_FORWARD = "torch2keras_own_forward"
 """The attribute by which a function that stands for forward has forward itself."""
 
 
-class Context:
+class StandInContext:
     """Stands for `ctx`: what forward leaves for backward, without what autograd makes of it."""
 
     def __init__(self, needs_input_grad: Sequence[bool]) -> None:
@@ -84,12 +84,12 @@ def takes_context(cls: type[Function]) -> bool:
     return cls.setup_context is Function.setup_context
 
 
-def run_forward(cls: type[Function], args: Sequence[Any]) -> tuple[Any, Context]:
+def run_forward(cls: type[Function], args: Sequence[Any]) -> tuple[Any, StandInContext]:
     """Return what forward gives, as operations that can be differentiated, and its context.
 
     A `torch.no_grad` in forward is without effect: there, it is idle under autograd too.
     """
-    ctx = Context(list(map(is_float, args)))
+    ctx = StandInContext(list(map(is_float, args)))
     forward = own_forward(cls)
     with (
         patch.object(torch.no_grad, "__enter__", lambda _: None),
