@@ -7,6 +7,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from torch2keras.workarounds.tensorflow_messages import import_keras_quietly
 from torch2keras.workarounds.triton_import import settle_triton
 
 if TYPE_CHECKING:
@@ -65,9 +66,15 @@ def __getattr__(name: str) -> Any:
     home = _MODULE_OF[name]
     if home != "errors":  # it alone imports no Keras
         settle_triton()
+        _start_keras()
     value = getattr(importlib.import_module(f"torch2keras.{home}"), name)
     globals()[name] = value
     return value
+
+
+def _start_keras() -> None:
+    with contextlib.suppress(ModuleNotFoundError):  # without its backend; whoever converts is told
+        import_keras_quietly()
 
 
 def __dir__() -> list[str]:
@@ -80,5 +87,4 @@ def __dir__() -> list[str]:
 if "torch" in sys.modules or "tensorflow" in sys.modules:
     settle_triton()
 if "torch" in sys.modules:
-    with contextlib.suppress(ModuleNotFoundError):  # without its backend; whoever converts is told
-        importlib.import_module("keras")
+    _start_keras()

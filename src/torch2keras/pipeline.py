@@ -115,7 +115,7 @@ def capture_module(work: Work) -> None:
 def split_complex_numbers(work: Work) -> None:
     """Write complex tensors as real ones with a last dimension of real and imaginary part."""
     inputs = work.captured.program.graph_signature.input_specs
-    work.graph_module = split_complex(work.captured.graph_module, inputs)
+    work.graph_module = split_complex(work.captured.graph_module, inputs, registry.refused)
 
 
 def decompose_ops(work: Work) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 
@@ -52,18 +51,6 @@ def test_an_interruption_is_told_both_ways(capsys):
     assert capsys.readouterr().err == "interrupted; nothing was written\n"
     terminal.print_interrupted(as_json=True)
     assert json.loads(capsys.readouterr().out)["error"]["type"] == "KeyboardInterrupt"
-
-
-def test_stderr_is_dropped_unless_the_body_raises(capfd):
-    with terminal.show_stderr_on_failure():
-        os.write(2, b"noise")
-    assert capfd.readouterr().err == ""
-    with pytest.raises(RuntimeError), terminal.show_stderr_on_failure():
-        os.write(2, b"why it fails")
-        raise RuntimeError
-    assert capfd.readouterr().err == "why it fails"
-    os.write(2, b"again itself")
-    assert capfd.readouterr().err == "again itself"
 
 
 def test_stages_are_lines_where_stderr_is_no_terminal(capsys):

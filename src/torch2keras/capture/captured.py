@@ -21,7 +21,8 @@ class Captured:
 
     `program` is as exported. `graph_module` has the same placeholders; it is functional, has no
     mode regions, assertions or copies, and `reshape` for `view`. `strict` says which of
-    torch.export's two ways succeeded. `notes` are facts for the report, each a sentence.
+    torch.export's two ways succeeded. `notes` are facts for the report, each a sentence. `traced`
+    says that every branch is frozen to the example's.
     """
 
     program: ExportedProgram
@@ -30,6 +31,7 @@ class Captured:
     notes: tuple[str, ...]
     training: TrainingFacts = field(default_factory=TrainingFacts)
     """What training does with the module otherwise than its graph shows."""
+    traced: bool = False
 
     @property
     def user_values(self) -> list[torch.Tensor]:

@@ -86,6 +86,7 @@ def capture(
         graph_module=fix_modes(captured.graph_module, training.fixed),
         notes=(*notes, *captured.notes, *training_notes),
         training=training,
+        traced=trace,
     )
 
 

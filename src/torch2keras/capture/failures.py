@@ -35,6 +35,13 @@ _DATA_DEPENDENT = re.compile(
 )
 
 
+_UNKNOWN_NUMBER = re.compile(r"u\d+")
+"""How torch.export names a number that it reads off a tensor; in an f-string the name is written.
+
+So `self.heads[f"domain{index.item()}"]` asks for "domainu0".
+"""
+
+
 _FAKE_CONSTANT = "fake tensor in the exported program constant"
 
 
@@ -80,7 +87,7 @@ def capture_failure(
     """Return the error for a module that runs in PyTorch but cannot be exported."""
     text = f"{type(error).__name__}: {error}"
     rows = [*_locate(module, error), ("inputs", describe_inputs(inputs))]
-    if _DATA_DEPENDENT.search(text):
+    if _DATA_DEPENDENT.search(text) or _looks_up_unknown_number(error):
         rows += [("torch", first_line(error)), ("next", _NOT_BY_VALUE)]
         return CaptureError(_BY_VALUE, rows)
     if isinstance(error, FrozenValueError) or _FAKE_CONSTANT in text:
@@ -98,6 +105,12 @@ def capture_failure(
     step = "torch.export.export(module, args, strict=False) gives PyTorch's whole explanation"
     rows += [("torch", f"{type(error).__name__}: {first_line(error)}"), ("next", step)]
     return CaptureError("torch.export cannot take the module", rows)
+
+
+def _looks_up_unknown_number(error: BaseException) -> bool:
+    """Whether a key or an attribute is missing whose name has a number read off a tensor in it."""
+    is_missing = isinstance(error, LookupError | AttributeError)
+    return is_missing and _UNKNOWN_NUMBER.search(str(error)) is not None
 
 
 class FrozenValueError(RuntimeError):

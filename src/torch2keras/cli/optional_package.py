@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 from typing import Any
 
-from torch2keras.cli.terminal import show_stderr_on_failure
 from torch2keras.errors import InputError, SourceError
+from torch2keras.workarounds.tensorflow_messages import import_keras_quietly
 from torch2keras.workarounds.triton_import import load_exporter
 
 
@@ -28,10 +27,8 @@ def import_package(module: str, distribution: str, source: str) -> Any:
 
 def import_keras() -> None:
     """Import Keras quietly. Raises InputError where its backend is not installed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with show_stderr_on_failure():
-            import keras  # noqa: F401
+        import_keras_quietly()
     except ModuleNotFoundError as error:
         step = (
             "pip install 'torch2keras[tensorflow]', "

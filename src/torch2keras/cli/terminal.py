@@ -6,9 +6,7 @@ With --json one document is printed on stdout, for errors too.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -58,28 +56,6 @@ def print_interrupted(*, as_json: bool) -> None:
         print_json(error_document("KeyboardInterrupt", INTERRUPTED, {}))
     else:
         sys.stderr.write(f"{INTERRUPTED}\n")
-
-
-@contextmanager
-def show_stderr_on_failure() -> Iterator[None]:
-    """Hold stderr back, and show it only where the body raises.
-
-    TensorFlow's C++ reports at import that there is no GPU, before any of its settings for that is
-    read.
-    """
-    sys.stderr.flush()
-    own = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(own, held.read())
-            raise
-        finally:
-            os.dup2(own, 2)
-            os.close(own)
 
 
 @contextmanager

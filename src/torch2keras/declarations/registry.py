@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -123,13 +123,20 @@ STRUCTURAL = frozenset(op for op in ops_of(*RENAMES_AXES) if count_tensors(op) =
 """Ops that only give axes other names; they need no converter."""
 
 
+class Refusal(NamedTuple):
+    """Why no lowering can be written for an op, and what to write in its place."""
+
+    why: str
+    next: str
+
+
 @dataclass
 class Registry:
     """All lowerings, by op."""
 
     lowerings: dict[OpOverload, Lowering] = field(default_factory=dict)
-    refused: dict[OpOverload, str] = field(default_factory=dict)
-    """Ops that stock Keras cannot express, whatever their arguments, and why."""
+    refused: dict[OpOverload, Refusal] = field(default_factory=dict)
+    """Ops that stock Keras cannot express, whatever their arguments."""
 
     @staticmethod
     def structure_of(op: OpOverload) -> OpKind | None:

@@ -25,17 +25,15 @@ def _describe_place(node: Node) -> str:
 
 def make_unsupported_error(node: Node, also: str = "") -> UnsupportedOpError:
     """Return the error for an op that has no lowering."""
-    return UnsupportedOpError(
-        f"no lowering for {node.op}",
-        [
-            *node.origin.rows(),
-            ("inputs", ", ".join(map(str, node.operands))),
-            ("why", registry.refused.get(node.op, "")),
-            ("nearest", "" if node.op in registry.refused else nearest_op(node)),
-            ("next", f"register one: @t2k.lowering(torch.ops.{node.op}), docs/add-an-op.md"),
-            ("also", also),
-        ],
-    )
+    refusal = registry.refused.get(node.op)
+    if refusal is None:
+        step = f"register one: @t2k.lowering(torch.ops.{node.op}), docs/add-an-op.md"
+        advice = [("nearest", nearest_op(node)), ("next", step)]
+    else:
+        advice = [("why", refusal.why), ("next", refusal.next)]
+    inputs = ", ".join(map(str, node.operands))
+    rows = [*node.origin.rows(), ("inputs", inputs), *advice, ("also", also)]
+    return UnsupportedOpError(f"no lowering for {node.op}", rows)
 
 
 def nearest_op(node: Node) -> str:

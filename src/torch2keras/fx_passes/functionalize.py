@@ -15,7 +15,7 @@ from torch import fx
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.export.graph_signature import InputKind, InputSpec
 
-from torch2keras.errors import UnsupportedOpError
+from torch2keras.errors import UnsupportedOpError, list_names
 from torch2keras.fx_passes.aliases import Aliases
 from torch2keras.fx_passes.fake_values import Emitter, copy_node, fake_mode_of, storage_key
 from torch2keras.fx_passes.inplace_ops import RESHAPING, emit_new_value, find_written_operands
@@ -162,7 +162,7 @@ def _refuse_state_writes(
     written = [name for name in writes if name in state]
     if not written:
         return
-    names = ", ".join(f"{_STATE[state[name].kind]} {state[name].target}" for name in written)
+    names = list_names([f"{_STATE[state[name].kind]} {state[name].target}" for name in written])
     raise UnsupportedOpError(
         f"forward changes {names}",
         [

@@ -9,7 +9,8 @@ first, where PyTorch can. A complex input or output of the module is real here, 
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -37,10 +38,18 @@ from torch2keras.fx_passes.source_lines import origin_rows
 aten = torch.ops.aten
 
 
-def split_complex(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()) -> fx.GraphModule:
+NO_REFUSALS: Mapping[Any, tuple[str, str]] = MappingProxyType({})
+
+
+def split_complex(
+    graph_module: fx.GraphModule,
+    inputs: Sequence[InputSpec] = (),
+    refused: Mapping[Any, tuple[str, str]] = NO_REFUSALS,
+) -> fx.GraphModule:
     """A new graph without complex values; the given one where it has none.
 
-    `inputs` say which placeholder is which (`ExportedProgram.graph_signature.input_specs`).
+    `inputs` say which placeholder is which (`ExportedProgram.graph_signature.input_specs`), and
+    `refused` gives reason and next step of ops that have no lowering on real numbers either.
     Raises UnsupportedOpError for an op that has no rule on complex numbers.
     """
     if not any(map(_may_be_complex, graph_module.graph.nodes)):
@@ -49,7 +58,7 @@ def split_complex(graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()
         graph_module, lambda node: _may_be_complex(node) and node.target not in RULES
     )
     user_inputs = {spec.arg.name for spec in inputs if spec.kind is InputKind.USER_INPUT}
-    splitter = _Splitter(graph_module, user_inputs)
+    splitter = _Splitter(graph_module, user_inputs, refused)
     for node in graph_module.graph.nodes:
         splitter.add(node)
     return drop_copies(with_constants(graph_module, splitter.graph, splitter.constants), inputs)
@@ -85,8 +94,14 @@ class _Splitter:
     an op with several results. `constants` are the tensors that rules have made.
     """
 
-    def __init__(self, graph_module: fx.GraphModule, user_inputs: Collection[str]) -> None:
+    def __init__(
+        self,
+        graph_module: fx.GraphModule,
+        user_inputs: Collection[str],
+        refused: Mapping[Any, tuple[str, str]],
+    ) -> None:
         self.user_inputs = user_inputs
+        self.refused = refused
         self.graph = fx.Graph()
         self.mode = fake_mode_of(graph_module.graph)
         self.constants: dict[str, torch.Tensor] = {}
@@ -141,7 +156,7 @@ class _Splitter:
         """
         rule = RULES.get(target_of(node))
         if rule is None:
-            raise _refusal(node, "")
+            raise _refusal(node, *self.refused.get(node.target, ("", COMPUTE_WITH_PARTS)))
         sources = [self.env[operand] for operand in node.all_input_nodes]
         parts, spec = pytree.tree_flatten(sources)
         result_spec: list[pytree.TreeSpec] = []
@@ -159,7 +174,7 @@ class _Splitter:
             piece = trace(run, list(map(value_of, parts)), self.mode)
             _check_shapes(piece, node)
         except (RuntimeError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
-            raise _refusal(node, str(error)) from error
+            raise _refusal(node, str(error), COMPUTE_WITH_PARTS) from error
         piece = drop_copies(functionalize(piece)[0])
         results = splice(self.graph, self.mode, piece, node, parts, self.constants)
         return pytree.tree_unflatten(list(results), result_spec[-1])
@@ -198,10 +213,14 @@ def _is_same_shape(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
     return all(map(statically_known_true, map(operator.eq, ours, theirs)))
 
 
-def _refusal(node: fx.Node, why: str) -> UnsupportedOpError:
-    """The error about an op on complex numbers that cannot be rewritten."""
-    advice = "compute with real and imaginary parts here: torch.view_as_real, torch.view_as_complex"
+COMPUTE_WITH_PARTS = (
+    "compute with real and imaginary parts here: torch.view_as_real, torch.view_as_complex"
+)
+
+
+def _refusal(node: fx.Node, why: str, step: str) -> UnsupportedOpError:
+    """Return the error about an op on complex numbers that cannot be rewritten."""
     return UnsupportedOpError(
         f"no rule for {node.target} on complex numbers",
-        [*origin_rows(node), ("why", why), ("next", advice)],
+        [*origin_rows(node), ("why", why), ("next", step)],
     )

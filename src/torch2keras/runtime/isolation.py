@@ -30,6 +30,7 @@ from torch2keras.runtime.native_attributes import (
     state_tensors,
     submodules,
 )
+from torch2keras.workarounds.tensorflow_messages import drop_retracing_warnings
 from torch2keras.workarounds.triton_import import load_exporter
 
 
@@ -63,6 +64,7 @@ _SETTINGS = (
 def isolate_process() -> Iterator[None]:
     """Keep the process-wide settings that converting, building and verifying a model may change."""
     with ExitStack() as stack:
+        stack.enter_context(drop_retracing_warnings())
         for setting in _SETTINGS:
             stack.callback(setting.write, setting.read())
         yield

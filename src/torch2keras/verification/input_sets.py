@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import torch
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import VerificationError
 from torch2keras.graph.ir import Graph
+from torch2keras.verification.example_way import OTHER_WAY, make_way_check
 from torch2keras.verification.probes import probes, resize_tensors
 from torch2keras.verification.reference import run as run_module
 
@@ -61,17 +62,21 @@ def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str])
     """The probes at the example's shapes, and another size of what is dynamic.
 
     A probe that the module refuses, or of which it makes no finite number, is exchanged for the
-    example itself.
+    example itself; so is one for which a traced module takes another way than for the example.
     """
     example = example_tensors(conversion)
+    takes_example_way = _make_way_check(conversion)
     known: set[str] = set()
     for probe in probes(example, names=names):
         given, error = _attempt(conversion, probe.name, probe.tensors)
-        if given:
+        if given is None:
+            notes.append(f"The module refuses the inputs of the probe {probe.name!r}: {error}")
+        elif not takes_example_way(given):
+            notes.append(OTHER_WAY.format(probe.name))
+            given = None
+        else:
             known.add(probe.name)
             yield given
-        if not given:
-            notes.append(f"The module refuses the inputs of the probe {probe.name!r}: {error}")
         if "example" not in known and not (given and _tells(given)):
             known.add("example")
             (itself,) = probes(example, names=["example"])
@@ -86,6 +91,16 @@ def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str])
                 )
             yield given
     yield from _other_size(conversion, example, notes)
+
+
+def _make_way_check(conversion: Conversion) -> Callable[[Given], bool]:
+    """Return the question whether the module takes the example's way for a set of inputs."""
+    if not conversion.captured.traced:
+        return lambda given: True
+    is_traced_result = make_way_check(conversion.captured.program.module)
+    return lambda given: is_traced_result(
+        *replace_tensors(conversion, given.tensors), given.outputs
+    )
 
 
 def _attempt(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from torch2keras.custom_ops.recurrent import PACKED_ADVICE, STATE_COUNTS, recurrent
-from torch2keras.declarations.registry import lowering, registry
+from torch2keras.declarations.registry import Refusal, lowering, registry
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import call, layers
@@ -107,21 +107,29 @@ def order_gates(weight: Operand, gates: tuple[int, ...]) -> Operand:
     return split.take(len(rows), gates).reshape(*weight.shape)
 
 
-PROJECTED = (
-    "Keras's LSTM has no projections (proj_size); use one without, and a Linear layer behind it"
+PROJECTED = Refusal(
+    "Keras's LSTM has no projections (proj_size)", "use one without, and a Linear layer behind it"
 )
 
-AS_MODULE = "only modules are kept whole, at any length; use torch.nn.{} in place of the function"
+ONLY_MODULES = "only modules are kept whole, at any length"
+
+PACKED = Refusal("packed sequences have no Keras form", PACKED_ADVICE)
+
+
+def _advise_module(name: str) -> Refusal:
+    """Return the refusal of a recurrent function that a module also is."""
+    return Refusal(ONLY_MODULES, f"use torch.nn.{name} in place of the function")
+
 
 registry.refused |= {
     aten.lstm.input: PROJECTED,
-    aten.gru.input: AS_MODULE.format("GRU"),
-    aten.rnn_tanh.input: AS_MODULE.format("RNN"),
-    aten.rnn_relu.input: AS_MODULE.format("RNN"),
-    aten.lstm.data: PACKED_ADVICE,
-    aten.gru.data: PACKED_ADVICE,
-    aten.rnn_tanh.data: PACKED_ADVICE,
-    aten.rnn_relu.data: PACKED_ADVICE,
-    aten._pack_padded_sequence.default: PACKED_ADVICE,
-    aten._pad_packed_sequence.default: PACKED_ADVICE,
+    aten.gru.input: _advise_module("GRU"),
+    aten.rnn_tanh.input: _advise_module("RNN"),
+    aten.rnn_relu.input: _advise_module("RNN"),
+    aten.lstm.data: PACKED,
+    aten.gru.data: PACKED,
+    aten.rnn_tanh.data: PACKED,
+    aten.rnn_relu.data: PACKED,
+    aten._pack_padded_sequence.default: PACKED,
+    aten._pad_packed_sequence.default: PACKED,
 }
