@@ -38,6 +38,7 @@ from torch2keras.ir_passes.decompose_attention import decompose_attention
 from torch2keras.ir_passes.drop_dead_code import drop_dead_code
 from torch2keras.ir_passes.drop_zero_states import drop_zero_states
 from torch2keras.ir_passes.fold_constants import fold_constants
+from torch2keras.ir_passes.merge_same_padding import merge_same_padding
 from torch2keras.keras_model.build import build
 from torch2keras.layout.assign import LayoutPlan, assign_layouts
 from torch2keras.layout.axes import AxisSpace
@@ -184,6 +185,7 @@ PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
         import_program,
         rewrite(fold_constants),
         rewrite(drop_zero_states),
+        rewrite(merge_same_padding),
         rewrite(drop_dead_code),
         rewrite(decompose_attention),
         refuse_unknown_ops,

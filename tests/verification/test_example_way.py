@@ -1,4 +1,4 @@
-"""What depends on values: each next step of its refusal converts, and a trace is compared on the example's way."""
+"""What depends on values: each next step converts; a trace is compared on the example's way."""
 
 from __future__ import annotations
 

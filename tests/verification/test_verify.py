@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -262,3 +263,18 @@ def test_one_tensor_given_twice_is_two_inputs():
     x = torch.randn(3, 5)
     result = t2k.convert(nn.Bilinear(5, 5, 7).eval(), (x, x))
     assert len(result.inputs) == 2
+
+
+class Spectrum(nn.Module):
+    """Features that NumPy computes within forward, in the type that the code writes."""
+
+    def forward(self, x):
+        z = np.abs(np.fft.rfft(x.detach().cpu().numpy(), axis=-1)).astype(np.float32)
+        return torch.tanh(torch.from_numpy(z) * 0.1)
+
+
+def test_numpy_within_forward_is_compared_to_its_own_precision(monkeypatch) -> None:
+    assert converted(Spectrum()).verification.ok
+    wrong(monkeypatch, aten.tanh.default, lambda x: ops.tanh(x * (1 + 1e-4)))
+    with pytest.raises(t2k.VerificationError):
+        converted(Spectrum())

@@ -1,4 +1,4 @@
-"""A conversion prints nothing on stderr; the messages that are dropped are still there without us."""
+"""A conversion prints nothing on stderr; what is dropped is still printed without us."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONVERSION = """
 import torch
 import torch2keras as t2k
 x = torch.randn(2, 4, 40)
-net = torch.nn.Sequential(*(torch.nn.Conv1d(4, 4, 3, groups=2, dilation=d) for d in (1, 2, 3, 4, 5)))
+net = torch.nn.Sequential(*(torch.nn.Conv1d(4, 4, 3, groups=2, dilation=d) for d in range(1, 6)))
 t2k.convert(net.eval(), (x,))
 """
 

@@ -7,8 +7,10 @@ sizes are computed of such.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import sympy
 from torch.utils._sympy.functions import FloorDiv
 
@@ -41,6 +43,11 @@ TO_INT = {
     "RoundToInt": "round",
 }
 """Functions in these expressions that round a float to an integer -> keras.ops."""
+
+MOST_PARTS = 64
+"""The largest denominator of a factor by which a size is computed in whole numbers."""
+
+LONGEST = 100_000
 
 Measured = tuple[Tensor, Sequence[Size]]
 """A value, and its stored shape with dynamic sizes as expressions."""
@@ -136,7 +143,7 @@ class SizeTensors:
             row = self.row(ceiling)
         if row is None:
             raise LoweringError(
-                f"no value has a dimension of the size {size}, and stock Keras cannot make one",
+                f"no value has a dimension of the size {size}, nor one that it is made of",
                 [("next", "make this dimension static: leave it out of dynamic_shapes")],
             )
         return row  # type: ignore[no-any-return]
@@ -180,7 +187,25 @@ def _match_floor(size: Any) -> tuple[sympy.Expr, int] | None:
     """Return the dividend and divisor of a floor division by a number."""
     if type(size).__name__ in ("FloorDiv", "CleanDiv") and size.args[1].is_Integer:
         return size.args[0], int(size.args[1])
-    return None
+    return _match_scaled(size)
+
+
+def _match_scaled(size: Any) -> tuple[sympy.Expr, int] | None:
+    """Return trunc(c * float(n)), the size behind a factor, as a floor division of a multiple.
+
+    None where rounding makes another number of the product for one of the first `LONGEST` n.
+    """
+    if type(size).__name__ not in ("TruncToInt", "FloorToInt"):
+        return None
+    factor, number = size.args[0].as_coeff_Mul()
+    if type(number).__name__ != "ToFloat" or not factor.is_Float or factor < 0:
+        return None
+    ratio = Fraction(float(factor)).limit_denominator(MOST_PARTS)
+    lengths = np.arange(LONGEST)
+    quotients = lengths * ratio.numerator // ratio.denominator
+    if not np.array_equal(np.trunc(lengths * float(factor)), quotients):
+        return None
+    return ratio.numerator * number.args[0], ratio.denominator
 
 
 def _match_ceiling(size: Any) -> Size | None:

@@ -175,6 +175,8 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()
         self._shadows: dict[tuple[int, torch.dtype], tuple[torch.UntypedStorage, torch.Tensor]] = {}
+        self.gives_numpy = False
+        """Whether a tensor was read as an array: NumPy keeps the types that the code writes."""
 
     def widen(self, value: Any) -> Any:
         """A narrow tensor's shadow, a narrow type's wider one, anything else as it is."""
@@ -245,6 +247,8 @@ class _Naming(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        if func in (torch.Tensor.numpy, torch.Tensor.__array__):
+            self._shadowing.gives_numpy = True
         if getattr(func, "__name__", "") == "__get__":
             answer = func(*args, **kwargs)
             return self._names.get(answer, answer) if func == _DTYPE_GETTER else answer

@@ -1,4 +1,4 @@
-"""TensorFlow prints what nobody asked for: start-up lines, and warnings about Keras's own functions.
+"""TensorFlow prints what nobody asked for: start-up lines, warnings about Keras's own functions.
 
 Its C++ reports at import that there is no GPU and which instructions it uses, before any of its
 settings for that is read (TensorFlow 2.21). Keras makes a new `tf.function` at each call of a

@@ -124,9 +124,13 @@ def test_a_whole_factor_between_convolutions_is_a_layer(rank: int) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "kwargs", [{"align_corners": True, "scale_factor": 2}, {"scale_factor": 1.7}]
-)
-def test_a_dynamic_length_that_has_no_fixed_form_is_refused(kwargs: dict[str, Any]) -> None:
-    with pytest.raises(t2k.errors.LoweringError, match="resizing a dynamic dimension"):
-        check(resize((2, 3, 17), DYNAMIC, mode="linear", **kwargs))
+IMAGES = {"dynamic_shapes": (({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},),)}
+ANTIALIAS: dict[str, Any] = {"size": (9, 7), "mode": "bilinear"}
+
+
+def test_antialiasing_of_a_dynamic_length_is_refused_and_its_next_step_converts() -> None:
+    with pytest.raises(t2k.LoweringError, match="antialiased resizing") as raised:
+        check(resize((2, 3, 17, 11), IMAGES, antialias=True, **ANTIALIAS))
+    assert "static, or resize with antialias=False" in str(raised.value)
+    check(resize((2, 3, 17, 11), IMAGES, antialias=False, **ANTIALIAS))
+    check(resize((2, 3, 17, 11), antialias=True, **ANTIALIAS))

@@ -1,4 +1,4 @@
-"""Ops that are refused whatever their arguments: the error gives reason and next step, and the next step converts."""
+"""Ops that are refused whatever their arguments, with the reason and a next step that converts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mark_new(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Advice(NamedTuple):
-    """A call that is refused, the call that its next step tells to write, and the inputs of the two."""
+    """A call that is refused, what its next step tells to write, and the inputs of the two."""
 
     refusal: Refusal
     call: Callable[..., Any]

@@ -44,6 +44,8 @@ class Convolution:
     dilation: tuple[int, ...]
     channels: int
     groups: int
+    same: bool = False
+    """Whether Keras's "same" is meant, whatever the length; `pads` says nothing then."""
 
     @property
     def is_depthwise(self) -> bool:
@@ -63,6 +65,8 @@ class Convolution:
 
         With stride 1 it pads d (k - 1) elements in all, an odd one on the right.
         """
+        if self.same:
+            return True
         totals = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
         if max(self.stride) > 1 or max(totals) == 0:
             return False
@@ -91,7 +95,8 @@ def convolve(x: Tensor, weight: Operand, bias: Operand | None, how: Convolution)
 
     Of a depthwise one by a constant the kernel is (*k, channels, filters of a channel).
     """
-    if how.is_depthwise and x.ndim == 5 and weight.is_constant and None not in x.shape[1:]:
+    is_known = weight.is_constant and None not in x.shape[1:] and not how.same
+    if how.is_depthwise and x.ndim == 5 and is_known:
         return _convolve_frames(pad_spatial(x, how.pads), weight, bias, how)
     if how.has_no_layer:
         return _convolve_and_thin(x, weight, bias, how)

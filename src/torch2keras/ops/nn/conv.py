@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from torch2keras.custom_ops.same_convolution import same_convolution
 from torch2keras.declarations.registry import lowering
 from torch2keras.graph.ir import Constant
 from torch2keras.ops.blocks.convolution import (
@@ -113,6 +114,14 @@ def conv_named_padding(x, weight, bias=None, stride=1, padding="valid", dilation
         ]
     pads = split_evenly(totals)
     return convolve(x, weight, bias, Convolution(stride, pads, dilation, x.shape[-1], groups))
+
+
+@lowering(same_convolution, torch=conv_torch, keras=conv_keras)
+def conv_same(x, weight, bias=None, stride=1, dilation=1, groups=1):
+    """`Conv` with padding "same", at any stride."""
+    pads = [(0, 0)] * (x.ndim - 2)
+    how = Convolution(tuple(stride), pads, tuple(dilation), x.shape[-1], groups, same=True)
+    return convolve(x, weight, bias, how)
 
 
 def conv_transpose_torch(args: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Ops that no lowering will be written for, each with its reason, and with what to write instead."""
+"""Ops that no lowering will be written for, each with its reason and what to write instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNTED = Refusal(
 
 REPEATED = Refusal(
     BY_DATA,
-    "name the most repeats in all, and repeat by a matrix of 0 and 1, for x of (tokens, channels):\n"
+    "name the most repeats in all, and repeat by a matrix of 0 and 1, x being (tokens, channels):\n"
     "end = repeats.cumsum(0); t = torch.arange(most)[:, None]\n"
     "((t >= end - repeats) & (t < end)).to(x.dtype) @ x",
 )
