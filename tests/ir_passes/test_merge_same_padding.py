@@ -32,7 +32,7 @@ COUNTS = {"floor": count_by_floor, "ceil": count_by_ceil, "sum": count_by_sum}
 
 
 class Same(nn.Module):
-    """A convolution of any rank that pads as TensorFlow does; `shift` zeros too many on the left."""
+    """A convolution that pads as TensorFlow does, with `shift` zeros too many on the left."""
 
     def __init__(self, conv: nn.Module, count: Callable[..., int], shift: int = 0) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ n = sympy.Symbol("n", integer=True, positive=True)
     ],
 )
 def test_widths_are_same_only_where_they_are_so_at_every_length(widths: tuple, same: bool) -> None:
-    """A kernel of 3 and a stride of 2 need (0, 1) zeros for even lengths and (1, 1) for odd ones."""
+    """A kernel of 3 and a stride of 2 need (0, 1) zeros for even lengths, else (1, 1)."""
     assert is_same_padding(widths, n, 3, 2, 1) == same
 
 

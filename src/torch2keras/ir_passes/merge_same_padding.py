@@ -29,7 +29,9 @@ Widths = tuple[Size, Size]
 
 def merge_same_padding(graph: Graph) -> Graph:
     """Return the graph in which such a padding and its convolution are one node."""
-    made = {node.outputs[0]: node for node in graph.nodes if node.op is aten.pad.default}
+    made: dict[Value, Node] = {}
+    for node in graph.nodes:
+        made.update(dict.fromkeys(node.outputs, node))
     return replace(graph, nodes=tuple(_merge(node, made) for node in graph.nodes))
 
 
@@ -65,6 +67,8 @@ def _merge(node: Node, made: Mapping[Value, Node]) -> Node:
 
 def _pads_by_size(padding: Node) -> bool:
     """Whether a node puts zeros beside a tensor, as many as a dynamic size says."""
+    if padding.op is not aten.pad.default:
+        return False
     is_zero = padding.args["mode"] == "constant" and not padding.args["value"]
     return is_zero and not all(isinstance(width, int) for width in padding.args["pad"])
 
@@ -90,8 +94,8 @@ def _split_widths(pad: Sequence[Size], rank: int) -> list[Widths] | None:
 
 def is_same_padding(widths: Widths, length: Size, kernel: int, stride: int, dilation: int) -> bool:
     """Whether these are TensorFlow's "same" zeros at every length."""
-    expressions = [sympy.sympify(size) for size in (length, *widths)]
-    symbols = set().union(*(expression.free_symbols for expression in expressions))
+    expressions = list(map(sympy.sympify, (length, *widths)))
+    symbols: set[sympy.Symbol] = sympy.Tuple(*expressions).free_symbols
     if len(symbols) > 1:
         return False
     for number in LENGTHS if symbols else (1,):

@@ -71,7 +71,7 @@ class Grid:
     def clip(self, places: Tensor) -> Tensor:
         """Return places in int32, those outside moved to the outer elements."""
         numbers = ops.maximum(cast(places, "int32"), 0)
-        return ops.minimum(numbers, size_tensor(self.before) - 1)  # type: ignore[no-any-return]
+        return ops.minimum(numbers, size_tensor(self.before) - 1)
 
 
 def _as_float(size: Size) -> Any:
@@ -99,10 +99,10 @@ def take_neighbours(
     return reduce(ops.add, parts)
 
 
-def take_places(x: Tensor, axis: int, grid: Grid, shift: float) -> Tensor:
+def take_at_outputs(x: Tensor, axis: int, grid: Grid, shift: float) -> Tensor:
     """Return the element in which each output begins, or with a shift of 0.5 has its middle."""
     numbers = cast(count_positions(grid.after), float_dtype())
     if shift:
         numbers = numbers + shift
     index = grid.clip(ops.floor(numbers * grid.step_tensor()))
-    return ops.take(x, index, axis=axis)  # type: ignore[no-any-return]
+    return ops.take(x, index, axis=axis)

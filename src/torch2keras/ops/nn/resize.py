@@ -21,7 +21,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
 from torch2keras.lower.dynamic_sizes import sizes_of
 from torch2keras.lower.recorder import Tensor, layers
-from torch2keras.ops.blocks.dynamic_resampling import Grid, take_neighbours, take_places
+from torch2keras.ops.blocks.dynamic_resampling import Grid, take_at_outputs, take_neighbours
 from torch2keras.ops.blocks.resampling import Taps, interleave, pick, repeat_each, resample, thin
 from torch2keras.ops.blocks.slices import index_along
 
@@ -207,7 +207,7 @@ def take_nearest(x: Tensor, axis: int, resize: Resize, op: OpOverload, rank: int
         first = downscale // 2 if op in EXACT else 0
         stop = first + 1 - downscale
         return x[index_along(axis, slice(first, stop or None, downscale))]
-    return take_places(x, axis, resize.grid(), 0.5 if op in EXACT else 0.0)
+    return take_at_outputs(x, axis, resize.grid(), 0.5 if op in EXACT else 0.0)
 
 
 def find_nearest(length: int, resize: Resize, op: OpOverload, rank: int) -> torch.Tensor:
