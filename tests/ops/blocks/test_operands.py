@@ -7,6 +7,7 @@ import torch
 
 from recorded import record, weight_of
 from torch2keras.ops.blocks.operands import (
+    add_bias,
     as_keras_axes,
     as_keras_axis,
     fill_float,
@@ -14,6 +15,7 @@ from torch2keras.ops.blocks.operands import (
     find_tensor,
     reduction_axis,
     reshape_along,
+    split_bias,
     to_comparable,
     to_int32,
     to_number,
@@ -119,3 +121,26 @@ def test_the_last_axis_is_minus_one(axis: int, ndim: int, expected: int) -> None
 )
 def test_several_axes_are_an_ordered_list(axes, expected) -> None:
     assert as_keras_axes(axes, 4) == expected
+
+
+ROWS, BIAS = torch.randn(2, 3), torch.randn(3)
+
+
+def test_a_layer_holds_a_bias_that_is_known() -> None:
+    bias = weight_of(BIAS, trainable=True)
+    assert split_bias(bias) == (bias, None)
+    assert split_bias(None) == (None, None)
+
+
+def test_a_bias_that_the_model_computes_is_added() -> None:
+    def add(x, bias):
+        held, added = split_bias(bias)
+        assert held is None
+        return add_bias(x, added)
+
+    found = record(add, ROWS, BIAS)
+    assert torch.equal(found.result, ROWS + BIAS)
+
+
+def test_without_a_bias_nothing_is_recorded() -> None:
+    assert record(lambda x: add_bias(x, None), ROWS).targets == []

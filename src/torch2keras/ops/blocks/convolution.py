@@ -11,7 +11,7 @@ from typing import Any
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
-from torch2keras.ops.blocks.bias import add_bias, split_bias
+from torch2keras.ops.blocks.operands import add_bias, split_bias
 from torch2keras.ops.blocks.padding import Pads, pad_spatial
 
 

@@ -91,3 +91,15 @@ def to_int32(x: Any) -> Any:
     if isinstance(x, Operand):
         return cast(x, "int32")
     return int(x)
+
+
+def split_bias(bias: Operand | None) -> tuple[Operand | None, Operand | None]:
+    """The bias that the layer holds, and the bias to add behind it; one of them is None."""
+    if bias is None or bias.is_constant:
+        return bias, None
+    return None, bias
+
+
+def add_bias(y: Tensor, bias: Operand | None) -> Tensor:
+    """`y + bias`, or `y` where there is no bias."""
+    return y if bias is None else y + bias

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.layout.einsum_letters import UNIT
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
-from torch2keras.ops.blocks.bias import add_bias, split_bias
-from torch2keras.ops.blocks.operands import reshape_along
+from torch2keras.ops.blocks.operands import add_bias, reshape_along, split_bias
 
 
 def apply_dense(x: Operand, kernel: Operand, bias: Operand | None) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, call, layers, ops
-from torch2keras.ops.blocks.bias import add_bias, split_bias
 from torch2keras.ops.blocks.convolution import (
     Convolution,
     Grouping,
@@ -17,6 +16,7 @@ from torch2keras.ops.blocks.convolution import (
     find_kernel_size,
     unstack,
 )
+from torch2keras.ops.blocks.operands import add_bias, split_bias
 from torch2keras.ops.blocks.padding import as_tuple, pad_spatial
 
 

@@ -14,8 +14,7 @@ from torch2keras.declarations.costs import contraction_cost
 from torch2keras.declarations.registry import lowering
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, ops
-from torch2keras.ops.blocks.bias import add_bias
-from torch2keras.ops.blocks.operands import reshape_along
+from torch2keras.ops.blocks.operands import add_bias, reshape_along
 from torch2keras.ops.blocks.products import apply_dense, apply_einsum, contract
 from torch2keras.workarounds.add_as_bias import is_misread_as_bias
 
