@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -107,18 +108,34 @@ def _fingerprints(module: nn.Module) -> dict[str, tuple[Any, ...]]:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """An object, equal to nothing but itself.
+
+    It is held, since the id of an object that is freed is soon another's.
+    """
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
 def _fingerprint(value: Any) -> tuple[Any, ...]:
     if type(value) in (int, float, str, bool):
         return type(value), value
     if is_native(value, torch.Tensor):
-        return id(value), value._version  # noqa: SLF001 - counts the writes to a tensor
+        return _Same(value), value._version  # noqa: SLF001 - counts the writes to a tensor
     if is_native(value, dict):
-        return id(value), *map(id, dict.values(value))
+        return _Same(value), *map(_Same, dict.values(value))
     if is_native(value, list):
-        return id(value), *map(id, list.__iter__(value))
+        return _Same(value), *map(_Same, list.__iter__(value))
     if is_native(value, deque):
-        return id(value), *map(id, deque.__iter__(value))
-    return (id(value),)
+        return _Same(value), *map(_Same, deque.__iter__(value))
+    return (_Same(value),)
 
 
 def _refuse(changed: Sequence[str]) -> VerificationError:
