@@ -9,9 +9,9 @@ from torch import nn
 from exported import Calls
 from torch2keras.capture.attempts import Attempt, export_once, plan_attempts
 from torch2keras.capture.captured import user_values
-from torch2keras.capture.custom_functions import FunctionTable
-from torch2keras.capture.dynamic_shapes import leave_batch_to_export
 from torch2keras.capture.example_inputs import Example
+from torch2keras.capture.sizes.dynamic_shapes import leave_batch_to_export
+from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.fx_passes.fake_values import size_as_number
 
 X = torch.randn(2, 3, 11)

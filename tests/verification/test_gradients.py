@@ -13,7 +13,7 @@ from torch.autograd import Function
 from torch.utils.checkpoint import checkpoint
 
 import torch2keras as t2k
-from torch2keras.capture.custom_functions import FunctionTable
+from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.errors import VerificationError
 from torch2keras.verification.gradients import judge
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from torch2keras.capture.custom_functions import FunctionTable
 from torch2keras.capture.example_inputs import Example
 from torch2keras.capture.failures import check_constants
+from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.value_checks import replay_values
 from torch2keras.capture.value_reads import Reading
 from torch2keras.custom_ops.whole_modules import keep_modules_whole

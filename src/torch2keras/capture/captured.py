@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
-from torch2keras.capture.training_survey import TrainingFacts
+from torch2keras.capture.training.training_survey import TrainingFacts
 from torch2keras.fx_passes.fake_values import size_as_number
 
 

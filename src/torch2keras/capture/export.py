@@ -13,14 +13,6 @@ from torch.export import ExportedProgram
 
 from torch2keras.capture.attempts import Attempt, Way, export_once, plan_attempts
 from torch2keras.capture.captured import Captured
-from torch2keras.capture.custom_functions import FunctionTable
-from torch2keras.capture.dynamic_batch import (
-    default_examples,
-    examples_on_request,
-    explain_misfit,
-    note_fixed_batch,
-)
-from torch2keras.capture.dynamic_shapes import key_by_parameter
 from torch2keras.capture.example_inputs import Example, ExampleCall, bind_example
 from torch2keras.capture.failures import (
     capture_failure,
@@ -34,8 +26,16 @@ from torch2keras.capture.module_checks import (
     note_odd_weights,
     note_train_mode,
 )
+from torch2keras.capture.sizes.dynamic_batch import (
+    default_examples,
+    examples_on_request,
+    explain_misfit,
+    note_fixed_batch,
+)
+from torch2keras.capture.sizes.dynamic_shapes import key_by_parameter
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
-from torch2keras.capture.training_survey import list_training_notes, survey_training
+from torch2keras.capture.training.custom_functions import FunctionTable
+from torch2keras.capture.training.training_survey import list_training_notes, survey_training
 from torch2keras.capture.value_checks import find_known_values, note_known_values
 from torch2keras.custom_ops.leaf_modules import check_leaves
 from torch2keras.custom_ops.whole_modules import keep_modules_whole

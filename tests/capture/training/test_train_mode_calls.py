@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from torch2keras.capture.train_mode_calls import CallRecorder, compare_modes
+from torch2keras.capture.training.train_mode_calls import CallRecorder, compare_modes
 
 
 class Noise(nn.Module):

@@ -11,7 +11,7 @@ from torch.autograd import Function
 
 from torch2keras.capture.example_inputs import bind_example
 from torch2keras.capture.export import capture
-from torch2keras.capture.training_survey import list_training_notes, survey_training
+from torch2keras.capture.training.training_survey import list_training_notes, survey_training
 
 
 class Doubled(Function):

@@ -8,13 +8,13 @@ from torch import nn
 from torch.export import Dim, ShapesCollection
 
 from exported import assert_same, dynamic_dims, tripled
-from torch2keras.capture.dynamic_shapes import (
+from torch2keras.capture.example_inputs import bind_example
+from torch2keras.capture.export import capture
+from torch2keras.capture.sizes.dynamic_shapes import (
     find_dynamic_dims,
     key_by_parameter,
     leave_batch_to_export,
 )
-from torch2keras.capture.example_inputs import bind_example
-from torch2keras.capture.export import capture
 from torch2keras.errors import InputError
 
 N, C, L = 2, 3, 11

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 from custom_functions import Doubled, Reversal, Rounding, Sign, Swish, x_of
-from torch2keras.capture.custom_functions import FunctionTable
+from torch2keras.capture.training.custom_functions import FunctionTable
 
 
 class Net(nn.Module):

@@ -13,8 +13,8 @@ from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from torch2keras.capture.captured import output_values, user_values
-from torch2keras.capture.dynamic_shapes import find_dynamic_dims, leave_batch_to_export
 from torch2keras.capture.example_inputs import Example, ExampleCall, double_batch
+from torch2keras.capture.sizes.dynamic_shapes import find_dynamic_dims, leave_batch_to_export
 from torch2keras.errors import InputError
 from torch2keras.fx_passes.fake_values import size_as_number, symbolic_expression
 

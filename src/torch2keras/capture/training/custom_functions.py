@@ -26,7 +26,7 @@ from torch.autograd import Function
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import CheckpointFunction
 
-from torch2keras.capture.function_backward import (
+from torch2keras.capture.training.function_backward import (
     OWN_FORWARD,
     Backward,
     Measured,

@@ -18,7 +18,7 @@ from custom_functions import (
     TwoSlopes,
     x_of,
 )
-from torch2keras.capture.function_backward import Backward, measure
+from torch2keras.capture.training.function_backward import Backward, measure
 
 CASES = {
     Reversal: ((x_of(), 0.7), Backward.SLOPE, {0: -0.7}),

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from exported import Calls, assert_same, dynamic_dims, tripled
-from torch2keras.capture.dynamic_batch import default_examples
 from torch2keras.capture.example_inputs import bind_example
 from torch2keras.capture.export import capture
+from torch2keras.capture.sizes.dynamic_batch import default_examples
 
 N, C, L = 2, 3, 11
 

@@ -19,11 +19,11 @@ from torch._C import DisableTorchFunction
 from torch.autograd import Function
 from torch.utils.checkpoint import CheckpointFunction
 
-from torch2keras.capture.custom_functions import FunctionTable
 from torch2keras.capture.example_inputs import ExampleCall
 from torch2keras.capture.failures import first_line
-from torch2keras.capture.function_backward import Backward, Measured
-from torch2keras.capture.train_mode_calls import (
+from torch2keras.capture.training.custom_functions import FunctionTable
+from torch2keras.capture.training.function_backward import Backward, Measured
+from torch2keras.capture.training.train_mode_calls import (
     ATTENTION,
     CallRecorder,
     Place,

@@ -1,0 +1,1 @@
+"""What may differ from call to call: the sizes that stay dynamic, and those that are lost."""
