@@ -234,7 +234,7 @@ def _hold_all(weights: list[Weight]) -> bool:
             return True
     if sum(math.prod(weight.shape) for weight in weights) < total:
         return False
-    found = torch.zeros(total, dtype=torch.bool)
+    found = np.zeros(total, dtype=bool)
     for weight in weights:
-        found[weight.numbers().reshape(-1)] = True
+        found[weight.numbers().numpy().ravel()] = True
     return bool(found.all())
