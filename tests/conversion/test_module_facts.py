@@ -32,3 +32,17 @@ def test_the_report_does_not_follow_the_module() -> None:
     module[2].momentum = 0.1
     module.requires_grad_(requires_grad=False)
     assert str(converted.report) == before
+
+
+def test_a_shared_module_and_a_module_that_refuses_questions() -> None:
+    class Silent(nn.Linear):
+        def parameters(self, recurse: bool = True):
+            raise RuntimeError("no questions")
+
+    shared = Silent(3, 3)
+    module = nn.ModuleDict({"a": shared, "b": nn.Sequential(shared)})
+    facts = read_module_facts(module)
+    assert facts.tied == (("a.weight", "b.0.weight"), ("a.bias", "b.0.bias"))
+    assert facts.trainable == 12
+    module["b"].append(module["a"])
+    assert len(read_module_facts(module).tied[0]) == 3

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from torch2keras.runtime.native_attributes import instance_dict, submodules
+from torch2keras.runtime.native_attributes import (
+    instance_dict,
+    is_native,
+    named_submodules,
+    own_members,
+)
 
 
 @dataclass(frozen=True)
@@ -28,21 +33,27 @@ class ModuleFacts:
 
 def read_module_facts(module: nn.Module) -> ModuleFacts:
     """Return the facts of a module as it is now."""
+    tensors: dict[str, dict[int, torch.Tensor]] = {"_parameters": {}, "_buffers": {}}
     names: dict[int, list[str]] = {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(name)
-    parameters = list(module.parameters())
-    trainable = _count_elements(p for p in parameters if p.requires_grad)
     still = set()
-    for path, part in submodules(module).items():
+    for path, part in named_submodules(module):
+        prefix = f"{path}." if path else ""
+        for kind, known in tensors.items():
+            for name, tensor in own_members(part, kind).items():
+                if is_native(tensor, torch.Tensor):
+                    known[id(tensor)] = tensor
+                    names.setdefault(id(tensor), []).append(prefix + name)
         if (instance_dict(part) or {}).get("momentum", 0.1) is None:
             still.add(path)
+    parameters = tensors["_parameters"]
+    groups = [tuple(names[key]) for key in parameters]
+    trainable = _count_elements(p for p in parameters.values() if p.requires_grad)
     return ModuleFacts(
         trainable=trainable,
-        frozen=_count_elements(parameters) - trainable,
-        buffers=_count_elements(module.buffers()),
-        parameters=tuple(name for name, _ in module.named_parameters()),
-        tied=tuple(tuple(group) for group in names.values() if len(group) > 1),
+        frozen=_count_elements(parameters.values()) - trainable,
+        buffers=_count_elements(tensors["_buffers"].values()),
+        parameters=tuple(group[0] for group in groups),
+        tied=tuple(group for group in groups if len(group) > 1),
         without_momentum=frozenset(still),
     )
 

@@ -64,6 +64,20 @@ def submodules(module: nn.Module) -> dict[str, nn.Module]:
     return dict(found.values())
 
 
+def named_submodules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the path and module of `submodules`, a shared module under each of its paths."""
+    pending: list[tuple[str, nn.Module, frozenset[int]]] = [("", module, frozenset())]
+    while pending:
+        path, part, above = pending.pop()
+        if id(part) in above:
+            continue
+        yield path, part
+        prefix = f"{path}." if path else ""
+        around = above | {id(part)}
+        below = [(prefix + name, child, around) for name, child in _children(part).items()]
+        pending += reversed(below)
+
+
 def _children(module: nn.Module) -> dict[str, Any]:
     if is_native(module, torch.jit.ScriptModule):  # it keeps its parts in C++
         return dict(module.named_children())
