@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 from torch.export import Dim
 
+import torch2keras as t2k
 from exported import Calls, assert_golden
 from torch2keras.capture.export import capture
 from torch2keras.capture.failures import (
@@ -129,3 +132,33 @@ def test_python_numbers_are_found_in_a_graph():
     assert has_python_numbers(counts)
     with pytest.raises(CaptureError, match="depends on the values of a tensor"):
         check_no_python_numbers(counts)
+
+
+class MaxNorm(nn.Linear):
+    """A layer that renormalises its own weight in forward, as EEG nets have it."""
+
+    def forward(self, x):
+        self.weight.data = torch.renorm(self.weight.data, 2, 0, 0.5)
+        return super().forward(x)
+
+
+class MaxNormOfNewTensor(nn.Linear):
+    """The same as the refusal tells to write it."""
+
+    def forward(self, x):
+        return F.linear(x, torch.renorm(self.weight, 2, 0, 0.5), self.bias)
+
+
+def test_the_next_steps_of_data_convert_and_the_weight_is_as_it_was():
+    net = MaxNorm(L, 3).eval()
+    before = net.weight.detach().clone()
+    with pytest.raises(CaptureError, match="becomes a constant") as raised:
+        t2k.convert(net, (X,))
+    assert "torch.renorm(self.weight" in dict(raised.value.rows)["next"]
+    assert torch.equal(net.weight, before)
+    other = MaxNormOfNewTensor(L, 3).eval()
+    other.load_state_dict(net.state_dict())
+    converted = t2k.convert(other, (X,))
+    assert converted.verification.ok
+    np.testing.assert_allclose(converted(X), net(X).detach(), rtol=1e-5, atol=1e-6)
+    assert t2k.convert(Calls(lambda x: (x * 2).detach() + 1), (X,)).verification.ok

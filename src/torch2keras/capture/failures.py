@@ -59,6 +59,12 @@ _NOT_BY_VALUE = (
 )
 
 
+_NO_DATA = (
+    "write x.detach() for x.data; in place of a write to weight.data give the op a new tensor:\n"
+    "F.linear(x, torch.renorm(self.weight, 2, 0, 1.0), self.bias)"
+)
+
+
 MOST_LETTERS = 300
 """Longer quotations are cut."""
 
@@ -92,7 +98,7 @@ def capture_failure(
         return CaptureError(_BY_VALUE, rows)
     if isinstance(error, FrozenValueError) or _FAKE_CONSTANT in text:
         why = "as x.data and x.set_() make it, which torch.export does not see"
-        rows += [("why", why), ("next", "write x.detach() for x.data")]
+        rows += [("why", why), ("next", _NO_DATA)]
         return CaptureError(
             "a value that forward computes becomes a constant when it is exported", rows
         )
