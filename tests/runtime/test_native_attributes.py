@@ -12,11 +12,11 @@ from torch import nn
 from torch2keras.runtime.native_attributes import (
     instance_dict,
     is_native,
-    named_submodules,
     own_members,
     slot_descriptors,
     state_tensors,
     submodules,
+    walk_submodules,
 )
 
 
@@ -66,9 +66,9 @@ def test_submodules_are_those_of_pytorch() -> None:
 def test_shared_modules_have_all_their_paths_and_a_circle_ends() -> None:
     shared = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     module = nn.ModuleDict({"a": shared, "b": nn.Sequential(shared, shared)})
-    assert list(named_submodules(module)) == list(module.named_modules(remove_duplicate=False))
+    assert list(walk_submodules(module)) == list(module.named_modules(remove_duplicate=False))
     shared.append(module)
-    paths = [path for path, _ in named_submodules(module)]
+    paths = [path for path, _ in walk_submodules(module)]
     assert paths[:4] == ["", "a", "a.0", "a.1"]
     assert "b.1.1" in paths
     assert "a.2" not in paths

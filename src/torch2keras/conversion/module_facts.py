@@ -11,8 +11,8 @@ from torch import nn
 from torch2keras.runtime.native_attributes import (
     instance_dict,
     is_native,
-    named_submodules,
     own_members,
+    walk_submodules,
 )
 
 
@@ -36,7 +36,7 @@ def read_module_facts(module: nn.Module) -> ModuleFacts:
     tensors: dict[str, dict[int, torch.Tensor]] = {"_parameters": {}, "_buffers": {}}
     names: dict[int, list[str]] = {}
     still = set()
-    for path, part in named_submodules(module):
+    for path, part in walk_submodules(module):
         prefix = f"{path}." if path else ""
         for kind, known in tensors.items():
             for name, tensor in own_members(part, kind).items():

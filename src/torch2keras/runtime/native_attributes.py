@@ -64,7 +64,7 @@ def submodules(module: nn.Module) -> dict[str, nn.Module]:
     return dict(found.values())
 
 
-def named_submodules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def walk_submodules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield the path and module of `submodules`, a shared module under each of its paths."""
     pending: list[tuple[str, nn.Module, frozenset[int]]] = [("", module, frozenset())]
     while pending:
