@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ import torch
 import transformers
 
 from command import command
+from hostile_folders import TIMM, UNSAFE, WRONG, marker_of, plain, write_bait
 from torch2keras.cli.hugging_face import example_shapes, load_hugging_face
 from torch2keras.cli.input_shapes import build_example
 from torch2keras.errors import SourceError, UnsafeFileError
@@ -109,6 +111,43 @@ def test_nothing_is_downloaded(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     with pytest.raises(SourceError, match="holds no weights"):
         load_hugging_face(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", [*UNSAFE, *WRONG])
+def test_a_folder_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr("builtins.input", lambda _="": "y")  # who is asked, agrees
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_bait(folder)
+    monkeypatch.chdir(folder)
+    make = UNSAFE.get(kind) or WRONG[kind]
+    make(folder)
+    refused = UnsafeFileError if kind in UNSAFE else SourceError
+    with pytest.raises(refused) as error:
+        load_hugging_face(str(folder))
+    assert "next" in dict(error.value.rows)
+    assert not marker_of(folder).exists()
+
+
+def test_the_bait_is_taken_by_who_unpickles(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_bait(folder)
+    pickle.loads((folder / "evil.bin").read_bytes())  # noqa: S301 - it is our own
+    assert marker_of(folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [("1.0.9", "needs timm"), ("1.0.25", "needs timm"), ("1.1", "")]
+)
+def test_an_old_timm_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, said: str
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: version)
+    plain(TIMM)(tmp_path)
+    with pytest.raises(SourceError) as error:  # the weights are none of a ResNet
+        load_hugging_face(str(tmp_path))
+    assert ("needs timm" in str(error.value)) is bool(said)
 
 
 def test_examples_of_other_inputs() -> None:

@@ -2,28 +2,39 @@
 
 The `config.json` alone gives the architecture with random weights.
 
-Nothing is downloaded, and nothing is unpickled or run that comes with the files: weights are read
-from safetensors.
+Nothing is downloaded, and nothing is unpickled or run that comes with the files: `config_checks`
+reads the config, `safetensors_files` the weights, and transformers opens no file itself.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from torch2keras.cli.config_checks import read_config_file, unreadable_config
 from torch2keras.cli.input_shapes import InputShape
+from torch2keras.cli.memory_checks import require_room
 from torch2keras.cli.optional_package import import_package
-from torch2keras.errors import SourceError, UnsafeFileError, list_names
+from torch2keras.cli.safetensors_files import find_weight_files, read_folder
+from torch2keras.errors import SourceError, Torch2KerasError, list_names
 
 CONFIG = "config.json"
 
 
-PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+TIMM_WRAPPER, TIMM_BACKBONE = "timm_wrapper", "timm_backbone"
+
+
+TIMM_FLOOR = (1, 0, 26)
+"""The first timm that unpickles no checkpoint unasked (`weights_only=True` in its _helpers.py)."""
 
 
 BATCH = 2
@@ -41,7 +52,7 @@ def load_hugging_face(path: str) -> nn.Module:
     """Return the model that the config names, with the weights that lie beside it.
 
     Raises SourceError where the path holds no model, or weights for only a part of it;
-    UnsafeFileError where loading it would run code of its own.
+    UnsafeFileError where loading it would run code of its own or open files elsewhere.
     """
     place = Path(path).expanduser()
     is_folder = place.is_dir()
@@ -50,15 +61,33 @@ def load_hugging_face(path: str) -> nn.Module:
         config_file = place / CONFIG
     if not config_file.is_file():
         raise _no_config(path, config_file)
-    if is_folder and not list(place.glob("*.safetensors")):
-        raise _no_weights(place)
-    transformers = _import_transformers(path)
-    config = _read_config(transformers, config_file)
-    model_class = _find_class(transformers, config, config_file)
     if is_folder:
-        return _load_weights(model_class, config, place)
-    model: nn.Module = model_class(config)
-    return model
+        find_weight_files(place)
+    written = read_config_file(config_file)
+    transformers = _import_transformers(path)
+    config = _make_config(transformers, written, config_file)
+    model_class = _find_class(transformers, config, config_file)
+    with _blame_config(config_file):
+        require_room(lambda: model_class(config), str(config_file))
+        if is_folder:
+            return _load_weights(model_class, config, place)
+        model: nn.Module = model_class(config)
+        return model
+
+
+@contextmanager
+def _blame_config(file: Path) -> Iterator[None]:
+    """Turn what a model's constructor raises into a SourceError that names the config."""
+    try:
+        yield
+    except Torch2KerasError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        step = "mend the config, or install the version of transformers that wrote it"
+        raise SourceError(
+            f"transformers makes no model of {file}", [("python", why), ("next", step)]
+        ) from error
 
 
 def example_shapes(module: nn.Module) -> list[InputShape]:
@@ -107,61 +136,67 @@ def _no_config(path: str, config_file: Path) -> SourceError:
     )
 
 
-def _no_weights(folder: Path) -> SourceError | UnsafeFileError:
-    pickled = [file.name for file in sorted(folder.iterdir()) if file.suffix in PICKLED]
-    if not pickled:
-        step = f"put model.safetensors beside it, or name {folder / CONFIG} for random weights"
-        return SourceError(f"{folder} holds no weights", [("next", step)])
-    step = "save them as safetensors where you trust them: model.save_pretrained(FOLDER)"
-    return UnsafeFileError(
-        f"the weights of {folder} are pickled: {', '.join(pickled)}",
-        [("why", "reading a pickle can run any code"), ("next", step)],
-    )
+def _make_config(transformers: Any, written: dict[str, Any], file: Path) -> Any:
+    """Return the config of transformers, which reads what was checked, and not the file again.
 
-
-def _read_config(transformers: Any, file: Path) -> Any:
-    """Return the config of transformers.
-
-    Raises UnsafeFileError where it asks for code that is not transformers' own, SourceError where
-    it is malformed.
+    Raises SourceError where it refuses what is written.
     """
+    _require_safe_timm(written, file)
     try:
-        written = json.loads(file.read_text(encoding="utf-8"))
-        if "auto_map" in written:
-            raise _own_code(file, written["auto_map"].values())
-        return transformers.AutoConfig.from_pretrained(
-            str(file), local_files_only=True, trust_remote_code=False
-        )
-    except (ValueError, KeyError, OSError, AttributeError) as error:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / CONFIG).write_text(json.dumps(written), encoding="utf-8")
+            return transformers.AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+    except Exception as error:  # each value of each class is checked in its own way
         why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise unreadable_config(file, why) from error
+
+
+def _require_safe_timm(written: dict[str, Any], file: Path) -> None:
+    """Raise SourceError for a model of timm's where timm is older than TIMM_FLOOR."""
+    text = json.dumps(written)
+    if TIMM_WRAPPER not in text and TIMM_BACKBONE not in text:
+        return
+    try:
+        installed = metadata.version("timm")
+    except metadata.PackageNotFoundError:
+        return  # transformers says so itself
+    numbers = tuple(int(number) for number in re.findall(r"\d+", installed)[:3])
+    if numbers < TIMM_FLOOR:
+        floor = ".".join(map(str, TIMM_FLOOR))
         raise SourceError(
-            f"transformers cannot read {file}", [("python", why), ("next", "mend it there")]
-        ) from error
-
-
-def _own_code(file: Path, classes: Sequence[Any]) -> UnsafeFileError:
-    step = "load the model yourself where you trust it, and call torch2keras.convert"
-    names = ", ".join(map(str, classes))
-    return UnsafeFileError(f"{file} asks for code of its own: {names}", [("next", step)])
+            f"{file} needs timm {floor}, and timm {installed} is installed",
+            [("why", "older ones unpickle files"), ("next", f"pip install 'timm>={floor}'")],
+        )
 
 
 def _find_class(transformers: Any, config: Any, file: Path) -> Any:
     """Return the class of the architecture that the config names.
 
     Where it names none, it is the bare model of the config's type.
-    Raises SourceError where this transformers has neither.
+    Raises SourceError where this transformers has neither, or where it is no model.
     """
     architectures = getattr(config, "architectures", None)
     if not architectures:
         return _bare_class(transformers, config, file)
     name = architectures[0]
-    if not hasattr(transformers, name):
+    rows = [("file", str(file))]
+    found = None
+    if isinstance(name, str):
+        found = getattr(transformers, name, None)
+    if found is None:
         step = "install the version of transformers that the model was made with"
         raise SourceError(
-            f"transformers {transformers.__version__} has no {name}",
-            [("file", str(file)), ("next", step)],
+            f"transformers {transformers.__version__} has no {name}", [*rows, ("next", step)]
         )
-    return getattr(transformers, name)
+    if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
+        return found
+    needed = ", ".join(getattr(found, "_backends", ()))
+    if needed:
+        raise SourceError(f"{name} needs {needed}", [*rows, ("next", f"pip install {needed}")])
+    step = 'write the class of the model as "architectures", for example ["BertModel"]'
+    raise SourceError(f"{name} is no model of transformers", [*rows, ("next", step)])
 
 
 def _bare_class(transformers: Any, config: Any, file: Path) -> Any:
@@ -183,10 +218,11 @@ def _load_weights(model_class: Any, config: Any, folder: Path) -> nn.Module:
     """
     model: nn.Module
     model, found = model_class.from_pretrained(
-        str(folder),
+        None,
         config=config,
+        state_dict=read_folder(folder),
         local_files_only=True,
-        use_safetensors=True,
+        trust_remote_code=False,
         output_loading_info=True,
     )
     missing = sorted(found["missing_keys"])

@@ -1,0 +1,51 @@
+"""Whether there is room for what a stranger's sizes ask for, before it is asked of the system.
+
+Linux promises memory that it does not have, and ends the process when it is written to; so the
+sizes are summed first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch2keras.errors import SourceError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def free_memory() -> int:
+    """Return the bytes that the machine can still give; a large number where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123 - no file of ours
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return 2**63
+
+
+def require_room(make: Callable[[], nn.Module], what: str) -> None:
+    """Raise SourceError where the parameters of the module that `make` gives do not fit.
+
+    It is made without memory, on the device "meta"; a module that can't be made so is let pass.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            module = make()
+        tensors = [*module.parameters(), *module.buffers()]
+    except Exception:  # noqa: BLE001 - it is made in earnest next, and says itself what is wrong
+        return
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    free = free_memory()
+    if needed > free:
+        sizes = f"{needed / 1e9:,.1f} GB of weights, and {free / 1e9:,.1f} GB of memory are free"
+        raise SourceError(
+            f"{what} asks for more memory than there is",
+            [("sizes", sizes), ("next", "mend its sizes, or use a machine with more memory")],
+        )

@@ -1,0 +1,26 @@
+"""Sizes that no machine has are refused before anything is made."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from torch2keras.cli.memory_checks import free_memory, require_room
+from torch2keras.errors import SourceError
+
+
+def test_what_fits_and_what_does_not() -> None:
+    require_room(lambda: nn.Linear(3, 5), "it")
+    with pytest.raises(SourceError, match=r"4,000,0\d\d.\d GB of weights"):
+        require_room(lambda: nn.Linear(10**6, 10**9), "it")
+
+
+def test_free_memory_is_a_plausible_number() -> None:
+    assert 10**7 < free_memory() < 10**15
+
+
+def test_a_module_without_meta_is_let_pass() -> None:
+    def make() -> nn.Module:
+        raise NotImplementedError
+
+    require_room(make, "it")
