@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from variants import Call, Variant, alone, another, assigned, changed, recurrent
 
@@ -86,7 +87,44 @@ def _with_state(x: Tensor, rnn: nn.GRU) -> Tensor:
     return rnn(x.transpose(1, 2), x[:, :5, 0].unsqueeze(0).contiguous())[0]
 
 
+def _pack(x: Tensor, rnn: nn.RNNBase) -> tuple[Tensor, Tensor]:
+    """The steps and the last states of sequences, each one step shorter than that before it."""
+    lengths = x.shape[2] - 1 - torch.arange(x.shape[0])
+    packed = pack_padded_sequence(x.transpose(1, 2), lengths, batch_first=True)
+    y, last = rnn(packed)
+    return pad_packed_sequence(y, batch_first=True, total_length=x.shape[2])[0], last
+
+
+def _packed_steps(x: Tensor, rnn: nn.RNNBase) -> Tensor:
+    return _pack(x, rnn)[0]
+
+
+def _packed_states(x: Tensor, rnn: nn.RNNBase) -> Tensor:
+    return _pack(x, rnn)[1].transpose(0, 1)
+
+
+def _steps_without_padding(x: Tensor, rnn: nn.RNNBase) -> Tensor:
+    """The backward direction starts in the padding, which is cut off only behind the layer."""
+    there = _packed_steps(x, rnn) != 0
+    return _steps(x, rnn) * there
+
+
 RECURRENT_BUGS: tuple[Variant, ...] = (
+    Variant(
+        "packed GRU starts in the padding",
+        lambda: Call(_packed_steps, nn.GRU(6, 5, batch_first=True, bidirectional=True)),
+        another(_steps_without_padding),
+    ),
+    Variant(
+        "packed GRU goes on through the padding",
+        lambda: Call(_packed_states, nn.GRU(6, 5, batch_first=True)),
+        another(lambda x, rnn: rnn(x.transpose(1, 2))[1].transpose(0, 1)),
+    ),
+    Variant(
+        "packed GRU keeps what it computes for the padding",
+        lambda: Call(_packed_steps, nn.GRU(6, 5, batch_first=True)),
+        another(_steps),
+    ),
     Variant("GRU gates in Keras order", recurrent(nn.GRU), _exchanged_gates(1, 0, 2)),
     Variant(
         "LSTM cell and output gate exchanged", recurrent(nn.LSTM), _exchanged_gates(0, 1, 3, 2)

@@ -14,6 +14,7 @@ import tensorflow as tf
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import torch2keras as t2k
 from torch2keras.converted import Converted
@@ -90,6 +91,21 @@ class Recurrent(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y, h = self.gru(x.permute(2, 0, 1))
         return torch.cat([self.rnn(y)[0].mean(0), self.cell(x[..., 0], h[1])], 1)
+
+
+class Packed(nn.Module):
+    """Two layers in both directions on packed sequences, with their last states."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(4, 5, 2, bidirectional=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        lengths = torch.tensor([4, x.shape[2], 7])
+        packed = pack_padded_sequence(x.permute(2, 0, 1), lengths, enforce_sorted=False)
+        y, h = self.gru(packed)
+        padded, _ = pad_packed_sequence(y, padding_value=0.5, total_length=x.shape[2])
+        return torch.cat([padded.mean(0), *h], 1)
 
 
 class Lstm(nn.Module):
@@ -169,6 +185,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
     "detached": (Detached, sound),
     "recurrent": (Recurrent, sound),
     "lstm": (Lstm, sound),
+    "packed": (Packed, sound),
     "pairs": (Pairs, lambda: torch.randn(2, 3, 5)),
 }
 

@@ -22,7 +22,7 @@ from torch2keras.capture.failures import (
     first_line,
     has_python_numbers,
 )
-from torch2keras.custom_ops.recurrent import PackedError
+from torch2keras.custom_ops.packed_sequences import PackedError
 from torch2keras.errors import CaptureError, InputError
 
 N, C, L = 2, 3, 11

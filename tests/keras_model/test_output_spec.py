@@ -15,6 +15,11 @@ LAYERS = {
     "in another dtype": (lambda: keras.layers.Dense(5, dtype="float16"), [X], {}),
     "Conv1D": (lambda: keras.layers.Conv1D(5, 3, strides=2), [X], {}),
     "several results": (lambda: keras.layers.LSTM(5, return_state=True), [X], {}),
+    "masked": (
+        lambda: keras.layers.Bidirectional(keras.layers.LSTM(5, return_sequences=True)),
+        [X],
+        {"mask": keras.KerasTensor((None, 7), "bool")},
+    ),
     "in reverse": (lambda: keras.layers.ReversibleEmbedding(11, 3), [X], {"reverse": True}),
     "attention": (lambda: keras.layers.MultiHeadAttention(2, 3), [X, X], {}),
     "scores too": (

@@ -39,3 +39,14 @@ def test_initial_states_have_a_graph_of_their_own() -> None:
         to_numpy(run(x, state)), to_numpy(layer(x, state)), rtol=1e-5, atol=1e-6
     )
     assert not np.allclose(to_numpy(run(x, state)), first)
+
+
+def test_a_mask_of_any_length_has_a_graph_of_its_own() -> None:
+    layer = keras.layers.Bidirectional(keras.layers.GRU(5, return_sequences=True))
+    run = compile_recurrence(layer)
+    for shape, steps in (((2, 7, 3), [[7], [2]]), ((3, 11, 3), [[1], [5], [11]])):
+        x = keras.random.normal(shape, seed=0)
+        mask = keras.ops.less(keras.ops.arange(shape[1]), keras.ops.convert_to_tensor(steps))
+        found, whole = to_numpy(run(x, mask=mask)), to_numpy(run(x))
+        np.testing.assert_allclose(found, to_numpy(layer(x, mask=mask)), rtol=1e-5, atol=1e-6)
+        assert not np.allclose(found, whole)

@@ -196,6 +196,17 @@ def test_resized_keeps_the_order_along_other_dims() -> None:
     assert torch.equal(fewer, rising[:, :5])
 
 
+def test_a_row_of_lengths_that_falls_never_rises() -> None:
+    falling, mixed = torch.tensor([9, 7, 7, 2, 1]), torch.tensor([9, 2, 7, 1, 7])
+    for probe in probes([falling, mixed], names=["wide", "huge", "edges", "impulse"]):
+        ours, others = probe.tensors
+        assert torch.equal(ours, ours.sort(descending=True).values)
+        assert not torch.equal(others, others.sort(descending=True).values)
+    ours, others = resize_tensors([falling, mixed], [{0: 8}, {0: 8}])
+    assert torch.equal(ours, ours.sort(descending=True).values)
+    assert torch.equal(others[:5], mixed)
+
+
 def test_resized_keeps_what_is_sorted_and_makes_no_nan() -> None:
     offsets, boundaries, mixed = (
         torch.tensor([0, 3, 3, 11]),

@@ -23,6 +23,7 @@ from torch2keras.capture.failures import (
 from torch2keras.capture.module_checks import (
     check_inputs,
     check_module,
+    check_not_packed,
     note_odd_weights,
     note_train_mode,
 )
@@ -33,11 +34,13 @@ from torch2keras.capture.sizes.dynamic_batch import (
     note_fixed_batch,
 )
 from torch2keras.capture.sizes.dynamic_shapes import key_by_parameter
+from torch2keras.capture.sizes.padded_lengths import note_padded_lengths
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.training.training_survey import list_training_notes, survey_training
 from torch2keras.capture.value_checks import find_known_values, note_known_values
 from torch2keras.custom_ops.leaf_modules import check_leaves
+from torch2keras.custom_ops.packing_exchange import watch_packing
 from torch2keras.custom_ops.whole_modules import keep_modules_whole
 from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.fix_modes import fix_modes
@@ -69,16 +72,20 @@ def capture(
     check_module(module)
     check_leaves(module)
     call = bind_example(module, args, kwargs or {})
+    check_not_packed(call.bound)
     leaves = call.leaves()
     check_inputs([(name, leaf) for name, leaf in leaves if isinstance(leaf, torch.Tensor)])
     notes = (*note_train_mode(module), *note_odd_weights(module), *_note_constants(leaves))
     training = survey_training(call)
     functions = training.functions
     with isolate_module(module), torch.enable_grad(), torch.autocast("cpu", enabled=False):
-        if trace:
-            captured = _trace(call, functions)
-        else:
-            captured = _export(call, dynamic_shapes, fixed_because, functions)
+        with watch_packing() as packings:
+            if trace:
+                captured = _trace(call, functions)
+            else:
+                captured = _export(call, dynamic_shapes, fixed_because, functions)
+        if any(packing.pads_to_longest for packing in packings):
+            notes = (*notes, *note_padded_lengths(call))
     check_no_python_numbers(captured.graph_module)
     training_notes = list_training_notes(training, captured.graph_module.graph)
     return replace(

@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.export import ExportedProgram
 
-from torch2keras.custom_ops.recurrent import PackedError
+from torch2keras.custom_ops.packed_sequences import PackedError
 from torch2keras.errors import CaptureError, InputError
 from torch2keras.fx_passes.source_lines import (
     SourceLine,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils import _pytree as pytree
 
 from torch2keras.errors import InputError, list_names
 from torch2keras.runtime.isolation import check_initialised
@@ -137,6 +140,18 @@ def check_inputs(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:
         if problem is not None:
             step = "give dense tensors of float32, float64 or complex64; quantised ones dequantised"
             raise InputError(f"example input {name} is {problem}", [("next", step)])
+
+
+def check_not_packed(arguments: Mapping[str, Any]) -> None:
+    """Raise InputError where an argument of forward, given by name, is a packed sequence."""
+    for name, value in arguments.items():
+        nested = pytree.tree_leaves(value, is_leaf=lambda part: isinstance(part, PackedSequence))
+        if any(isinstance(part, PackedSequence) for part in nested):
+            step = (
+                "let forward take the padded tensor and the lengths, and call pack_padded_sequence"
+                "(x, lengths, ...) itself; Keras has no packed inputs"
+            )
+            raise InputError(f"example input {name} is a packed sequence", [("next", step)])
 
 
 def note_odd_weights(module: nn.Module) -> tuple[str, ...]:

@@ -22,8 +22,10 @@ MOVE_ELEMENTS = (
 def infer_output(layer: keras.Layer, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Return the KerasTensor, or the list of them, that a layer returns for these inputs.
 
-    `inputs` are KerasTensors and arrays. What Keras refuses is raised as Keras raises it.
+    `inputs` are KerasTensors and arrays; a mask among `kwargs` changes no shape. What Keras refuses
+    is raised as Keras raises it.
     """
+    kwargs = {name: value for name, value in kwargs.items() if name != "mask"}
     if isinstance(layer, keras.layers.MultiHeadAttention):  # its shapes are arguments of their own
         return layer.compute_output_spec(*inputs, **kwargs)
     shapes = [tuple(x.shape) for x in inputs if not isinstance(x, list)]

@@ -32,16 +32,25 @@ def as_graph(function: Callable[..., Any], like: Any) -> Callable[..., Any]:
 
 def compile_recurrence(layer: keras.Layer) -> Callable[..., Any]:
     """Return a recurrent layer as a graph for any batch and length, made when first called."""
-    graphs: dict[int, Callable[..., Any]] = {}
+    graphs: dict[tuple[int, bool], Callable[..., Any]] = {}
 
-    def run_layer(*args: Any) -> Any:
-        if len(args) not in graphs:
-            graphs[len(args)] = as_graph(layer, keras.tree.map_structure(_of_any_size, args))
-        return graphs[len(args)](*args)
+    def run_masked(mask: Any, *args: Any) -> Any:
+        return layer(*args, mask=mask)
+
+    def run_layer(*args: Any, mask: Any = None) -> Any:
+        kind = len(args), mask is None
+        if mask is not None:
+            args = (mask, *args)
+        if kind not in graphs:
+            function = layer if mask is None else run_masked
+            graphs[kind] = as_graph(function, keras.tree.map_structure(_of_any_size, args))
+        return graphs[kind](*args)
 
     return run_layer
 
 
 def _of_any_size(x: Any) -> keras.KerasTensor:
-    """Return the type of a tensor with its last size alone."""
-    return keras.KerasTensor((None,) * (x.ndim - 1) + tuple(x.shape[-1:]), x.dtype)
+    """Return the type of a tensor with its last size alone; of a mask, with none."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    last = (None,) if dtype == "bool" else tuple(x.shape[-1:])
+    return keras.KerasTensor((None,) * (x.ndim - 1) + last, dtype)

@@ -235,7 +235,7 @@ class Recorder:
         call = Call(
             f"layers.{layer.cls}",
             _refs(inputs),
-            dict(kwargs),
+            {name: _refs(value) for name, value in kwargs.items()},
             outputs=(),
             config={key: value for key, value in layer.config.items() if key != "trainable"},
             weights=dict(weights),

@@ -21,6 +21,7 @@ from torch2keras.capture.failures import first_line
 from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.errors import VerificationError, list_names
 from torch2keras.graph.interpreter import evaluate_node
 from torch2keras.graph.ir import Constant, Node, Value
@@ -164,6 +165,7 @@ def torch_gradients(
         isolate_module(module, seed=0, copy_state=True),
         torch.enable_grad(),
         silence_output(),
+        pad_packed_in_full(module),
         sdpa_kernel(SDPBackend.MATH),
         float64_arithmetic(nominal) as widen,
     ):

@@ -64,7 +64,8 @@ def probes(
     "example"   the example itself
 
     In "wide", "huge", "edges" and "impulse", integers and bools are drawn anew from the values in
-    the example. Raises `InputError` for an unknown name, and for a tensor whose type has no probe
+    the example; a row of them that never rises there, as lengths of packed sequences, never does.
+    Raises `InputError` for an unknown name, and for a tensor whose type has no probe
     (quantised). Of complex tensors both parts are filled so.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
@@ -93,9 +94,9 @@ def resize_tensors(
     d may be negative. The tensors keep within the example's values and, along other dims, its
     order: along a dim that grows, further entries lie between two of the example, or are one of
     them where the type is integer or bool, or one is not finite. What is sorted along a dim stays
-    so. Where there is but one, the values are drawn anew from all of it (N(0, 1) and 0 where the
-    example is empty). Raises
-    `InputError` when `sizes` does not fit the example.
+    so, integers in a row also where they fall. Where there is but one, the values are drawn anew
+    from all of it (N(0, 1) and 0 where the example is empty). Raises `InputError` when `sizes` does
+    not fit the example.
     """
     tensors = [_tensor(given, position) for position, given in enumerate(example)]
     if len(sizes) != len(tensors):
@@ -202,11 +203,10 @@ def _same(like: torch.Tensor, _rng: np.random.Generator) -> torch.Tensor:
 
 def _draw_member(like: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Values of `like`, drawn anew."""
-    return (
-        like.flatten()[torch.from_numpy(rng.integers(like.numel(), size=tuple(like.shape)))]
-        if like.numel()
-        else like
-    )
+    if not like.numel():
+        return like
+    drawn = like.flatten()[torch.from_numpy(rng.integers(like.numel(), size=tuple(like.shape)))]
+    return drawn.sort(descending=True).values if _descends(like) else drawn
 
 
 def _grow(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) -> torch.Tensor:
@@ -222,8 +222,17 @@ def _grow(like: torch.Tensor, rng: np.random.Generator, shape: Sequence[int]) ->
         further = max(size - like.shape[dim], 0)
         more = _between(like.movedim(dim, 0), rng, (further,)).movedim(0, dim)
         grown = torch.cat([like.narrow(dim, 0, size - further), more], dim)
-        like = grown.sort(dim).values if _ascends(like, dim) else grown
+        if _ascends(like, dim):
+            grown = grown.sort(dim).values
+        elif _descends(like):
+            grown = grown.sort(descending=True).values
+        like = grown
     return like
+
+
+def _descends(like: torch.Tensor) -> bool:
+    """Whether these are integers in a row that never rises, as sorted lengths are."""
+    return _is_integral(like) and like.ndim == 1 and _ascends(like.flip(0), 0)
 
 
 def _ascends(like: torch.Tensor, dim: int) -> bool:

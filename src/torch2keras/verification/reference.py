@@ -1,7 +1,7 @@
 """What the PyTorch module itself says: in its own type, and in float64.
 
 Both runs leave everything as it was: training flags, attributes, parameters, buffers, random state,
-grad mode.
+grad mode. Packed sequences are padded in full, as the model pads them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.capture.nominal_dtype import nominal_dtype
+from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_module
 from torch2keras.verification.float64_torch import Journal, Shadowing, float64_arithmetic
@@ -38,7 +39,7 @@ def run(
     `InputError` when a parameter has no value yet (a lazy module).
     """
     journal = Journal()
-    with isolate_module(module, seed=seed), torch.no_grad():
+    with isolate_module(module, seed=seed), torch.no_grad(), pad_packed_in_full(module):
         try:
             with journal:
                 outputs = module(*clone_tensors(tuple(args)), **clone_tensors(dict(kwargs or {})))
@@ -67,6 +68,7 @@ def run64(
     with (
         isolate_module(module, seed=seed),
         torch.no_grad(),
+        pad_packed_in_full(module),
         sdpa_kernel(SDPBackend.MATH),
         float64_arithmetic(nominal, shadowing) as widen,
     ):

@@ -253,19 +253,6 @@ REFUSED: dict[
         "proj_size",
         lambda: (nn.LSTM(5, 7, proj_size=3), (torch.randn(11, 3, 5),)),
     ),
-    "a packed sequence": (
-        t2k.CaptureError,
-        "call the layer on the padded tensor",
-        lambda: (
-            Net(
-                lambda self, x: self.r(
-                    nn.utils.rnn.pack_padded_sequence(x, torch.tensor([11, 7, 2]))
-                )[1],
-                r=nn.GRU(5, 7),
-            ),
-            (torch.randn(11, 3, 5),),
-        ),
-    ),
     "a function": (
         t2k.UnsupportedOpError,
         "use torch.nn.GRU",

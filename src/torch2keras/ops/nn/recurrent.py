@@ -1,4 +1,4 @@
-"""Recurrence: LSTM, GRU and plain RNN layers, in one direction or both, not packed."""
+"""Recurrence: LSTM, GRU and plain RNN layers, in one direction or both, of packed sequences too."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from torch2keras.custom_ops.recurrent import PACKED_ADVICE, STATE_COUNTS, recurrent
+from torch2keras.custom_ops.packed_sequences import PACKED_ADVICE
+from torch2keras.custom_ops.recurrent import STATE_COUNTS, recurrent
 from torch2keras.declarations.registry import Refusal, lowering, registry
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.operand import Operand
-from torch2keras.lower.recorder import call, layers
+from torch2keras.lower.recorder import as_tensor, call, layers
 
 aten = torch.ops.aten
 
@@ -40,12 +41,12 @@ CELLS = {1: ("cell",), 2: ("forward_layer.cell", "backward_layer.cell")}
 
 def recurrent_torch(args: Mapping[str, Any]) -> str:
     """The gates stand one after the other, so their order matters."""
-    return f"n t' c, n h', g' c, g' h', {bias_axes(args)} -> {result_axes(args)}"
+    return f"n t' c, n h', g' c, g' h', {bias_axes(args)}, n t' -> {result_axes(args)}"
 
 
 def recurrent_keras(args: Mapping[str, Any]) -> str:
     """Kernels of (inputs, gates)."""
-    return f"n t' c, n h', c g', h' g', {bias_axes(args)} -> {result_axes(args)}"
+    return f"n t' c, n h', c g', h' g', {bias_axes(args)}, n t' -> {result_axes(args)}"
 
 
 def bias_axes(args: Mapping[str, Any]) -> str:
@@ -62,21 +63,36 @@ def result_axes(args: Mapping[str, Any]) -> str:
 
 
 @lowering(recurrent.default, torch=recurrent_torch, keras=recurrent_keras)
-def recurrent_layer(x, states, kernels, recurrent_kernels, biases, kind, *, context):
-    """`LSTM`, `GRU` or `SimpleRNN`, in both directions within `Bidirectional`."""
+def recurrent_layer(x, states, kernels, recurrent_kernels, biases, mask, kind, *, context):
+    """`LSTM`, `GRU` or `SimpleRNN`, in both directions within `Bidirectional`; masked if packed."""
     reads_sequence, *reads_states = context.used
     keras = KINDS[kind]
     layer = getattr(layers, keras.layer)(
-        units=recurrent_kernels[0].shape[0], **keras.config,
+        units=recurrent_kernels[0].shape[0], **keras.config, **configure_mask(mask),
         return_sequences=reads_sequence, return_state=any(reads_states), use_bias=bool(biases),
     )  # fmt: skip
     if len(kernels) > 1:
         layer = layers.Bidirectional(layer=layer)
     tensors = {"kernel": kernels, "recurrent_kernel": recurrent_kernels, "bias": biases}
+    weights = name_cell_weights(tensors, keras.gates)
     initial_states = [list(states)] if states else []
-    y = call(layer, x, *initial_states, **name_cell_weights(tensors, keras.gates))
+    y = call(layer, x, *initial_states, **pass_mask(mask), **weights)
     sequence, *last = y if any(reads_states) else (y, *[None] * len(reads_states))
     return sequence if reads_sequence else None, *last
+
+
+def configure_mask(mask: Operand | None) -> dict[str, Any]:
+    """What the layer gives beyond the end of a packed sequence: zeros."""
+    if mask is None:
+        return {}
+    return {"zero_output_for_mask": True}
+
+
+def pass_mask(mask: Operand | None) -> dict[str, Operand]:
+    """The mask of packed sequences by its name, as a value."""
+    if mask is None:
+        return {}
+    return {"mask": as_tensor(mask)}
 
 
 def name_cell_weights(
@@ -113,7 +129,12 @@ PROJECTED = Refusal(
 
 ONLY_MODULES = "only modules are kept whole, at any length"
 
-PACKED = Refusal("packed sequences have no Keras form", PACKED_ADVICE)
+PACKED = Refusal("only layers of PyTorch's take packed sequences", PACKED_ADVICE)
+
+UNREAD = Refusal(
+    "packed sequences are kept for nn.LSTM, nn.GRU and nn.RNN, and the module has none of them",
+    "work on the padded tensor, with the mask torch.arange(x.shape[1]) < lengths.unsqueeze(1)",
+)
 
 
 def _advise_module(name: str) -> Refusal:
@@ -130,6 +151,6 @@ registry.refused |= {
     aten.gru.data: PACKED,
     aten.rnn_tanh.data: PACKED,
     aten.rnn_relu.data: PACKED,
-    aten._pack_padded_sequence.default: PACKED,
-    aten._pad_packed_sequence.default: PACKED,
+    aten._pack_padded_sequence.default: UNREAD,
+    aten._pad_packed_sequence.default: UNREAD,
 }
