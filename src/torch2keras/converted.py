@@ -27,6 +27,7 @@ from torch2keras.keras_model.saving import save_model
 from torch2keras.reporting.report import Report, make_report
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.held_values import hold_state
+from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
@@ -81,11 +82,13 @@ class Converted:
         return tuple(array_checksum(to_numpy(weight.value)) for weight in self.model.weights)
 
     @property
+    @run_alone
     @raise_typed_errors
     def report(self) -> Report:
         """What became of each module and op, and how close the numbers are."""
         return make_report(self.conversion, self.model, self.verification)
 
+    @run_alone
     @raise_typed_errors
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the Keras model on arrays or tensors in PyTorch's order.
@@ -138,6 +141,7 @@ class Converted:
         tensors = [keras.ops.convert_to_tensor(array) for array in self._store(inputs)]
         return keras_steps(self.conversion.lowered.graph, self.layers, tensors)
 
+    @run_alone
     @raise_typed_errors
     def verify(
         self,
@@ -165,6 +169,7 @@ class Converted:
         self.hold_verification(verification)
         return verification
 
+    @run_alone
     @raise_typed_errors
     def save(self, path: str | Path) -> Path:
         """Write the model to a `.keras` file.
@@ -174,11 +179,13 @@ class Converted:
         """
         return save_model(self.model, Path(path))
 
+    @run_alone
     @raise_typed_errors
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the Keras model's weights as the module's state_dict."""
         return state_dict(self.conversion, self.layers, self.state_record)
 
+    @run_alone
     @raise_typed_errors
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy a state_dict of the module into the Keras model.

@@ -36,6 +36,7 @@ from torch2keras.reporting.text import (
 from torch2keras.reporting.transposes import describe_transposes
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
+from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
 
 
@@ -85,6 +86,7 @@ class Inspection:
 
 
 @take_request_options
+@run_alone
 @raise_typed_errors
 def inspect(
     module: nn.Module,

@@ -47,6 +47,7 @@ from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
+from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.verify import verify_conversion
 from torch2keras.workarounds.triton_import import load_exporter
@@ -212,6 +213,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
 
 
 @take_request_options
+@run_alone
 @raise_typed_errors
 def convert(
     module: nn.Module,

@@ -13,6 +13,8 @@ import torch
 from torch.nn.modules import transformer
 from torch.overrides import TorchFunctionMode
 
+from torch2keras.runtime.run_alone import patch_here
+
 
 def cov(
     x: torch.Tensor,
@@ -93,14 +95,14 @@ class BranchFree(TorchFunctionMode):
     found = False
 
     def __enter__(self) -> Self:
-        self._detect = getattr(transformer, DETECT)
-        setattr(transformer, DETECT, self._is_causal)
+        self._patch = patch_here(transformer, DETECT, self._is_causal)
+        self._patch.__enter__()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)  # type: ignore[no-untyped-call]
-        setattr(transformer, DETECT, self._detect)
+        self._patch.__exit__(None, None, None)
 
     def _is_causal(self, mask: Any, is_causal: Any = None, *_: Any) -> bool:
         self.found |= is_causal is None and mask is not None

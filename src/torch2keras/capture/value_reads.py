@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import fx
@@ -19,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from torch2keras.op_facts import draws_random_numbers
+from torch2keras.runtime.run_alone import patch_here
 
 METHODS = ("__bool__", "__int__", "__float__", "__index__", "item", "tolist")
 """Methods of a tensor that give Python values."""
@@ -78,9 +78,9 @@ def answer_reads(answer: Answer) -> Iterator[None]:
     with ExitStack() as stack:
         for method in METHODS:
             read = _make_method(answer, method)
-            stack.enter_context(patch.object(torch.Tensor, method, read))
+            stack.enter_context(patch_here(torch.Tensor, method, read))
             if method in vars(FakeTensor):  # it has some of its own
-                stack.enter_context(patch.object(FakeTensor, method, read))
+                stack.enter_context(patch_here(FakeTensor, method, read))
         yield
 
 

@@ -21,6 +21,7 @@ from torch2keras.keras_graph.source_code import statements
 from torch2keras.layout.port_orders import dimension_letters
 from torch2keras.pipeline import convert
 from torch2keras.runtime.isolation import isolate_process
+from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.metric import MEANING_RTOL
 from torch2keras.verification.results import Verification
@@ -62,6 +63,7 @@ class Explanation:
         return "\n".join(_page_lines(self))
 
 
+@run_alone
 @raise_typed_errors
 def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Explanation:
     """Explain one PyTorch layer, or a short Sequential, in Keras code with reasons.
@@ -92,6 +94,7 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
     )
 
 
+@run_alone
 @raise_typed_errors
 @isolate_process()
 def explain_text(text: str, input_shape: tuple[int, ...] | None = None) -> Explanation:

@@ -7,9 +7,9 @@ too.
 
 from __future__ import annotations
 
-import io
 import logging
 import random
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -30,6 +30,7 @@ from torch2keras.runtime.native_attributes import (
     state_tensors,
     submodules,
 )
+from torch2keras.runtime.run_alone import SilentHere, patch_here
 from torch2keras.workarounds.tensorflow_messages import drop_retracing_warnings
 from torch2keras.workarounds.triton_import import load_exporter
 
@@ -133,17 +134,19 @@ def check_initialised(parts: Mapping[str, nn.Module]) -> None:
 def silence_output() -> Iterator[None]:
     """Drop what is printed, logged below an error or warned of.
 
-    torch.export does all of it before it raises, and its error says it again.
+    torch.export does all of it before it raises, and its error says it again. What other threads
+    print and log passes; warnings are the whole process's before Python 3.14.
     """
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
+    is_enabled = logging.Logger.isEnabledFor
+
+    def is_error(logger: logging.Logger, level: int) -> bool:
+        return level > logging.WARNING and is_enabled(logger, level)
+
+    with (
+        warnings.catch_warnings(),
+        redirect_stdout(SilentHere(sys.stdout)),
+        redirect_stderr(SilentHere(sys.stderr)),
+        patch_here(logging.Logger, "isEnabledFor", is_error),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -14,6 +14,7 @@ is the same everywhere, else what backward computes of ones. Any other backward 
 from __future__ import annotations
 
 import inspect
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -143,9 +144,12 @@ def _find_functions(base: type[Function]) -> Iterator[type[Function]]:
 def _wrap_forward(cls: type[Function], run: Run, *, also_own: bool) -> Callable[..., Any]:
     own = own_forward(cls)
     context = int(takes_context(cls))
+    here = threading.get_ident()
 
     def forward(*args: Any) -> Any:
         if torch.compiler.is_dynamo_compiling():  # which follows autograd by itself
+            return own(*args)
+        if threading.get_ident() != here:
             return own(*args)
         with _enable_gradients():
             result = run(cls, args[context:])

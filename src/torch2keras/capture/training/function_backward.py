@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch.autograd import Function
 from torch.utils import _pytree as pytree
+
+from torch2keras.runtime.run_alone import patch_here
 
 RELATIVE = 1e-9
 """How far two gradients in float64 may differ, as a share of the larger, and count as equal."""
@@ -92,8 +93,8 @@ def run_forward(cls: type[Function], args: Sequence[Any]) -> tuple[Any, StandInC
     ctx = StandInContext(list(map(is_float, args)))
     forward = own_forward(cls)
     with (
-        patch.object(torch.no_grad, "__enter__", lambda _: None),
-        patch.object(torch.no_grad, "__exit__", lambda *_: None),
+        patch_here(torch.no_grad, "__enter__", lambda _: None),
+        patch_here(torch.no_grad, "__exit__", lambda *_: None),
     ):
         if takes_context(cls):
             return forward(ctx, *args), ctx

@@ -40,6 +40,7 @@ from torch2keras.runtime.native_attributes import (
     own_members,
     submodules,
 )
+from torch2keras.runtime.run_alone import only_here, patch_here
 
 _KNOWS_OF_TRAINING = (
     nn.modules.batchnorm._NormBase,  # noqa: SLF001 - the base of all of them
@@ -150,7 +151,7 @@ class _Survey:
             self.add_function(cls, measured, recorder.find_place())
 
         with (
-            patch.object(torch.nn.functional, "_verify_batch_size", lambda size: None),
+            patch_here(torch.nn.functional, "_verify_batch_size", lambda size: None),
             self._record_hooks(recorder),
             self.functions.measure_calls(notice),
             self._record_checkpoints(),
@@ -200,8 +201,8 @@ class _Survey:
 
         first, second = _GRADIENT_HOOKS
         with (
-            patch.object(torch.Tensor, first, wrap_method(first)),
-            patch.object(torch.Tensor, second, wrap_method(second)),
+            patch_here(torch.Tensor, first, wrap_method(first)),
+            patch_here(torch.Tensor, second, wrap_method(second)),
         ):
             yield
 
@@ -214,7 +215,7 @@ class _Survey:
             self.doubts.append("reentrant torch.utils.checkpoint")
             return own(*args)  # type: ignore[no-untyped-call]
 
-        with patch.object(CheckpointFunction, "forward", staticmethod(forward)):
+        with patch.object(CheckpointFunction, "forward", staticmethod(only_here(forward, own))):
             yield
 
     def find_hooks(self, parts: Mapping[str, nn.Module]) -> None:
