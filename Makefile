@@ -15,13 +15,14 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow random strange conformance bench map clean distclean
+.PHONY: help demo test lint slow kills random strange conformance bench map clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       convert a trained pitch network, save it, and hear with it in Keras"
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
+	@echo "make kills      60 kills and 24 races of saving: minutes"
 	@echo "make random     thousands of random networks, others each time: hours"
 	@echo "make strange    10,000 modules with strange habits: hours"
 	@echo "make conformance  PyTorch's own samples, all of them, into docs/conformance.md: hours"
@@ -39,6 +40,9 @@ test: lint
 
 slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow
+
+kills: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -v -m slow tests/runtime/test_atomic_writing.py
 
 strange: $(VENV)/dev.stamp
 	T2K_STRANGE_MODULES=$(STRANGE_MODULES) T2K_STRANGE_START=$${STRANGE_START:-$$(date +%s)} $(BIN)/python -m pytest -v -n $(PYTEST_WORKERS) tests/test_strange_modules.py -k drawn

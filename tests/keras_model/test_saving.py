@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import keras
 import pytest
+from keras.src.saving import saving_lib
 
 from torch2keras.errors import OutputError
 from torch2keras.keras_model.saving import save_model
@@ -21,8 +23,11 @@ class Model:
             raise self.error
 
 
+FULL = "No space left on device"
+
+
 @pytest.mark.parametrize(
-    "error", [None, OSError(28, "No space left on device"), KeyboardInterrupt()]
+    "error", [None, OSError(28, FULL), RuntimeError(FULL), MemoryError(FULL), KeyboardInterrupt()]
 )
 def test_what_stood_there_is_replaced_only_by_a_complete_file(tmp_path, error) -> None:
     path = tmp_path / "model.keras"
@@ -30,9 +35,9 @@ def test_what_stood_there_is_replaced_only_by_a_complete_file(tmp_path, error) -
     if error is None:
         assert save_model(Model(), path) == path
     else:
-        with pytest.raises(OutputError if isinstance(error, OSError) else type(error)) as raised:
+        with pytest.raises(OutputError if isinstance(error, Exception) else type(error)) as raised:
             save_model(Model(error), path)
-        assert isinstance(error, KeyboardInterrupt) or "No space left" in str(raised.value)
+        assert isinstance(error, KeyboardInterrupt) or FULL in str(raised.value)
     assert path.read_text(encoding="utf-8") == ("old" if error else "new")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -43,13 +48,17 @@ def test_what_stood_there_is_replaced_only_by_a_complete_file(tmp_path, error) -
         ("model.h5", "name it model.keras"),
         ("there.keras", "is a folder"),
         ("missing/model.keras", "does not exist"),
+        (f"{'x' * 300}.keras", "File name too long"),
+        ("a\0.keras", "null byte"),
+        ("pipe.keras", "is no file"),
     ],
 )
 def test_refused_before_anything_is_written(tmp_path, name, says) -> None:
     (tmp_path / "there.keras").mkdir()
+    os.mkfifo(tmp_path / "pipe.keras")
     with pytest.raises(OutputError, match=says):
         save_model(Model(), tmp_path / name)
-    assert [p.name for p in tmp_path.iterdir()] == ["there.keras"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe.keras", "there.keras"]
 
 
 def test_a_model_comes_back(tmp_path) -> None:
@@ -57,3 +66,42 @@ def test_a_model_comes_back(tmp_path) -> None:
     model = keras.Model(inputs, keras.layers.Dense(5)(inputs))
     path = save_model(model, tmp_path / "model.keras")
     assert keras.saving.load_model(path, safe_mode=True).count_params() == 20
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_full_disk(tmp_path, monkeypatch, in_memory) -> None:
+    """The weights go through memory or, where there is little, through a file of their own."""
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(5)(inputs))
+    path = save_model(model, tmp_path / "model.keras")
+    before = path.read_bytes()
+    monkeypatch.setattr(saving_lib, "is_memory_sufficient", lambda _: in_memory)
+    save_model(model, path)  # either way works
+    before = path.read_bytes()
+
+    def fail(*_, **__):
+        raise OSError(28, FULL)
+
+    monkeypatch.setattr("zipfile._ZipWriteFile.write", fail)
+    with pytest.raises(OutputError, match="cannot write"):
+        save_model(model, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_a_real_full_disk(tmp_path) -> None:
+    """What the system says of a file that may not grow reaches the message."""
+    resource = pytest.importorskip("resource")
+    signal = pytest.importorskip("signal")
+    inputs = keras.Input((131,))
+    model = keras.Model(inputs, keras.layers.Dense(1031)(inputs))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+        with pytest.raises(OutputError, match="File too large"):
+            save_model(model, tmp_path / "model.keras")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []

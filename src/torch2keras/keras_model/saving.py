@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch2keras.errors import OutputError
+from torch2keras.runtime.atomic_writing import write_whole
 
 if TYPE_CHECKING:  # the command line asks whether it may write before Keras is there
     import keras
 
 
 def save_model(model: keras.Model, path: Path) -> Path:
-    """Save to a `.keras` file through a temporary sibling, then rename.
+    """Save to a `.keras` file, which takes the place of what stood there when it is complete.
 
-    Raises OutputError for another suffix, a folder, a folder that is missing, and what the system
-    refuses.
+    Raises OutputError for another suffix, a folder, a folder that is missing, and whatever else
+    keeps Keras from writing.
     """
     require_writable(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
     try:
-        model.save(temporary)
-        temporary.replace(path)
-    except OSError as error:
+        with write_whole(path) as (place,):
+            model.save(place)
+    except Exception as error:  # on a full disk, Keras raises RuntimeError too
         raise OutputError(
             f"cannot write {path}: {error}",
-            [("next", "check the permissions and the free space there")],
+            [
+                ("error", type(error).__name__),
+                ("next", "check the permissions and the free space there"),
+            ],
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -40,13 +42,10 @@ SUFFIX = ".keras"
 def require_writable(path: Path) -> None:
     """Check that a model can be saved there, before the work that it takes to make it.
 
-    Raises OutputError for another suffix, a folder, a folder that is missing, and one that cannot
-    be written to.
+    Raises OutputError for another suffix, a folder, a folder that is missing, one that cannot be
+    written to, and a name that the system does not take.
     """
-    if path.is_dir():
-        raise OutputError(
-            f"{path} is a folder", [("next", f"name a file, for example {path / 'model.keras'}")]
-        )
+    _require_plain_name(path)
     if path.suffix != SUFFIX:
         raise OutputError(
             f"{path} does not end in {SUFFIX}",
@@ -65,3 +64,23 @@ def require_writable(path: Path) -> None:
             f"cannot write to the folder {path.parent}: {error.strerror}",
             [("next", "check its permissions, or name another folder")],
         ) from error
+
+
+def _require_plain_name(path: Path) -> None:
+    """Raise OutputError for what is no name of a file, or where something else stands."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - Path.exists hides some of the reasons
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise OutputError(
+            f"no file can be written at this path: {why}",
+            [("path", str(path)), ("next", "name another file")],
+        ) from error
+    if stat.S_ISDIR(mode):
+        raise OutputError(
+            f"{path} is a folder", [("next", f"name a file, for example {path / 'model.keras'}")]
+        )
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{path} is no file", [("next", "name a file, or one that is new")])
