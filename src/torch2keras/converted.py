@@ -22,6 +22,7 @@ from torch2keras.errors import InputError
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import find_recurrent_layers
 from torch2keras.keras_model.build import unwrap_single
+from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.keras_model.recurrent_graphs import as_graph
 from torch2keras.keras_model.saving import save_model
 from torch2keras.reporting.report import Report, make_report
@@ -190,8 +191,9 @@ class Converted:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy a state_dict of the module into the Keras model.
 
-        Raises InputError where names or shapes do not fit.
+        Raises InputError where names or shapes do not fit, and within a `keras.StatelessScope`.
         """
+        refuse_stateless_scope()
         self.state_record = load_state_dict(self.conversion, self.layers, self.state_record, state)
 
 

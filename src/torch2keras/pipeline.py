@@ -40,6 +40,7 @@ from torch2keras.ir_passes.drop_zero_states import drop_zero_states
 from torch2keras.ir_passes.fold_constants import fold_constants
 from torch2keras.ir_passes.merge_same_padding import merge_same_padding
 from torch2keras.keras_model.build import build
+from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.layout.assign import LayoutPlan, assign_layouts
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
@@ -237,6 +238,7 @@ def convert(
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """
+    refuse_stateless_scope()
     with isolate_process():
         work = run_stages(Work(build_request(module, args, kwargs, **options)), Stage.CAPTURE)
         try:

@@ -11,6 +11,7 @@ import keras
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph, Literal, Ref, map_refs
 from torch2keras.keras_model.float64 import FLOAT64_OPS, dtype_substitutes
+from torch2keras.keras_model.keras_settings import say_channels_last
 
 
 def run_graph(
@@ -85,4 +86,5 @@ def _run_op(
         kwargs["dtype"] = swap.get(dtype, dtype)
     if target in FLOAT64_OPS and "float64" in swap.values():
         return FLOAT64_OPS[target](*args, **kwargs)
-    return getattr(keras.ops, target.removeprefix("ops."))(*args, **kwargs)
+    function = getattr(keras.ops, target.removeprefix("ops."))
+    return function(*args, **say_channels_last(function, kwargs))

@@ -7,6 +7,7 @@ or has no kernel for them: workarounds/float64_formulas.py and workarounds/float
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -43,8 +44,8 @@ FLOAT64_OPS: Mapping[str, Callable[..., Any]] = {"ops.gelu": _gelu_op}
 
 
 POOLING_3D: Mapping[str, Callable[..., Any]] = {
-    "layers.MaxPooling3D": keras.ops.max_pool,
-    "layers.AveragePooling3D": keras.ops.average_pool,
+    "layers.MaxPooling3D": partial(keras.ops.max_pool, data_format="channels_last"),
+    "layers.AveragePooling3D": partial(keras.ops.average_pool, data_format="channels_last"),
 }
 
 

@@ -11,6 +11,7 @@ import keras
 from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.float64 import dtype_substitutes, float64_function, widen_layer
+from torch2keras.keras_model.keras_settings import say_channels_last
 from torch2keras.keras_model.recurrent_graphs import compile_recurrence
 from torch2keras.keras_model.zero_initializers import ZeroInitializers
 
@@ -21,7 +22,8 @@ def make_layer(layer: LayerSpec, dtype: str, **name: str) -> keras.Layer:
     for key, inner in layer.config.items():
         if isinstance(inner, LayerSpec):
             config[key] = make_layer(inner, dtype, name=inner.cls.lower())
-    return getattr(keras.layers, layer.cls)(**config, dtype=dtype, **name)
+    cls = getattr(keras.layers, layer.cls)
+    return cls(**say_channels_last(cls, config), dtype=dtype, **name)
 
 
 class Layers:

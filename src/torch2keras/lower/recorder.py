@@ -28,6 +28,7 @@ from torch2keras.keras_graph.detach_parameters import (
 from torch2keras.keras_graph.graph import GETITEM, REFUSED, Call, Input, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.keras_graph.weight import Shape, Weight
+from torch2keras.keras_model.keras_settings import say_channels_last
 from torch2keras.keras_model.layers import make_layer
 from torch2keras.keras_model.output_spec import infer_output
 from torch2keras.workarounds.add_as_bias import is_misread_as_bias
@@ -209,7 +210,8 @@ class Recorder:
             if is_misread_as_bias(*map(_shape, args)):
                 negative = ops.negative(args[0])
                 return self.op("ops.subtract", keras.ops.subtract, (args[1], negative), {})
-        spec = function(*_specs(args), **{k: _specs(v) for k, v in kwargs.items()})
+        named = say_channels_last(function, {k: _specs(v) for k, v in kwargs.items()})
+        spec = function(*_specs(args), **named)
         refs = {k: _refs(v) for k, v in kwargs.items()}
         return self._add_call(Call(name, _refs(args), refs, ()), spec)
 
