@@ -20,9 +20,7 @@ def test_the_batch_is_fixed_where_keras_cannot_have_it_dynamic() -> None:
     )
     assert 7 in converted.model.input_shape
     why = "adaptive pooling of a dynamic dimension to the size 3."
-    assert converted.report.notes == (
-        f"The first dim of the inputs, usually the batch, is fixed to 7: {why}",
-    )
+    assert converted.report.notes == (f"Dim 0 of args[0] is fixed to 7, the example's size: {why}",)
 
 
 def test_what_is_asked_to_be_dynamic_is_never_fixed() -> None:

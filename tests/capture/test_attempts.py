@@ -10,7 +10,7 @@ from exported import Calls
 from torch2keras.capture.attempts import Attempt, export_once, plan_attempts
 from torch2keras.capture.captured import user_values
 from torch2keras.capture.example_inputs import Example
-from torch2keras.capture.sizes.dynamic_shapes import leave_batch_to_export
+from torch2keras.capture.sizes.dynamic_shapes import leave_to_export
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.fx_passes.fake_values import size_as_number
 
@@ -35,14 +35,14 @@ def test_values_are_asked_for_last_and_not_used_where_they_are_unknown():
 
 
 def test_an_attempt_exports_its_example_with_its_dims():
-    shapes = leave_batch_to_export({"input": X})
-    program = export_once(nn.Conv1d(3, 5, 3), Attempt(Example((X,), {}, shapes)), FunctionTable())
-    (value,) = user_values(program)
+    shapes = leave_to_export({"input": X}, [X], {0: 0})
+    exported = export_once(nn.Conv1d(3, 5, 3), Attempt(Example((X,), {}, shapes)), FunctionTable())
+    (value,) = user_values(exported.program)
     assert [size_as_number(size) for size in value.shape] == [None, 3, 11]
 
 
 def test_recurrent_layers_stay_whole():
-    program = export_once(nn.LSTM(11, 5), Attempt(FIRST), FunctionTable())
+    program = export_once(nn.LSTM(11, 5), Attempt(FIRST), FunctionTable()).program
     assert torch.ops.torch2keras.recurrent.default in {n.target for n in program.graph.nodes}
 
 

@@ -60,11 +60,11 @@ def test_copies_share_nothing():
 
 
 def test_only_the_named_tensors_are_doubled():
-    example = double_batch(Example((X, 7, {"y": Y}), {"z": X}, {"x": None}), (1,))
+    example = double_batch(Example((X, 7, {"y": Y}), {"z": X}, {"x": None}), {1: 1})
     x, number, nest = example.args
-    assert torch.equal(nest["y"], torch.ones(2, 5))
+    assert torch.equal(nest["y"], torch.cat([Y, Y], 1))
     assert (x is X, number, example.kwargs["z"] is X) == (True, 7, True)
-    assert (example.doubled, example.shapes) == ((1,), {"x": None})
+    assert (example.doubled, example.shapes) == ({1: 1}, {"x": None})
 
 
 def test_a_run_leaves_state_and_inputs_alone():

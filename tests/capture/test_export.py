@@ -150,7 +150,7 @@ def test_numbers_left_in_the_graph_are_known_where_they_hang_on_no_input():
 def test_a_reason_fixes_everything_and_is_noted():
     captured = capture(conv, (x_ncl(),), fixed_because="it is so.")
     assert not captured.is_dynamic
-    wanted = "The first dim of the inputs, usually the batch, is fixed to 2: it is so."
+    wanted = "Dim 0 of input is fixed to 2, the example's size: it is so."
     assert wanted in captured.notes
 
 

@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 
 from torch2keras.capture.example_inputs import Example
 from torch2keras.capture.failures import check_constants
+from torch2keras.capture.sizes.size_uses import SizeUses, record_size_uses
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.value_checks import replay_values
 from torch2keras.capture.value_reads import Reading
@@ -40,6 +41,15 @@ class Attempt:
         return self.strict, self.known is not None
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A program, the attempt that gave it, and what was made of dynamic sizes on the way."""
+
+    program: ExportedProgram
+    attempt: Attempt
+    uses: SizeUses
+
+
 def plan_attempts(
     examples: Sequence[Example], find_known: Callable[[], Sequence[Reading] | None]
 ) -> Iterator[Attempt]:
@@ -57,7 +67,7 @@ def plan_attempts(
             yield Attempt(example, known=known)
 
 
-def export_once(module: nn.Module, attempt: Attempt, functions: FunctionTable) -> ExportedProgram:
+def export_once(module: nn.Module, attempt: Attempt, functions: FunctionTable) -> Exported:
     """Return the exported module, its custom functions as operations.
 
     Raises whatever torch.export and forward raise.
@@ -68,9 +78,10 @@ def export_once(module: nn.Module, attempt: Attempt, functions: FunctionTable) -
         keep_modules_whole(module),
         replay_values(attempt.known),
         functions.write_as_operations(),
+        record_size_uses(module) as uses,
     ):
         program = torch.export.export(
             module, args, kwargs, dynamic_shapes=attempt.example.shapes, strict=attempt.strict
         )
     check_constants(program)
-    return program
+    return Exported(program, attempt, uses)

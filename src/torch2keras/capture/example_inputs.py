@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,15 +20,15 @@ class Example:
     """The arguments of one call, and which of their dims are to be dynamic.
 
     `shapes` is torch.export's `dynamic_shapes`, keyed by forward's parameters; None where all is
-    static. `doubled` names tensors, by their positions among those of the call, whose dim 0 has
-    size 1 in the caller's example and that stand twice behind each other here, because torch.export
+    static. `doubled` gives the dim along which tensors, by their positions among those of the call,
+    stand twice behind each other here, because the caller's have size 1 there and torch.export
     fixes sizes 0 and 1.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     shapes: dict[str, Any] | None = None
-    doubled: tuple[int, ...] = ()
+    doubled: Mapping[int, int] = field(default_factory=dict)
 
     def tensors(self) -> list[torch.Tensor]:
         """Return the tensors of the call, in torch.export's order."""
@@ -119,14 +120,15 @@ def name_leaves(bound: dict[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
-def double_batch(example: Example, positions: tuple[int, ...]) -> Example:
-    """Return the example with the tensors at `positions` twice behind each other along dim 0."""
+def double_batch(example: Example, dims: Mapping[int, int]) -> Example:
+    """Return the example with tensors twice behind themselves, along a dim for each position."""
     counter = iter(range(len(example.tensors())))
 
     def double(leaf: Any) -> Any:
-        if isinstance(leaf, torch.Tensor) and next(counter) in positions:
-            return torch.cat([leaf, leaf], 0)
-        return leaf
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        dim = dims.get(next(counter))
+        return leaf if dim is None else torch.cat([leaf, leaf], dim)
 
     args, kwargs = pytree.tree_map(double, (example.args, example.kwargs))
-    return Example(args, kwargs, example.shapes, positions)
+    return Example(args, kwargs, example.shapes, dims)

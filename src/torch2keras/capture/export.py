@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.export import ExportedProgram
 
-from torch2keras.capture.attempts import Attempt, Way, export_once, plan_attempts
+from torch2keras.capture.attempts import Attempt, Exported, Way, export_once, plan_attempts
 from torch2keras.capture.captured import Captured
 from torch2keras.capture.example_inputs import Example, ExampleCall, bind_example
 from torch2keras.capture.failures import (
@@ -27,14 +26,23 @@ from torch2keras.capture.module_checks import (
     note_odd_weights,
     note_train_mode,
 )
+from torch2keras.capture.sizes.asked_dims import AskedDim, list_asked_dims
 from torch2keras.capture.sizes.dynamic_batch import (
     default_examples,
     examples_on_request,
     explain_misfit,
-    note_fixed_batch,
 )
-from torch2keras.capture.sizes.dynamic_shapes import key_by_parameter
+from torch2keras.capture.sizes.keyed_shapes import key_by_parameter
+from torch2keras.capture.sizes.lost_dims import (
+    find_lost_dims,
+    fix_dims,
+    is_lost_in_python,
+    match_limits,
+    note_lost_dims,
+    require_fixable,
+)
 from torch2keras.capture.sizes.padded_lengths import note_padded_lengths
+from torch2keras.capture.sizes.size_limits import find_size_limits
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.training.training_survey import list_training_notes, survey_training
@@ -105,7 +113,7 @@ def _export(
     An attempt that leaves Python numbers in the graph is taken only where none with known values
     succeeds.
     """
-    examples, notes = _choose_examples(call, dynamic_shapes, fixed_because)
+    examples, asked = _choose_examples(call, dynamic_shapes, fixed_because)
     reasons: defaultdict[Way, str] = defaultdict(lambda: fixed_because)
     first_error: Exception | None = None
     with_numbers: Captured | None = None
@@ -113,22 +121,17 @@ def _export(
         if with_numbers is not None and attempt.known is None:
             continue
         try:
-            program = export_once(call.module, attempt, functions)
+            exported = export_once(call.module, attempt, functions)
         except Exception as error:  # noqa: BLE001 - whatever is raised, another attempt may succeed
             if first_error is None:
                 call.run()  # an error of the module itself comes first
                 first_error = error
             reasons[attempt.way] = reasons[attempt.way] or first_line(error)
             continue
-        if attempt.example.doubled and (misfit := explain_misfit(call, program, attempt.example)):
+        if misfit := explain_misfit(call, exported.program, attempt.example):
             reasons[attempt.way] = misfit
             continue
-        reason = reasons[attempt.way]
-        if dynamic_shapes is None:
-            notes_on_batch = note_fixed_batch(program, reason)
-        else:
-            notes_on_batch = [*notes, *_note_static_dims(reason)]
-        captured = _make_functional(program, attempt, notes_on_batch)
+        captured = _keep_sizes(call, functions, exported, asked, reasons[attempt.way])
         if attempt.known is not None or not has_python_numbers(captured.graph_module):
             return captured
         with_numbers = captured
@@ -140,26 +143,69 @@ def _export(
 
 def _choose_examples(
     call: ExampleCall, dynamic_shapes: Any, fixed_because: str
-) -> tuple[Sequence[Example], list[str]]:
-    """Return the examples to try, the most dynamic first, and notes on dims that stay static."""
+) -> tuple[Sequence[Example], Sequence[AskedDim]]:
+    """Return the examples to try, the most dynamic first, and the dims that are to be dynamic."""
     if dynamic_shapes is not None:
-        return examples_on_request(call, key_by_parameter(dynamic_shapes, call))
-    if fixed_because:
-        return [call.example], []
-    return default_examples(call), []
+        examples = examples_on_request(call, key_by_parameter(dynamic_shapes, call))
+    else:
+        examples = default_examples(call)
+    asked = list_asked_dims(examples[0].shapes, call)
+    return ([call.example] if fixed_because else examples), asked
 
 
-def _make_functional(program: ExportedProgram, attempt: Attempt, notes: Sequence[str]) -> Captured:
-    """Return the exported program with its functional graph, and all notes on the two."""
+def _keep_sizes(
+    call: ExampleCall,
+    functions: FunctionTable,
+    exported: Exported,
+    asked: Sequence[AskedDim],
+    reason: str,
+) -> Captured:
+    """Return what was exported, with as many sizes dynamic as can be, and no more than that.
+
+    Where forward makes Python numbers of sizes, Dynamo keeps them. Where it branches on a size that
+    is dynamic, and the other branch gives something else, the size is fixed. Raises InputError
+    where such a size was asked for by name.
+    """
+    lost = find_lost_dims(asked, exported)
+    if not exported.attempt.strict and is_lost_in_python(lost, exported):
+        exported = _export_by_dynamo(call, functions, exported, asked)
+    captured = _make_functional(exported)
+    limits = find_size_limits(call, exported, captured, asked)
+    limited = match_limits(asked, exported, tuple(limits.found.values()))
+    if limited:
+        require_fixable(limited)
+        example = fix_dims(call, exported.attempt.example, limited)
+        exported = export_once(call.module, replace(exported.attempt, example=example), functions)
+        captured = _make_functional(exported)
+    lost_notes = note_lost_dims(asked, exported, reason, limited)
+    return replace(captured, notes=(*lost_notes, *limits.list_notes(), *captured.notes))
+
+
+def _export_by_dynamo(
+    call: ExampleCall, functions: FunctionTable, exported: Exported, asked: Sequence[AskedDim]
+) -> Exported:
+    """Return what the strict way gives, if it succeeds and keeps more sizes; else what there is."""
+    try:
+        other = export_once(call.module, replace(exported.attempt, strict=True), functions)
+    except Exception:  # noqa: BLE001 - whatever is raised, there is an export
+        return exported
+    if explain_misfit(call, other.program, other.attempt.example):
+        return exported
+    keeps_more = len(find_lost_dims(asked, other)) < len(find_lost_dims(asked, exported))
+    return other if keeps_more else exported
+
+
+def _make_functional(exported: Exported) -> Captured:
+    """Return the exported program with its functional graph, and the notes on the two."""
+    program, attempt = exported.program, exported.attempt
     inputs = program.graph_signature.input_specs
     functional, written = functionalize(inline(program.graph_module), inputs)
-    all_notes = (
-        *notes,
+    notes = (
         *note_known_values(attempt.known or ()),
         *_note_writes_without_grad(program.graph_module),
         *written,
     )
-    return Captured(program, drop_copies(functional, inputs), attempt.strict, all_notes)
+    return Captured(program, drop_copies(functional, inputs), attempt.strict, notes)
 
 
 def _trace(call: ExampleCall, functions: FunctionTable) -> Captured:
@@ -169,12 +215,12 @@ def _trace(call: ExampleCall, functions: FunctionTable) -> Captured:
         with silence_output(), keep_modules_whole(call.module), functions.write_as_operations():
             args, kwargs = call.example.copy_arguments()
             traced = Traced(call.module, args, kwargs)
-        attempt = Attempt(call.example)
-        program = export_once(traced, attempt, functions)
+        exported = export_once(traced, Attempt(call.example), functions)
     except Exception as error:
         raise capture_failure(call.module, call.leaves(), error) from error
-    restore_module_stacks(program)
-    return _make_functional(program, attempt, (FROZEN,))
+    restore_module_stacks(exported.program)
+    captured = _make_functional(exported)
+    return replace(captured, notes=(FROZEN, *captured.notes))
 
 
 def _note_constants(leaves: list[tuple[str, Any]]) -> list[str]:
@@ -183,12 +229,6 @@ def _note_constants(leaves: list[tuple[str, Any]]) -> list[str]:
         if not isinstance(leaf, torch.Tensor):
             notes.append(f"Input {name}={leaf!r} is a constant of the converted model.")
     return notes
-
-
-def _note_static_dims(reason: str) -> list[str]:
-    if not reason:
-        return []
-    return [f"Not every dim that dynamic_shapes names could be made dynamic: {reason}"]
 
 
 def _note_writes_without_grad(graph_module: fx.GraphModule) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ from torch.export import ExportedProgram
 from torch2keras.custom_ops.packed_sequences import PackedError
 from torch2keras.errors import CaptureError, InputError
 from torch2keras.fx_passes.source_lines import (
-    SourceLine,
     innermost_line,
     is_torch_file,
     origin_rows,
+    read_line,
 )
 
 aten = torch.ops.aten
@@ -175,7 +174,7 @@ def _locate(module: nn.Module, error: BaseException) -> Rows:
         if id(owner) in paths:
             where = f"{paths[id(owner)] or 'the module itself'} ({type(owner).__name__})"
         if not is_torch_file(file) and not file.startswith(_PACKAGE):
-            line = SourceLine(file, number, linecache.getline(file, number).strip())
+            line = read_line(file, number)
     # Under strict export no frame of the user's is on the stack; its lines are quoted in the
     # message.
     line = line or innermost_line(str(error))

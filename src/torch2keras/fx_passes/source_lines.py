@@ -51,6 +51,11 @@ class SourceLine:
         return f"{self.place}    {self.text}".rstrip()
 
 
+def read_line(file: str, line: int) -> SourceLine:
+    """Return a line with its text, which is "" where the file cannot be read."""
+    return SourceLine(file, line, linecache.getline(file, line).strip())
+
+
 @lru_cache(maxsize=4096)
 def is_torch_file(file: str) -> bool:
     """Whether a file belongs to the installed torch package (or is none: generated code)."""

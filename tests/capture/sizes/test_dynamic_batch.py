@@ -46,7 +46,7 @@ BATCH = [
         (x_ncl()[0, :1],),
         {},
         [[]],
-        "fixed to 1: Given groups=1",
+        "the example's size: Given groups=1",
     ),
     ("kwargs", TwoInputs(), (x_ncl(),), TWO, [[0], [0], [0], [0]], ""),
     ("kwargs_of_1", TwoInputs(), (x_ncl(1),), ONE, [[0], [0], [0], [0]], ""),
@@ -97,7 +97,7 @@ BATCH = [
 def test_batch_is_dynamic_where_it_can_be(module, args, kwargs, dims, note):
     captured = capture(module, args, kwargs)
     assert dynamic_dims(captured) == dims
-    fixed = [text for text in captured.notes if text.startswith("The first dim")]
+    fixed = [text for text in captured.notes if text.startswith("Dim 0 of")]
     assert bool(fixed) == bool(note)
     assert all(note in text for text in fixed)
     assert_same(captured, module, args, kwargs)
@@ -107,10 +107,10 @@ def test_batch_is_dynamic_where_it_can_be(module, args, kwargs, dims, note):
 
 def test_a_batch_of_1_is_tried_doubled_and_then_as_it_is():
     dynamic, given = default_examples(bind_example(conv, (x_ncl(1),), {}))
-    assert dynamic.doubled == (0,)
+    assert dynamic.doubled == {0: 0}
     assert torch.equal(dynamic.args[0], torch.cat([x_ncl(1)] * 2))
     assert dynamic.shapes is not None
-    assert (given.args[0].shape, given.shapes, given.doubled) == ((1, C, L), None, ())
+    assert (given.args[0].shape, given.shapes, given.doubled) == ((1, C, L), None, {})
 
 
 def test_nothing_is_tried_twice_without_dims():

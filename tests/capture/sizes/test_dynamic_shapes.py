@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import pytest
 import torch
 from torch import nn
-from torch.export import Dim, ShapesCollection
+from torch.export import Dim
 
 from exported import assert_same, dynamic_dims, tripled
-from torch2keras.capture.example_inputs import bind_example
 from torch2keras.capture.export import capture
 from torch2keras.capture.sizes.dynamic_shapes import (
     find_dynamic_dims,
-    key_by_parameter,
-    leave_batch_to_export,
+    leave_out_dims,
+    leave_to_export,
 )
-from torch2keras.errors import InputError
 
 N, C, L = 2, 3, 11
 
@@ -61,61 +61,13 @@ def test_length_of_1_with_a_hint_is_noted():
         nn.ReLU(), (torch.ones(N, C, 1),), dynamic_shapes=({0: Dim.AUTO, 2: Dim.AUTO},)
     )
     assert dynamic_dims(captured) == [[0]]
-    assert "Dim 2 of input is fixed to 1, the example's size." in captured.notes
-
-
-class Mixed(nn.Module):
-    def forward(self, x, scale, *rest, mask=None):
-        return x * scale
+    wanted = "Dim 2 of input is fixed to 1, the example's size: torch.export fixes sizes 0 and 1."
+    assert wanted in captured.notes
 
 
 A, B = {0: Dim.AUTO}, {1: Dim.DYNAMIC}
-Y = torch.ones(3, 5)
-# dynamic_shapes, args, what torch.export is given
-KEYED = {
-    "names": ({"x": A, "scale": B}, (Y, Y), {"x": A, "scale": B}),
-    "positions": ((A, B), (Y, Y), {"x": A, "scale": B}),
-    "a list": ([A, B], (Y, Y), {"x": A, "scale": B}),
-    "a number needs no entry": ({"x": A}, (Y, 3), {"x": A, "scale": None}),
-    "one entry for the rest": ((A, B, (A, B)), (Y,) * 4, {"x": A, "scale": B, "rest": (A, B)}),
-    "one entry each": ((A, B, A, B), (Y,) * 4, {"x": A, "scale": B, "rest": (A, B)}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", KEYED)
-def test_shapes_are_keyed_by_parameter(name):
-    shapes, args, wanted = KEYED[name]
-    assert key_by_parameter(shapes, bind_example(Mixed(), args, {})) == wanted
-
-
-class Keywords(nn.Module):
-    def forward(self, x, **others):
-        return x * others["scale"]
-
-
-@pytest.mark.parametrize(
-    ("shapes", "wanted"),
-    [
-        ({"x": A, "scale": B}, {"x": A, "others": {"scale": B, "flag": None}}),
-        ({"x": A, "others": {"scale": B}}, {"x": A, "others": {"scale": B}}),
-    ],
-)
-def test_shapes_of_keywords_that_have_no_parameter_of_their_own(shapes, wanted):
-    call = bind_example(Keywords(), (Y,), {"scale": Y, "flag": 3})
-    assert key_by_parameter(shapes, call) == wanted
-
-
-def test_a_collection_of_shapes_is_taken():
-    x, collection = x_ncl(), ShapesCollection()
-    collection[x] = {0: Dim.AUTO}
-    captured = capture(conv, (x,), dynamic_shapes=collection)
-    assert dynamic_dims(captured) == [[0]]
-
-
-@pytest.mark.parametrize("shapes", [(A,), {"x": A}, {"x": A, "scale": B, "more": A}, 7, (A, B, A)])
-def test_what_does_not_fit_is_refused(shapes):
-    with pytest.raises(InputError, match="does not fit"):
-        key_by_parameter(shapes, bind_example(Mixed(), (Y, Y), {}))
+BOTH = {**A, **B}
+X, Y = torch.ones(2, 5), torch.ones(3, 5)
 
 
 def test_requests_are_found_in_nests():
@@ -125,8 +77,31 @@ def test_requests_are_found_in_nests():
     assert found == [("x[0]", 0), ("x[1]['a']", 1)]
 
 
-def test_the_batch_of_a_nest_is_left_to_export():
-    auto = {0: Dim.AUTO}
-    bound = {"x": (Y, [torch.tensor(3)]), "n": 3, "y": {"a": Y}}
-    assert leave_batch_to_export(bound) == {"x": (auto, [None]), "n": None, "y": {"a": auto}}
-    assert leave_batch_to_export({"x": torch.tensor(3), "n": 5}) is None
+def test_one_dim_of_tensors_of_a_nest_is_left_to_export():
+    state = torch.ones(4, 3)
+    bound = {"x": (Y, [torch.tensor(3)]), "n": 3, "y": {"a": state}}
+    shapes = leave_to_export(bound, [Y, torch.tensor(3), state], {0: 0, 2: 1})
+    assert shapes == {"x": ({0: Dim.AUTO}, [None]), "n": None, "y": {"a": {1: Dim.AUTO}}}
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+# dynamic_shapes, arguments, and what is left where dim 0 of Y is left out
+LEFT_OUT = [
+    ({"x": BOTH}, {"x": Y}, {"x": {1: Dim.DYNAMIC}}),
+    ({"x": (Dim.AUTO, None)}, {"x": Y}, {"x": {1: None}}),
+    ({"x": (A, [BOTH]), "y": {"a": A}}, {"x": (X, [Y]), "y": {"a": X}},
+     {"x": (A, [{1: Dim.DYNAMIC}]), "y": {"a": A}}),
+    ({"x": Pair(A, A)}, {"x": Pair(X, Y)}, {"x": Pair(A, {})}),
+    ({"x": None}, {"x": Y}, {"x": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shapes", "bound", "wanted"), LEFT_OUT)
+def test_dims_are_left_out_of_a_nest(shapes, bound, wanted):
+    left = leave_out_dims(shapes, bound, {(id(Y), 0)})
+    assert left == wanted
+    assert type(left["x"]) is type(wanted["x"])

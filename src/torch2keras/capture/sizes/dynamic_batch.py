@@ -14,7 +14,9 @@ from torch.utils import _pytree as pytree
 
 from torch2keras.capture.captured import output_values, user_values
 from torch2keras.capture.example_inputs import Example, ExampleCall, double_batch
-from torch2keras.capture.sizes.dynamic_shapes import find_dynamic_dims, leave_batch_to_export
+from torch2keras.capture.sizes.asked_dims import is_left_to_export
+from torch2keras.capture.sizes.batch_dims import find_batch_dims
+from torch2keras.capture.sizes.dynamic_shapes import find_dynamic_dims, leave_to_export
 from torch2keras.errors import InputError
 from torch2keras.fx_passes.fake_values import size_as_number, symbolic_expression
 
@@ -25,41 +27,35 @@ Symbols = dict[Any, int]
 def default_examples(call: ExampleCall) -> list[Example]:
     """Return what to try where the caller asks for nothing: the batch dynamic, then all static.
 
-    Where each tensor's dim 0 has size 1, the dynamic batch is that of a doubled example.
+    Where the batch of each tensor has size 1, the dynamic batch is that of a doubled example.
     """
     given = call.example
-    shapes = leave_batch_to_export(call.bound)
-    if shapes is None:
-        return [given]
-    dynamic = Example(given.args, given.kwargs, shapes)
     tensors = given.tensors()
-    with_dims = tuple(at for at, tensor in enumerate(tensors) if tensor.ndim)
-    if all(tensors[at].shape[0] == 1 for at in with_dims):
-        dynamic = double_batch(dynamic, with_dims)
+    dims = find_batch_dims(call)
+    if not dims:
+        return [given]
+    dynamic = Example(given.args, given.kwargs, leave_to_export(call.bound, tensors, dims))
+    if all(tensors[position].shape[dim] == 1 for position, dim in dims.items()):
+        dynamic = double_batch(dynamic, dims)
     return [dynamic, given]
 
 
-def examples_on_request(
-    call: ExampleCall, shapes: dict[str, Any]
-) -> tuple[list[Example], list[str]]:
-    """Return what to try where the caller asks for `shapes`, and notes on dims that stay static.
+def examples_on_request(call: ExampleCall, shapes: dict[str, Any]) -> list[Example]:
+    """Return what to try where the caller asks for `shapes`.
 
     A doubled example comes first where a dynamic dim 0 has size 1. Raises InputError for another
     dynamic dim of size 0 or 1, unless it is only left to torch.export.
     """
     asked = Example(call.example.args, call.example.kwargs, shapes)
     tensors = asked.tensors()
-    notes: list[str] = []
-    short: list[int] = []
+    short: dict[int, int] = {}
     for name, tensor, dim, request in find_dynamic_dims(shapes, call.bound):
         size = tensor.shape[dim]
         if size > 1:
             continue
         if dim == 0 and size == 1:
-            short.append(_find_position(tensor, tensors))
-        elif "AUTO" in repr(request):
-            notes.append(f"Dim {dim} of {name} is fixed to {size}, the example's size.")
-        else:
+            short[_find_position(tensor, tensors)] = dim
+        elif not is_left_to_export(request):
             raise InputError(
                 f"dim {dim} of {name} is to be dynamic and has size {size} in the example",
                 [
@@ -68,8 +64,8 @@ def examples_on_request(
                 ],
             )
     if not short:
-        return [asked], notes
-    return [double_batch(asked, tuple(short)), asked], notes
+        return [asked]
+    return [double_batch(asked, short), asked]
 
 
 def _find_position(tensor: torch.Tensor, tensors: list[torch.Tensor]) -> int:
@@ -80,12 +76,15 @@ def _find_position(tensor: torch.Tensor, tensors: list[torch.Tensor]) -> int:
 def explain_misfit(call: ExampleCall, program: ExportedProgram, example: Example) -> str:
     """Return why a program exported from a doubled example does not stand for the caller's.
 
-    It is "" where it does.
+    It is "" where it does, and for an example that is not doubled.
     """
+    if not example.doubled:
+        return ""
     sizes: Symbols = {}
     inputs = zip(user_values(program), call.example.tensors(), strict=True)
     for position, (value, tensor) in enumerate(inputs):
-        if position in example.doubled and not _is_symbol(value.shape[0]):
+        dim = example.doubled.get(position)
+        if dim is not None and not _is_symbol(value.shape[dim]):
             return "forward uses the batch size as a number"
         if not _agree(value, tensor, sizes):
             return "forward ties the batch size to another size"
@@ -113,11 +112,6 @@ def _agree(value: torch.Tensor, tensor: torch.Tensor, sizes: Symbols) -> bool:
     return True
 
 
-def _has_dynamic_batch(values: list[torch.Tensor]) -> bool:
-    """Whether the first dim of a value is dynamic."""
-    return any(value.ndim and size_as_number(value.shape[0]) is None for value in values)
-
-
 def _is_dynamic(value: torch.Tensor) -> bool:
     """Whether a dim of a value is dynamic."""
     return any(size_as_number(size) is None for size in value.shape)
@@ -134,17 +128,3 @@ def _insert_sizes(value: torch.Tensor, sizes: Symbols) -> tuple[int, ...]:
         expression = symbolic_expression(size)
         shape.append(int(size if expression is None else expression.subs(sizes)))
     return tuple(shape)
-
-
-def note_fixed_batch(program: ExportedProgram, reason: str) -> list[str]:
-    """Return a note, with sizes and the reason, where no input's first dimension is dynamic."""
-    values = user_values(program)
-    sizes: list[str] = []
-    for value in values:
-        if value.ndim and str(value.shape[0]) not in sizes:
-            sizes.append(str(value.shape[0]))
-    if not sizes or _has_dynamic_batch(values):
-        return []
-    what = f"The first dim of the inputs, usually the batch, is fixed to {', '.join(sizes)}"
-    why = (reason or "forward needs this size").rstrip(".")
-    return [f"{what}: {why}."]

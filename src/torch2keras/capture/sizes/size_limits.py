@@ -1,0 +1,164 @@
+"""Branches on sizes that hold for some sizes alone, and whether the captured graph suffers by it.
+
+What forward does `if x.shape[0] > 8` is captured as for the example. For each such condition a
+size is looked for at which it is answered otherwise; the module and the captured graph are run at
+that size. Where they agree (both branches compute the same), or the module raises (the branch is a
+check), the size stays dynamic; where they differ, the graph holds for the example's size alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+import torch
+
+from torch2keras.capture.attempts import Exported
+from torch2keras.capture.captured import Captured, user_values
+from torch2keras.capture.example_inputs import ExampleCall
+from torch2keras.capture.sizes.asked_dims import AskedDim
+from torch2keras.capture.sizes.size_trials import (
+    Outcome,
+    Sizes,
+    SizeTrials,
+    as_integers,
+    find_symbols,
+)
+from torch2keras.capture.sizes.size_uses import Branch, LinePlace
+from torch2keras.errors import list_names
+from torch2keras.fx_passes.fake_values import symbolic_expression
+
+FIRST_SIZES = range(1, 17)
+
+PLACES_SHOWN = 3
+
+NOWHERE = LinePlace("", None)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A symbol for which a branch gives something else at another size."""
+
+    symbol: Any
+    size: int
+    place: LinePlace
+
+
+@dataclass
+class Limits:
+    """What was found of the branches on sizes.
+
+    `found` holds the symbols that have to be fixed; for the others, `same` and `checks` tell at
+    which sizes the other way was taken, by the places of the branches: the numbers were the same
+    there, or the module raised.
+    """
+
+    found: dict[Any, Limit] = field(default_factory=dict)
+    same: dict[LinePlace, int] = field(default_factory=dict)
+    checks: dict[LinePlace, int] = field(default_factory=dict)
+
+    def list_notes(self) -> list[str]:
+        """Return sentences on the symbols that need not be fixed."""
+        notes = []
+        for place, size in self.checks.items():
+            notes.append(
+                f"A check of sizes at {place} is left out: the module itself raises an error for "
+                f"size {size}, the model does not."
+            )
+        if self.same:
+            places = list_names(list(map(str, self.same)), PLACES_SHOWN)
+            sizes = list_names([str(size) for size in sorted(set(self.same.values()))])
+            notes.append(
+                f"Branches on sizes are taken as for the example, at {places}; for size {sizes}, "
+                "which goes the other way, the numbers are the same."
+            )
+        return notes
+
+
+def find_size_limits(
+    call: ExampleCall, exported: Exported, captured: Captured, asked: Sequence[AskedDim]
+) -> Limits:
+    """Try each branch on a size that is still dynamic at sizes that go the other way.
+
+    Only sizes within the bounds that were asked for are tried.
+    """
+    sizes = find_symbols(exported)
+    trials = SizeTrials(call, exported, captured, sizes)
+    limits = Limits()
+    for branch in _list_branches(exported, sizes):
+        free = branch.condition.free_symbols & set(sizes) - set(limits.found)
+        for symbol in sorted(free, key=str):
+            turned = _find_turned_sizes(branch, symbol, sizes)
+            for request in _find_requests(asked, exported, symbol):
+                turned = list(filter(request.allows, turned))
+            _try_branch(limits, trials, symbol, turned, branch.place)
+    return limits
+
+
+def _try_branch(
+    limits: Limits, trials: SizeTrials, symbol: Any, turned: Sequence[int], place: LinePlace
+) -> None:
+    """Add to the limits what becomes of a symbol at the first and last size that turn a branch."""
+    for size in dict.fromkeys([*turned[:1], *turned[-1:]]):
+        outcome = trials.try_size(symbol, size)
+        if outcome is Outcome.DIFFERS:
+            limits.found[symbol] = Limit(symbol, size, place)
+            return
+        if place != NOWHERE:
+            places = limits.same if outcome is Outcome.AGREES else limits.checks
+            places.setdefault(place, size)
+
+
+def _find_requests(asked: Sequence[AskedDim], exported: Exported, symbol: Any) -> list[AskedDim]:
+    """Return the dims whose size is this symbol."""
+    values = user_values(exported.program)
+    return [
+        one for one in asked if symbolic_expression(values[one.position].shape[one.dim]) == symbol
+    ]
+
+
+def _list_branches(exported: Exported, sizes: Sizes) -> Iterator[Branch]:
+    """Yield the branches on sizes, in terms of the symbols that are left.
+
+    Dynamo does not run forward, so that no branch is seen there: its guards stand for them, and the
+    question whether a size is 1, for which it leaves no guard.
+    """
+    environment = _find_environment(exported)
+    if environment is None:
+        return
+    for branch in exported.uses.branches.values():
+        condition = environment.replace(branch.condition)
+        yield Branch(condition, branch.answer, branch.place)
+    if not exported.attempt.strict:
+        return
+    for guard in environment.guards:
+        place = LinePlace(guard.sloc.maybe_user_loc or "", None)
+        yield Branch(environment.replace(guard.expr), answer=True, place=place)
+    for symbol in sizes:
+        yield Branch(sympy.Eq(symbol, 1), answer=False, place=NOWHERE)
+
+
+def _find_environment(exported: Exported) -> Any:
+    """Return PyTorch's ShapeEnv of an export; None where no input has a dynamic size."""
+    for value in user_values(exported.program):
+        for size in value.shape:
+            if isinstance(size, torch.SymInt):
+                return size.node.shape_env
+    return None
+
+
+def _find_turned_sizes(branch: Branch, symbol: Any, sizes: Sizes) -> list[int]:
+    """Return sizes in place of `symbol` for which a branch is answered otherwise, rising."""
+    others = {other: size for other, size in sizes.items() if other != symbol}
+    condition = branch.condition.xreplace(as_integers(others))
+    tried = set(FIRST_SIZES)
+    for number in condition.atoms(sympy.Integer):
+        tried |= {int(number) - 1, int(number), int(number) + 1}
+    turned = []
+    for size in sorted(size for size in tried if size > 0):
+        answer = condition.xreplace(as_integers({symbol: size}))
+        if answer in (sympy.true, sympy.false) and bool(answer) != branch.answer:
+            turned.append(size)
+    return turned

@@ -1,0 +1,152 @@
+"""What forward makes of dynamic sizes while it is exported: branches on them, and numbers.
+
+torch.export answers `if x.shape[0] > 8` and `int(x.shape[0])` by the example's size, and says
+nowhere in which line. PyTorch has no hook for either, so that the two functions through which all
+of it goes are wrapped for the time of an export.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import nn
+from torch._guards import TracingContext
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+from torch2keras.fx_passes.source_lines import SourceLine, is_torch_file, read_line
+from torch2keras.runtime.native_attributes import submodules
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+
+_TO_NUMBER = (torch.SymInt.__index__.__code__, torch.SymInt.__int__.__code__)
+"""What Python calls where a number must stand: `int(n)`, `range(n)`, `len(x)`."""
+
+
+@dataclass(frozen=True)
+class LinePlace:
+    """A module, as "encoder (Encoder)", and a line of somebody's file; "" and None if unknown."""
+
+    module: str
+    line: SourceLine | None
+
+    def __str__(self) -> str:
+        known = [part for part in (self.module, str(self.line or "")) if part]
+        return ", ".join(known) or "an unknown line"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A condition on sizes, a sympy expression, that forward has asked for, and its answer."""
+
+    condition: Any
+    answer: bool
+    place: LinePlace
+
+
+@dataclass(frozen=True)
+class FixedSize:
+    """What a size was found to be, a number or another size, and where.
+
+    `is_number_in_python` tells whether forward itself makes a Python number of it.
+    """
+
+    target: Any
+    place: LinePlace
+    is_number_in_python: bool
+
+
+@dataclass
+class SizeUses:
+    """What one export makes of sizes: branches in their order, and what fixed each symbol."""
+
+    branches: dict[str, Branch] = field(default_factory=dict)
+    fixed: dict[Any, FixedSize] = field(default_factory=dict)
+
+    def find_cause(self, symbol: Any) -> FixedSize | None:
+        """Return what made a symbol a number, be it by way of other symbols; None if unknown."""
+        cause = self.fixed.get(symbol)
+        while cause is not None and cause.target in self.fixed:
+            cause = self.fixed[cause.target]
+        return cause
+
+
+@contextmanager
+def record_size_uses(module: nn.Module) -> Iterator[SizeUses]:
+    """Record what is made of sizes while a module is exported, within."""
+    uses = SizeUses()
+    paths = {id(part): path for path, part in submodules(module).items()}
+    decide, replace = torch.SymBool.__bool__, ShapeEnv._set_replacement  # noqa: SLF001 - see above
+
+    def decide_and_record(condition: torch.SymBool) -> bool:
+        expression = condition.node.expr
+        answer = decide(condition)
+        asked_by = _skip_truth_of_sizes(sys._getframe(1))  # noqa: SLF001 - the caller's frame
+        if _is_users(asked_by) and expression.free_symbols:
+            place = _locate(asked_by, paths)
+            uses.branches.setdefault(f"{expression} {place}", Branch(expression, answer, place))
+        return answer
+
+    def replace_and_record(env: ShapeEnv, symbol: Any, target: Any, message: str) -> None:
+        before = env.replacements.get(symbol)
+        replace(env, symbol, target, message)
+        now = env.replacements.get(symbol)
+        if now is not None and now is not before:
+            uses.fixed[symbol] = _describe_fixed_size(now, sys._getframe(1), paths)  # noqa: SLF001
+
+    with (
+        patch.object(torch.SymBool, "__bool__", decide_and_record),
+        patch.object(ShapeEnv, "_set_replacement", replace_and_record),
+    ):
+        yield uses
+
+
+def _skip_truth_of_sizes(frame: FrameType) -> FrameType:
+    """Return the frame that asks `if size:`, where this one answers it, else this one."""
+    is_truth = frame.f_code is torch.SymInt.__bool__.__code__
+    return frame.f_back if is_truth and frame.f_back is not None else frame
+
+
+def _describe_fixed_size(target: Any, frame: FrameType, paths: dict[int, str]) -> FixedSize:
+    below, at = frame, frame.f_back
+    while at is not None and not _is_users(at):
+        below, at = at, at.f_back
+        if below.f_code is torch.export.export.__code__:
+            at = None  # nothing of the user's is on the stack but who asked for the export
+    if at is None:
+        return FixedSize(target, _locate_traced_line(), is_number_in_python=False)
+    return FixedSize(target, _locate(at, paths), below.f_code in _TO_NUMBER)
+
+
+def _is_users(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return not is_torch_file(file) and not file.startswith(_PACKAGE)
+
+
+def _locate(frame: FrameType, paths: dict[int, str]) -> LinePlace:
+    """Return the place of a frame: its line, and the module that runs it or called it."""
+    line = read_line(frame.f_code.co_filename, frame.f_lineno)
+    at: FrameType | None = frame
+    while at is not None:
+        owner = at.f_locals.get("self")
+        if id(owner) in paths:
+            where = paths[id(owner)] or "the module itself"
+            return LinePlace(f"{where} ({type(owner).__name__})", line)
+        at = at.f_back
+    return LinePlace("", line)
+
+
+def _locate_traced_line() -> LinePlace:
+    """Return the place that Dynamo reads just now; no frame of it is on the stack."""
+    line = None
+    for step in TracingContext.extract_stack():
+        if not is_torch_file(step.filename):
+            line = SourceLine(step.filename, step.lineno or 0, (step.line or "").strip())
+    return LinePlace("", line)

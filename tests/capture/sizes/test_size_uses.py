@@ -1,0 +1,93 @@
+"""Branches on sizes and numbers made of them are recorded with module and line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.export import Dim
+
+from torch2keras.capture.sizes.size_uses import FixedSize, LinePlace, SizeUses, record_size_uses
+
+
+class Asks(nn.Module):
+    def forward(self, x):
+        return x * 2 if x.shape[0] > 8 else x
+
+
+class Truth(nn.Module):
+    def forward(self, x):
+        return x if x.shape[0] - 7 else x * 2
+
+
+class Counts(nn.Module):
+    def forward(self, x):
+        return x * len(x)
+
+
+class Ranges(nn.Module):
+    def forward(self, x):
+        return torch.cat([x[i : i + 1] for i in range(x.shape[0])])
+
+
+class Unbinds(nn.Module):
+    def forward(self, x):
+        return torch.stack(list(x))
+
+
+class Library(nn.Module):
+    def forward(self, x):
+        return nn.functional.layer_norm(x.reshape(2, -1, 3), (3,))
+
+
+def record(part, *, strict=False):
+    module = nn.Sequential(nn.ReLU(), part)
+    with record_size_uses(module) as uses:
+        shapes = ({0: Dim.AUTO},)
+        torch.export.export(module, (torch.ones(4, 3),), dynamic_shapes=shapes, strict=strict)
+    return uses
+
+
+@pytest.mark.parametrize(
+    ("part", "condition", "answer"), [(Asks(), "> 8", False), (Truth(), "Ne(", True)]
+)
+def test_a_branch_on_a_size_is_recorded(part, condition, answer):
+    (branch,) = record(part).branches.values()
+    assert condition in str(branch.condition)
+    assert branch.answer is answer
+    assert branch.place.module == f"1 ({type(part).__name__})"
+    assert "x.shape[0]" in str(branch.place)
+
+
+@pytest.mark.parametrize(
+    ("part", "in_python", "line"),
+    [(Counts(), True, "len(x)"), (Ranges(), True, "range("), (Unbinds(), False, "list(x)")],
+)
+def test_a_size_that_becomes_a_number_is_recorded(part, in_python, line):
+    (fixed,) = record(part).fixed.values()
+    assert (fixed.target, fixed.is_number_in_python) == (4, in_python)
+    assert f"1 ({type(part).__name__})" in str(fixed.place)
+    assert line in str(fixed.place)
+
+
+def test_a_line_is_known_under_dynamo_too():
+    (fixed,) = record(Unbinds(), strict=True).fixed.values()
+    assert "list(x)" in str(fixed.place)
+
+
+def test_what_pytorch_asks_by_itself_is_no_branch_of_forward():
+    assert record(Library()).branches == {}
+
+
+def test_the_functions_of_pytorch_come_back():
+    before = torch.SymBool.__bool__
+    with pytest.raises(ZeroDivisionError), record_size_uses(nn.ReLU()):
+        raise ZeroDivisionError
+    assert torch.SymBool.__bool__ is before
+
+
+def test_a_cause_is_found_by_way_of_another_symbol():
+    number = FixedSize(4, LinePlace("a (A)", None), is_number_in_python=True)
+    uses = SizeUses({}, {"s1": FixedSize("s0", LinePlace("", None), False), "s0": number})
+    assert uses.find_cause("s1") is number
+    assert uses.find_cause("s2") is None
