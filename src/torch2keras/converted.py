@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -175,10 +176,15 @@ class Converted:
     def save(self, path: str | Path) -> Path:
         """Write the model to a `.keras` file.
 
-        A file that stood there is replaced only by a complete one.
+        A file that stood there is replaced only by a complete one. It holds the layout of inputs
+        and outputs and the limits of sizes too, in `torch2keras.json`.
         Raises OutputError where it cannot be written.
         """
-        return save_model(self.model, Path(path))
+        ports = {"inputs": self.inputs, "outputs": self.outputs}
+        facts: dict[str, Any] = {"limits": self.conversion.size_limits}
+        for kind, ours in ports.items():
+            facts[kind] = [dataclasses.asdict(port) for port in ours]
+        return save_model(self.model, Path(path), facts)
 
     @run_alone
     @raise_typed_errors

@@ -54,8 +54,8 @@ def test_within_the_bounds(bounded: t2k.Converted, shape: tuple[int, ...]) -> No
 
 
 OUTSIDE: list[tuple[tuple[int, ...], str]] = [
-    ((2, 17, 5), "dimension 1 of x is 17, more than 13"),
-    ((2, 2, 5), "dimension 1 of x is 2, less than 3"),
+    ((2, 17, 5), r"x\.shape\[1\] <= 13"),
+    ((2, 2, 5), r"x\.shape\[1\] >= 3"),
     ((2, 7, 3), "dimension 2 of x is 3, not 5"),
     ((7, 5), "x has 2 dimensions, not 3"),
 ]

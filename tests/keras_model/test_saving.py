@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -8,7 +10,7 @@ import pytest
 from keras.src.saving import saving_lib
 
 from torch2keras.errors import OutputError
-from torch2keras.keras_model.saving import save_model
+from torch2keras.keras_model.saving import FACTS_MEMBER, save_model
 
 
 class Model:
@@ -105,3 +107,12 @@ def test_a_folder_that_is_a_real_full_disk(tmp_path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_stand_in_the_file_beside_the_model(tmp_path) -> None:
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(5)(inputs))
+    path = save_model(model, tmp_path / "model.keras", {"limits": ("x.shape[0] <= 16",)})
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read(FACTS_MEMBER)) == {"limits": ["x.shape[0] <= 16"]}
+    assert keras.saving.load_model(path, safe_mode=True).count_params() == 20

@@ -32,6 +32,8 @@ class Captured:
     training: TrainingFacts = field(default_factory=TrainingFacts)
     """What training does with the module otherwise than its graph shows."""
     traced: bool = False
+    size_conditions: tuple[Any, ...] = ()
+    """What the sizes of the inputs have to keep to: conditions, in sympy, on their symbols."""
 
     @property
     def user_values(self) -> list[torch.Tensor]:

@@ -42,6 +42,7 @@ from torch2keras.capture.sizes.lost_dims import (
     require_fixable,
 )
 from torch2keras.capture.sizes.padded_lengths import note_padded_lengths
+from torch2keras.capture.sizes.size_conditions import list_size_conditions
 from torch2keras.capture.sizes.size_limits import find_size_limits
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.training.custom_functions import FunctionTable
@@ -178,7 +179,11 @@ def _keep_sizes(
         exported = export_once(call.module, replace(exported.attempt, example=example), functions)
         captured = _make_functional(exported)
     lost_notes = note_lost_dims(asked, exported, reason, limited)
-    return replace(captured, notes=(*lost_notes, *limits.list_notes(), *captured.notes))
+    return replace(
+        captured,
+        notes=(*lost_notes, *limits.list_notes(), *captured.notes),
+        size_conditions=list_size_conditions(exported, limits),
+    )
 
 
 def _export_by_dynamo(

@@ -6,15 +6,14 @@ others, and be wrong.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sympy
 
 from torch2keras.capture.captured import Captured
+from torch2keras.conversion.size_conditions_text import find_broken_conditions
 from torch2keras.errors import InputError
-from torch2keras.fx_passes.fake_values import symbolic_expression
 from torch2keras.graph.ir import Graph
 from torch2keras.graph.symbolic import size_quotient
 
@@ -22,10 +21,6 @@ Shape = tuple[int, ...]
 
 FirstSizes = dict[Any, tuple[int, str]]
 """Symbol -> the number that the first dimension with it gave it, and which dimension that was."""
-
-EXPORT_MINIMUM = 2
-"""torch.export gives every dynamic size this lower bound, since it specializes on 0 and 1: it
-says nothing."""
 
 WHY = "so it was captured: by the example, by dynamic_shapes, or because forward needs it"
 NEXT = "give other inputs, or convert once more with dynamic_shapes that allow these"
@@ -61,9 +56,8 @@ def check_call(graph: Graph, captured: Captured, shapes: Sequence[Shape]) -> Non
 
 def _find_problems(graph: Graph, captured: Captured, shapes: Sequence[Shape]) -> Iterator[str]:
     """Yield what does not fit, input by input, dimension by dimension."""
-    bounds = captured.program.range_constraints
     first_sizes: FirstSizes = {}
-    for value, original, shape in zip(graph.inputs, captured.user_values, shapes, strict=True):
+    for value, shape in zip(graph.inputs, shapes, strict=True):
         if len(shape) != value.type.rank:
             yield f"{value.name} has {len(shape)} dimensions, not {value.type.rank}"
             return
@@ -71,10 +65,10 @@ def _find_problems(graph: Graph, captured: Captured, shapes: Sequence[Shape]) ->
             place = f"dimension {dim} of {value.name}"
             if not isinstance(expected, int):
                 yield from _find_unequal(size, expected, place, first_sizes)
-                limits = bounds.get(symbolic_expression(original.shape[dim]))
-                yield from _find_beyond(size, limits, place)
             elif size != expected:
                 yield f"{place} is {size}, not {expected}"
+    for condition in find_broken_conditions(graph, captured, shapes):
+        yield f"the inputs do not keep to {condition}"
 
 
 def _find_unequal(
@@ -97,14 +91,3 @@ def _find_unequal(
     first_number, first_place = first_sizes.setdefault(symbol, (number, place))
     if first_number != number:
         yield f"{place} is {size}, {first_place} does not fit it"
-
-
-def _find_beyond(size: int, limits: Any, place: str) -> Iterator[str]:
-    """Yield a message where a size lies outside of torch.export's limits, if there are any."""
-    if limits is None:
-        return
-    lower, upper = limits.lower, limits.upper
-    if isinstance(lower, sympy.Integer) and lower > EXPORT_MINIMUM and size < lower:
-        yield f"{place} is {size}, less than {lower}"
-    if isinstance(upper, sympy.Integer) and upper < sys.maxsize - 1 and size > upper:
-        yield f"{place} is {size}, more than {upper}"

@@ -12,6 +12,7 @@ from torch import nn
 from torch2keras.capture.captured import Captured
 from torch2keras.conversion.module_facts import ModuleFacts
 from torch2keras.conversion.ports import Port, build_port
+from torch2keras.conversion.size_conditions_text import write_conditions
 from torch2keras.graph.ir import Graph
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.port_orders import port_names
@@ -67,3 +68,8 @@ class Conversion:
                     build_port(self.plan.space, value, storage, name, is_complex=is_complex)
                 )
         return tuple(ports)
+
+    @cached_property
+    def size_limits(self) -> tuple[str, ...]:
+        """What sizes of the inputs have to keep to, as `x.shape[1] <= 512`."""
+        return write_conditions(self.graph, self.captured)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch2keras.errors import OutputError
 from torch2keras.runtime.atomic_writing import write_whole
@@ -15,8 +18,14 @@ if TYPE_CHECKING:  # the command line asks whether it may write before Keras is 
     import keras
 
 
-def save_model(model: keras.Model, path: Path) -> Path:
+FACTS_MEMBER = "torch2keras.json"
+"""The file in a `.keras` archive that says what the model itself cannot."""
+
+
+def save_model(model: keras.Model, path: Path, facts: Mapping[str, Any] | None = None) -> Path:
     """Save to a `.keras` file, which takes the place of what stood there when it is complete.
+
+    The file holds `facts` beside the model, as JSON; Keras passes over it.
 
     Raises OutputError for another suffix, a folder, a folder that is missing, and whatever else
     keeps Keras from writing.
@@ -25,6 +34,9 @@ def save_model(model: keras.Model, path: Path) -> Path:
     try:
         with write_whole(path) as (place,):
             model.save(place)
+            if facts is not None:
+                with zipfile.ZipFile(place, "a") as archive:
+                    archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))
     except Exception as error:  # on a full disk, Keras raises RuntimeError too
         raise OutputError(
             f"cannot write {path}: {error}",

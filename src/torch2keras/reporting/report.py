@@ -48,6 +48,8 @@ class Report:
     name: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    limits: tuple[str, ...]
+    """What sizes of the inputs, in PyTorch's order, have to keep to, as `x.shape[1] <= 512`."""
     rows: tuple[ModuleRow, ...]
     parameters: Parameters
     transposes: tuple[Transpose, ...]
@@ -81,6 +83,7 @@ def make_report(
         name=keras_graph.name,
         inputs=conversion.inputs,
         outputs=conversion.outputs,
+        limits=conversion.size_limits,
         rows=tuple(_module_rows(graph, keras_graph.calls)),
         parameters=parameters,
         transposes=tuple(describe_transposes(graph, conversion.plan)),
@@ -155,9 +158,12 @@ def report_text(report: Report) -> str:
     ]
     for note in report.notes:
         facts += label_lines("note", note)
+    ports = [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)]
+    if report.limits:
+        ports += label_lines("limits", ", ".join(report.limits))
     parts = [
         [f"{report.name}: {_size_text(report)}"],
-        [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)],
+        ports,
         module_lines(report.rows),
         facts,
     ]

@@ -8,7 +8,7 @@ check), the size stays dynamic; where they differ, the graph holds for the examp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,12 +52,15 @@ class Limits:
 
     `found` holds the symbols that have to be fixed; for the others, `same` and `checks` tell at
     which sizes the other way was taken, by the places of the branches: the numbers were the same
-    there, or the module raised.
+    there, or the module raised. `checked` are the conditions that it raises without, and `outcomes`
+    is what it does at each size, (symbol, size), that was tried.
     """
 
     found: dict[Any, Limit] = field(default_factory=dict)
     same: dict[LinePlace, int] = field(default_factory=dict)
     checks: dict[LinePlace, int] = field(default_factory=dict)
+    checked: list[Any] = field(default_factory=list)
+    outcomes: Mapping[tuple[Any, int], Outcome] = field(default_factory=dict)
 
     def list_notes(self) -> list[str]:
         """Return sentences on the symbols that need not be fixed."""
@@ -86,29 +89,31 @@ def find_size_limits(
     """
     sizes = find_symbols(exported)
     trials = SizeTrials(call, exported, captured, sizes)
-    limits = Limits()
+    limits = Limits(outcomes=trials.outcomes)
     for branch in _list_branches(exported, sizes):
         free = branch.condition.free_symbols & set(sizes) - set(limits.found)
         for symbol in sorted(free, key=str):
             turned = _find_turned_sizes(branch, symbol, sizes)
             for request in _find_requests(asked, exported, symbol):
                 turned = list(filter(request.allows, turned))
-            _try_branch(limits, trials, symbol, turned, branch.place)
+            _try_branch(limits, trials, symbol, turned, branch)
     return limits
 
 
 def _try_branch(
-    limits: Limits, trials: SizeTrials, symbol: Any, turned: Sequence[int], place: LinePlace
+    limits: Limits, trials: SizeTrials, symbol: Any, turned: Sequence[int], branch: Branch
 ) -> None:
     """Add to the limits what becomes of a symbol at the first and last size that turn a branch."""
     for size in dict.fromkeys([*turned[:1], *turned[-1:]]):
         outcome = trials.try_size(symbol, size)
         if outcome is Outcome.DIFFERS:
-            limits.found[symbol] = Limit(symbol, size, place)
+            limits.found[symbol] = Limit(symbol, size, branch.place)
             return
-        if place != NOWHERE:
+        if outcome is Outcome.RAISES:
+            limits.checked.append(branch.held)
+        if branch.place != NOWHERE:
             places = limits.same if outcome is Outcome.AGREES else limits.checks
-            places.setdefault(place, size)
+            places.setdefault(branch.place, size)
 
 
 def _find_requests(asked: Sequence[AskedDim], exported: Exported, symbol: Any) -> list[AskedDim]:

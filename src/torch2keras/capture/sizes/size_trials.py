@@ -49,13 +49,13 @@ class SizeTrials:
     exported: Exported
     captured: Captured
     sizes: Sizes
-    _outcomes: dict[tuple[Any, int], Outcome] = field(default_factory=dict)
+    outcomes: dict[tuple[Any, int], Outcome] = field(default_factory=dict)
 
     def try_size(self, symbol: Any, size: int) -> Outcome:
         """Return what module and graph do where a symbol has another size."""
-        if (symbol, size) not in self._outcomes:
-            self._outcomes[symbol, size] = self._run({**self.sizes, symbol: size})
-        return self._outcomes[symbol, size]
+        if (symbol, size) not in self.outcomes:
+            self.outcomes[symbol, size] = self._run({**self.sizes, symbol: size})
+        return self.outcomes[symbol, size]
 
     def _run(self, sizes: Sizes) -> Outcome:
         example = resize_example(self.exported, sizes)

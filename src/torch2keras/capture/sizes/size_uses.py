@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
+import sympy
 import torch
 from torch import nn
 from torch._guards import TracingContext
@@ -49,6 +50,11 @@ class Branch:
     condition: Any
     answer: bool
     place: LinePlace
+
+    @property
+    def held(self) -> Any:
+        """What held in the example: the condition, or its opposite."""
+        return self.condition if self.answer else sympy.Not(self.condition)
 
 
 @dataclass(frozen=True)
