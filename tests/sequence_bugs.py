@@ -109,6 +109,28 @@ def _steps_without_padding(x: Tensor, rnn: nn.RNNBase) -> Tensor:
     return _steps(x, rnn) * there
 
 
+def _route(x: Tensor, experts: nn.Bilinear, early: int = 0) -> Tensor:
+    """Each step times the matrix that its greatest number chooses, the steps sorted by matrix.
+
+    All groups but the last end `early`.
+    """
+    rows = x.transpose(1, 2).flatten(0, 1)
+    groups, order = rows[:, :5].argmax(1).sort()
+    ends = (groups.unsqueeze(1) <= torch.arange(5)).sum(0, dtype=torch.int32)
+    ends = torch.cat([(ends[:-1] - early).clamp(min=0), ends[-1:]])
+    return F.grouped_mm(rows[order], experts.weight, offs=ends)[order.argsort()]
+
+
+EXPERT_BUGS: tuple[Variant, ...] = (
+    Variant(
+        "the last row of each expert goes to the next",
+        lambda: Call(_route, nn.Bilinear(8, 12, 5)),
+        another(lambda x, experts: _route(x, experts, 1)),
+        shape=(2, 8, 20),
+        second=(3, 8, 23),
+    ),
+)
+
 RECURRENT_BUGS: tuple[Variant, ...] = (
     Variant(
         "packed GRU starts in the padding",
@@ -328,5 +350,6 @@ ATTENTION_BUGS: tuple[Variant, ...] = (
 SEQUENCE_BUGS = (
     *(replace(bug, shape=(2, 6, 7), second=(3, 6, 8)) for bug in RECURRENT_BUGS),
     *ATTENTION_BUGS,
+    *EXPERT_BUGS,
 )
 """Few steps are enough for a wrong gate, and Keras runs one after the other."""

@@ -217,6 +217,25 @@ TINY: dict[str, Callable[[], Tiny]] = {
     "mistral": lambda: decoder("Mistral", sliding_window=6),
     "qwen2": lambda: decoder("Qwen2"),
     "gemma": lambda: decoder("Gemma", head_dim=8),
+    "mixtral": lambda: decoder("Mixtral", num_local_experts=4, num_experts_per_tok=2),
+    "gpt-oss": lambda: decoder(
+        "GptOss", num_local_experts=5, num_experts_per_tok=2, head_dim=8, sliding_window=7
+    ),
+    "deepseek-v3": lambda: decoder(
+        "DeepseekV3",
+        num_key_value_heads=4,
+        n_routed_experts=8,
+        n_group=4,
+        topk_group=2,
+        num_experts_per_tok=3,
+        moe_intermediate_size=20,
+        first_k_dense_replace=1,
+        q_lora_rank=12,
+        kv_lora_rank=12,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=8,
+        v_head_dim=8,
+    ),
     "phi": lambda: decoder("Phi", num_key_value_heads=4),
     "opt": lambda: text(
         "OPTForCausalLM",

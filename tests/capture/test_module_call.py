@@ -69,6 +69,22 @@ def test_nobody_asks_for_a_cache(config: Any) -> None:
     assert set(converted(ids=IDS)) == {"y"}
 
 
+class FurtherDecoder(Decoder):
+    """Told so by further keywords, as GraniteMoe is."""
+
+    def forward(self, ids: Tensor, cache: Any = None, **kwargs: Any) -> dict[str, Any]:
+        assert cache is None
+        return super().forward(ids, **kwargs)
+
+
+def test_further_keywords_tell_that_nobody_asks_for_a_cache() -> None:
+    net = FurtherDecoder(GPT2Config()).eval()
+    for shapes in ({"ids": {0: torch.export.Dim.AUTO}}, None):
+        converted = t2k.convert(net, {"ids": IDS}, dynamic_shapes=shapes)
+        assert WITHOUT_CACHE in converted.report.notes
+        assert set(converted(ids=IDS, use_cache=False)) == {"y"}
+
+
 def test_a_cache_that_is_not_made() -> None:
     assert to_module_call(Decoder(GPT2Config(use_cache=False)), {"ids": IDS}, None).notes == ()
     assert to_module_call(nn.ReLU(), (IDS,), None).notes == ()

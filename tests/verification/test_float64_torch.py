@@ -99,6 +99,15 @@ NARROWED: list[tuple[str, Callable[..., Tensor], Callable[..., Tensor]]] = [
         lambda m, x: F.scaled_dot_product_attention(x, x, x),
         lambda m, x: F.softmax(x @ x.mT / 7**0.5, -1) @ x,
     ),
+    (
+        "grouped products",
+        lambda m, x: F.grouped_mm(
+            F.pad(x.flatten(0, 1), (0, 1)),
+            F.pad(m.weight, (0, 1, 0, 1)).repeat(2, 1, 1),
+            offs=torch.tensor([2, 6], dtype=torch.int32),
+        ),
+        lambda m, x: F.pad(x.flatten(0, 1) @ m.weight.double(), (0, 1)),
+    ),
     ("plain attribute", lambda m, x: m.plain * x / 3, lambda m, x: m.plain.double() * x / 3),
     ("out=", lambda m, x: torch.div(x, 3, out=torch.empty(2, 3, 7)), lambda m, x: x / 3),
     # Data is what it is in float32: the exporter makes it a constant, with these very bits.

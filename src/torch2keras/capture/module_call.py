@@ -64,7 +64,15 @@ def to_module_call(module: nn.Module, args: Any, kwargs: Mapping[str, Any] | Non
 def _may_cache(module: nn.Module) -> bool:
     """Whether forward gives a cache unless it is told not to."""
     wanted = any(getattr(config, CACHE, False) for config in _find_configs(module))
-    return wanted and CACHE in inspect.signature(module.forward).parameters
+    return wanted and _takes_cache(inspect.signature(module.forward).parameters)
+
+
+def _takes_cache(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether a forward of these parameters is told whether to give a cache; some by `**kwargs`."""
+    if CACHE in parameters:
+        return True
+    kinds = [parameter.kind for parameter in parameters.values()]
+    return inspect.Parameter.VAR_KEYWORD in kinds and not parameters.keys().isdisjoint(PASTS)
 
 
 def _find_configs(module: nn.Module) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
 
+from torch2keras.custom_ops.attribute_exchange import exchange_attribute
 from torch2keras.custom_ops.library import define_op
 from torch2keras.custom_ops.packed_sequences import (
     FullPacking,
@@ -291,26 +292,15 @@ def _read_lengths(read: Callable[[Any], Any]) -> Callable[[FakeTensor], Any]:
 
 
 @contextmanager
-def _exchange(owner: type, name: str, value: Any) -> Iterator[None]:
-    """Let a class have another method, within."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
-
-
-@contextmanager
 def _keep_whole() -> Iterator[None]:
     """Run recurrent layers as one op each, on packed sequences too."""
     mode = WholeRecurrence()
     with ExitStack() as stack:
         for layer in LAYERS:
             forward = _take_packed(mode, layer.forward)
-            stack.enter_context(_exchange(layer, "forward", forward))
+            stack.enter_context(exchange_attribute(layer, "forward", forward))
         tolist = _read_lengths(FakeTensor.tolist)
-        stack.enter_context(_exchange(FakeTensor, "tolist", tolist))
+        stack.enter_context(exchange_attribute(FakeTensor, "tolist", tolist))
         stack.enter_context(use_packing(MaskedPacking()))
         stack.enter_context(mode)
         yield

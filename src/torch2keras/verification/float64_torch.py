@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
+from torch2keras.custom_ops.grouped_products import multiply_groups
 from torch2keras.workarounds.triton_import import load_exporter
 
 WIDE = {
@@ -55,6 +56,10 @@ _TYPED_DEFAULTS: dict[Any, tuple[tuple[int, str, str], ...]] = {
 
 # Functions that run some twenty kernels for each step of a sequence.
 _LOOPS = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
+
+
+# Functions that have no float64, and what gives the same there.
+_WITHOUT_FLOAT64 = {torch._grouped_mm: multiply_groups}  # noqa: SLF001 - what F.grouped_mm calls
 
 
 _DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
@@ -268,6 +273,8 @@ class _Naming(TorchFunctionMode):
         args, kwargs = tree_map(self._as_shadow, (args, kwargs))
         if func in _LOOPS:
             return self._shadowing.at_once(func, args, kwargs)
+        if _hashable(func):
+            func = _WITHOUT_FLOAT64.get(func, func)
         return func(*args, **kwargs)
 
     def _as_shadow(self, value: Any) -> Any:

@@ -30,7 +30,7 @@ def key_by_parameter(dynamic_shapes: Any, call: ExampleCall) -> dict[str, Any]:
         shapes = _gather_keywords(shapes, call)
     if isinstance(shapes, dict) and set(shapes) <= set(bound):
         left = {name: value for name, value in bound.items() if name not in shapes}
-        if not any(isinstance(leaf, torch.Tensor) for _, leaf in name_leaves(left)):
+        if not _has_tensors(left):
             return {name: shapes.get(name) for name in bound}
     raise InputError(
         "dynamic_shapes does not fit the example inputs",
@@ -63,6 +63,11 @@ def _gather_keywords(shapes: Mapping[str, Any], call: ExampleCall) -> dict[str, 
         if parameters[name].kind is not inspect.Parameter.VAR_KEYWORD or name in shapes:
             continue
         given = (set(value) & set(shapes)) - set(call.bound)
-        if given:
+        if given or not _has_tensors(value):
             gathered[name] = {key: gathered.pop(key, None) for key in value}
     return gathered
+
+
+def _has_tensors(arguments: Mapping[str, Any]) -> bool:
+    """Whether there is a tensor in arguments given by name."""
+    return any(isinstance(leaf, torch.Tensor) for _, leaf in name_leaves(dict(arguments)))
