@@ -274,7 +274,40 @@ class Spectrum(nn.Module):
 
 
 def test_numpy_within_forward_is_compared_to_its_own_precision(monkeypatch) -> None:
-    assert converted(Spectrum()).verification.ok
+    verification = converted(Spectrum()).verification
+    assert verification.ok
+    assert [note for note in verification.notes if "forward uses NumPy" in note]
     wrong(monkeypatch, aten.tanh.default, lambda x: ops.tanh(x * (1 + 1e-4)))
     with pytest.raises(t2k.VerificationError):
         converted(Spectrum())
+
+
+LEFT_OUT = r"numbers were not compared for the inputs .*: which they are hangs on how kernels round"
+LOOSE = r"times its largest value would have passed for the inputs .*: PyTorch's own rounding moves"
+SAID = {
+    "the largest of equal sums": LEFT_OUT,
+    "the sign of numbers smaller than normal ones": LEFT_OUT,
+    "the larger of two sums that are one": LEFT_OUT,
+    "what hangs on numbers smaller than normal ones": LOOSE,
+}
+"""Which of NOISE is said to be so in the report, and how."""
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_rounding_decides_is_said(name: str) -> None:
+    notes = converted(Function(NOISE[name])).report.notes
+    assert [note for note in notes if re.search(SAID[name], note)], notes
+
+
+def test_a_bound_that_allows_anything_is_said() -> None:
+    notes = converted(Function(lambda x: (x * 1e9).sin())).report.notes
+    assert [note for note in notes if re.search(LOOSE, note)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_of_an_ordinary_network_nothing_is_said(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(11, 31), nn.GELU(), nn.LayerNorm(31), nn.Linear(31, 3)).to(dtype)
+    result = converted(net, torch.randn(2, 11, dtype=dtype))
+    assert result.verification is not None
+    assert result.verification.notes == ()

@@ -71,6 +71,20 @@ class Difference:
     compared: int
     worst: tuple[int, ...] | None
     reason: str = ""
+    largest: float = 0.0
+    """The largest of PyTorch's finite numbers."""
+    left_out: int = 0
+    """Places that were not compared, since rounding decides them."""
+
+    @property
+    def allowed_share(self) -> float:
+        """The error that is allowed, as a share of the largest number.
+
+        Where all numbers are zero it is 0 if ours are too, else infinite.
+        """
+        if self.largest:
+            return self.bound_max / self.largest
+        return float("inf") if self.max_abs else 0.0
 
     @property
     def ok(self) -> bool:
@@ -101,7 +115,7 @@ def meaning(
         noise = np.where(np.isfinite(t), t - y, 0.0)
         floor = float(np.ldexp(np.finfo(np.float64).tiny, -exponent))
         bound = rtol * _max(y) + _NOISE_FACTOR * _NOISE_RATIO * _max(noise) + floor
-        return _judge("S", np.abs(k - y), mask, exponent, bound, bound)
+        return _judge("S", np.abs(k - y), mask, exponent, bound, bound, _max(y))
 
 
 def numerics(
@@ -138,7 +152,7 @@ def numerics(
         )
         bound_rms = _RMS_FACTOR * _rms(t - y) + _RMS_EPS * eps * _rms(y) + floor
         bound_max = _MAX_FACTOR * _max(t - y) + _MAX_EPS * eps * _max(y) + floor
-        return _judge("N", np.abs(k - y), mask, exponent, bound_max, bound_rms)
+        return _judge("N", np.abs(k - y), mask, exponent, bound_max, bound_rms, _max(y))
 
 
 def _incomparable(
@@ -234,6 +248,7 @@ def _judge(
     exponent: int,
     bound_max: float,
     bound_rms: float,
+    largest: float,
 ) -> Difference:
     """The outcome from the scaled absolute errors at the places of `mask`."""
     max_abs, rms = _max(error), _rms(error)
@@ -246,9 +261,17 @@ def _judge(
         reason = f"{_excess('max error', max_abs, bound_max, exponent)} at {worst}"
     elif rms > bound_rms:
         reason = _excess("rms error", rms, bound_rms, exponent)
-    unit = (float(np.ldexp(value, exponent)) for value in (max_abs, rms, bound_max, bound_rms))
+    unit = iter(np.ldexp([max_abs, rms, bound_max, bound_rms, largest], exponent).tolist())
     return Difference(
-        tier, next(unit), next(unit), next(unit), next(unit), int(error.size), worst, reason
+        tier,
+        max_abs=next(unit),
+        rms=next(unit),
+        bound_max=next(unit),
+        bound_rms=next(unit),
+        compared=int(error.size),
+        worst=worst,
+        reason=reason,
+        largest=next(unit),
     )
 
 

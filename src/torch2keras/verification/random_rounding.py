@@ -225,7 +225,7 @@ class Rounded:
             unknown = self._find_unknown(k64, EPS["float64"], metric.MEANING_RTOL)
             if unknown.any():
                 known = metric.meaning(np.where(unknown, self.exact, k64), self.exact)
-                found = replace(known, compared=known.compared - int(unknown.sum()))
+                found = _leave_out(known, unknown)
         return found
 
     def numerics(self, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
@@ -243,7 +243,7 @@ class Rounded:
         if not unknown.any():
             return found
         known = self._near(np.where(unknown, y_t, y_k), y_t, eps)
-        return replace(known, compared=known.compared - int(unknown.sum()))
+        return _leave_out(known, unknown)
 
     def _near(self, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
         """Tier N by PyTorch's own error, or that of a random rounding."""
@@ -286,6 +286,12 @@ class Rounded:
             if not numbers and not (other & ~moved).any():
                 break
         return moved
+
+
+def _leave_out(known: Difference, unknown: np.ndarray) -> Difference:
+    """Return a difference at the places that are known, with the number of the others."""
+    count = int(unknown.sum())
+    return replace(known, compared=max(known.compared - count, 0), left_out=count)
 
 
 def _off(found: Difference) -> bool:

@@ -15,6 +15,8 @@ class Check:
     shapes: tuple[tuple[int, ...], ...]
     output: str
     difference: Difference
+    numpy_rtol: float | None = None
+    """The tolerance that was needed in tier S, since NumPy in forward rounds; None elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from torch2keras.verification.random_rounding import Rounded
 from torch2keras.verification.reference import run64
 from torch2keras.verification.repeated_calls import require_repeatable
 from torch2keras.verification.results import Check, Verification
+from torch2keras.verification.uncompared import list_uncompared
 from torch2keras.workarounds.float64_promotion import double_precision
 
 NUMPY_RTOL = 64
@@ -72,7 +73,11 @@ def verify_conversion(
             checks.append(check)
             if not check.difference.ok:
                 raise divergence_error(conversion, double, check, given.tensors)
-    notes += [*_blind_notes(checks), *verify_gradients(conversion, asked=with_gradients)]
+    eps = {port.name: EPS.get(port.dtype, EPS["float32"]) for port in conversion.outputs}
+    notes += [
+        *list_uncompared(checks, eps),
+        *verify_gradients(conversion, asked=with_gradients),
+    ]
     return Verification(tuple(checks), tuple(notes))
 
 
@@ -81,16 +86,6 @@ def _require_repeatable(conversion: Conversion) -> None:
     (other,) = probes(example_tensors(conversion), names=["normal"])
     example = (conversion.args, conversion.kwargs)
     require_repeatable(conversion.module, example, replace_tensors(conversion, other.tensors))
-
-
-def _blind_notes(checks: Sequence[Check]) -> Iterator[str]:
-    """Outputs of which nothing was shown."""
-    seen = {c.output for c in checks if c.difference.compared}
-    for output in dict.fromkeys(c.output for c in checks if c.output not in seen):
-        yield (
-            f"{output} was not compared: "
-            "under no probe does it hold a finite number that is more than rounding."
-        )
 
 
 def _checks(conversion: Conversion, run: Run, double: Layers, given: Given) -> Iterator[Check]:
@@ -105,16 +100,17 @@ def _checks(conversion: Conversion, run: Run, double: Layers, given: Given) -> I
     for number, port in enumerate(conversion.outputs):
         eps = EPS.get(port.dtype, EPS["float32"])
         ours, theirs, exact = keras_own[number], given.outputs[number], torch64[number]
-        same = meaning(keras64[number], exact, y_t=theirs)
+        same, numpy_rtol = meaning(keras64[number], exact, y_t=theirs), None
         if not same.ok and arithmetic.gives_numpy:
-            same = meaning(keras64[number], exact, NUMPY_RTOL * eps, y_t=theirs)
+            numpy_rtol = NUMPY_RTOL * eps
+            same = meaning(keras64[number], exact, numpy_rtol, y_t=theirs)
         near = numerics(ours, theirs, exact, eps)
         if not (same.ok and near.ok):
             rounded = Rounded(conversion.module, args, kwargs, number, exact)
             same = rounded.meaning(same, keras64[number], eps)
             if not near.ok:
                 near = rounded.numerics(ours, theirs, eps)
-        yield Check(given.probe, shapes, port.name, same)
+        yield Check(given.probe, shapes, port.name, same, numpy_rtol)
         yield Check(given.probe, shapes, port.name, near)
 
 
