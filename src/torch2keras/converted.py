@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import keras
+import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
@@ -67,6 +68,16 @@ class Converted:
     def outputs(self) -> tuple[Port, ...]:
         """The ports of `model.outputs`."""
         return self.conversion.outputs
+
+    @property
+    def initial_state(self) -> dict[str, np.ndarray]:
+        """What the inputs for the state take at the first call, by name, in PyTorch's order.
+
+        With `state="ports"`, `y, state = converted(x, **state)` is one call of a stream. It is
+        empty for a module that keeps nothing.
+        """
+        first = self.conversion.ports.initial_state
+        return {name: to_numpy(tensor).copy() for name, tensor in first.items()}
 
     @property
     def verification(self) -> Verification | None:

@@ -18,7 +18,15 @@ import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.capture.captured import Captured
 from torch2keras.capture.export import capture
 from torch2keras.capture.nominal_dtype import nominal_dtype
+from torch2keras.capture.ports.module_ports import NEW
+from torch2keras.capture.ports.port_shapes import find_needed_states, require_growth
+from torch2keras.capture.ports.slots import ModulePorts
 from torch2keras.conversion.module_facts import read_module_facts
+from torch2keras.conversion.open_ports import (
+    keep_needed_ports,
+    name_numbers,
+    open_ports,
+)
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.request import (
     Request,
@@ -89,7 +97,13 @@ class Work:
             self.graph,
             self.plan,
             self.lowered,
+            self.ports,
         )
+
+    @property
+    def ports(self) -> ModulePorts:
+        """The caller's module, and what of its state is inputs and outputs."""
+        return self.request.ports or ModulePorts(self.request.module)
 
     @property
     def may_fix_sizes(self) -> bool:
@@ -98,6 +112,12 @@ class Work:
 
 
 Pass = Callable[[Work], None]
+
+
+def ask_for_state(work: Work) -> None:
+    """Make inputs and outputs of what forward keeps, where that is asked for."""
+    if work.request.ports is None:
+        work.request = open_ports(work.request)
 
 
 def capture_module(work: Work) -> None:
@@ -115,6 +135,20 @@ def capture_module(work: Work) -> None:
     work.captured = replace(captured, notes=(*asked.notes, *captured.notes))
 
 
+def capture_with_state(work: Work) -> None:
+    """Capture the module with its state as inputs and outputs.
+
+    States that no output depends on are left out, and the module is captured once more.
+    """
+    with name_numbers(work.ports):
+        capture_module(work)
+    needed = find_needed_states(work.captured, work.ports)
+    if len(needed) < len(work.ports.states):
+        work.request = keep_needed_ports(work.request, needed)
+        capture_module(work)
+    require_growth(work.captured, work.ports)
+
+
 def split_complex_numbers(work: Work) -> None:
     """Write complex tensors as real ones with a last dimension of real and imaginary part."""
     inputs = work.captured.program.graph_signature.input_specs
@@ -128,7 +162,9 @@ def decompose_ops(work: Work) -> None:
 
 def import_program(work: Work) -> None:
     """Read the fx graph into the typed IR."""
-    work.graph = import_graph(work.captured.program, work.graph_module)
+    graph = import_graph(work.captured.program, work.graph_module)
+    states = tuple(NEW + port.name for port in work.ports.states)
+    work.graph = replace(graph, state_outputs=states)
 
 
 def rewrite(graph_pass: Callable[[Graph], Graph]) -> Pass:
@@ -180,7 +216,7 @@ def verify_model(work: Work) -> None:
 
 
 PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
-    Stage.CAPTURE: (capture_module,),
+    Stage.CAPTURE: (ask_for_state, capture_with_state),
     Stage.IMPORT: (
         split_complex_numbers,
         decompose_ops,
@@ -232,7 +268,10 @@ def convert(
     in torch.export's own vocabulary. `layout` is "keras" (ports in the order that costs nothing),
     "torch" (exactly the module's order), or a mapping from port names to orders such as {"x": "n l
     c"}. With `capture="trace"` all sizes and branches are those of the example, for modules that
-    torch.export refuses; the report says so. `name` is the model's, by default the class of the
+    torch.export refuses; the report says so. With `state="ports"` what forward keeps from call to
+    call (buffers and attributes that it changes) becomes inputs and outputs of the model, which are
+    refused otherwise: `y, state = converted(x, **state)`, from `state = converted.initial_state`
+    on. `name` is the model's, by default the class of the
     module. `progress` is called with the name of each stage as it begins. The module comes back as
     it was given.
 

@@ -15,12 +15,13 @@ from torch2keras.cli.main import app
 from torch2keras.cli.source_options import (
     Layout,
     SourceOptions,
+    StateOption,
     build_call,
     take_source_options,
 )
 from torch2keras.errors import InputError
 
-SHARED = {"source", "inputs", "layout", "name", "trace", "quiet", "as_json"}
+SHARED = {"source", "inputs", "layout", "name", "trace", "state", "quiet", "as_json"}
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         layout=Layout.TORCH,
         name=None,
         trace=True,
+        state=StateOption.REFUSE,
         quiet=False,
         as_json=True,
         extra=7,
@@ -72,6 +74,9 @@ def test_the_call_has_the_module_its_example_and_the_options():
     rest = ("kwargs", "layout", "capture", "name")
     assert [call[key] for key in rest] == [{}, "torch", "export", "tiny"]
     assert told == ["load"]
+    assert call["state"] == "refuse"
+    ported = SourceOptions("t2k_option_nets:Small", ["2,3,11"], state=StateOption.PORTS)
+    assert build_call(ported, ported.parse_inputs(), told.append)["state"] == "ports"
     traced = SourceOptions("t2k_option_nets:Small", ["2,3,11"], trace=True)
     assert build_call(traced, traced.parse_inputs(), told.append)["capture"] == "trace"
 

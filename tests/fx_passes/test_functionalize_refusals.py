@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import torch2keras as t2k
 from exported import Calls, assert_golden
 from torch2keras.capture.export import capture
 from torch2keras.errors import UnsupportedOpError
@@ -97,6 +98,27 @@ REFUSED = [
     ("result_given", Calls(result_given)),
     ("resized", Calls(lambda x: (x * 2).resize_(3, 2))),
 ]
+
+
+class WithoutStatistics(nn.Module):
+    """What the refusal of `KeepsStatistics` says."""
+
+    def forward(self, x):
+        return nn.functional.batch_norm(x, None, None, training=True)
+
+
+FOLLOWED = [
+    (AssignsBuffer(), AssignsBuffer(), {"state": "ports"}),
+    (KeepsStatistics(), WithoutStatistics(), {}),
+]
+"""A refused module, and what its next step says: another module, or an option."""
+
+
+@pytest.mark.parametrize(("refused", "module", "options"), FOLLOWED)
+def test_the_next_step_of_a_refused_write_converts(refused, module, options):
+    with pytest.raises(UnsupportedOpError, match="forward changes buffer"):
+        t2k.convert(refused, x_ncl())
+    assert t2k.convert(module, x_ncl(), **options).report.verified
 
 
 @pytest.mark.parametrize(("name", "module"), REFUSED, ids=[name for name, _ in REFUSED])

@@ -54,6 +54,12 @@ class Counter(Net):
         return self.conv(x) * self.step
 
 
+class EveryOther(Net):
+    def forward(self, x):
+        self.step += 1
+        return self.conv(x) * (2 if self.step % 2 else 3)
+
+
 class RunningMean(Net):
     def forward(self, x):
         self.level = 0.9 * self.level + 0.1 * x.mean().item()
@@ -103,6 +109,7 @@ class InnerState(nn.Module):
 REMEMBERS = {
     StreamState: "state",
     Counter: "step",
+    EveryOther: "step",
     RunningMean: "level",
     LastOutputs: "history",
     Window: "window",

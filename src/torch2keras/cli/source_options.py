@@ -23,6 +23,13 @@ from torch2keras.errors import InputError
 from torch2keras.runtime.progress import Progress
 
 
+class StateOption(StrEnum):
+    """What becomes of values that forward keeps from call to call."""
+
+    REFUSE = "refuse"
+    PORTS = "ports"
+
+
 class Layout(StrEnum):
     """The order of the model's inputs and outputs."""
 
@@ -74,6 +81,12 @@ class SourceOptions:
             help="Fix every size and branch to the example's, where torch.export refuses SOURCE.",
         ),
     ] = False
+    state: Annotated[
+        StateOption,
+        typer.Option(
+            help="Refuse what forward keeps from call to call, or make it in- and outputs."
+        ),
+    ] = StateOption.REFUSE
     quiet: Quiet = False
     as_json: AsJson = False
 
@@ -135,6 +148,7 @@ def build_call(
         "dynamic_shapes": build_dynamic_shapes(shapes),
         "layout": options.layout.value,
         "capture": options.capture,
+        "state": options.state.value,
         "name": options.name,
         "progress": progress,
     }

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from torch2keras.capture.captured import Captured
+from torch2keras.capture.ports.slots import ModulePorts
 from torch2keras.conversion.module_facts import ModuleFacts
 from torch2keras.conversion.ports import Port, build_port
 from torch2keras.conversion.size_conditions_text import write_conditions
@@ -24,6 +25,7 @@ class Conversion:
     """A module, the inputs that it was converted with, and what each stage made of it."""
 
     module: nn.Module
+    """The caller's module; one that is given what it keeps, where `ports` has some of that."""
     facts: ModuleFacts
     """What a report says of the module, as it was at the conversion."""
     args: tuple[Any, ...]
@@ -32,6 +34,7 @@ class Conversion:
     graph: Graph
     plan: LayoutPlan
     lowered: Lowered
+    ports: ModulePorts
 
     @cached_property
     def inputs(self) -> tuple[Port, ...]:

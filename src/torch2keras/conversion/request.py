@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, TypeVar, cast
+from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 from torch import nn
 
 from torch2keras.capture.module_call import to_module_call
 from torch2keras.capture.module_wrappers import unwrap_module
+from torch2keras.capture.ports.slots import ModulePorts
 from torch2keras.errors import InputError
 from torch2keras.runtime.progress import Progress, ignore_stage
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+StateChoice = Literal["refuse", "ports"]
+"""What becomes of values that forward keeps from call to call."""
 
 
 class RequestOptions(TypedDict, total=False):
@@ -24,6 +29,7 @@ class RequestOptions(TypedDict, total=False):
     dynamic_shapes: Any
     layout: str | Mapping[str, str]
     capture: Literal["export", "trace"]
+    state: StateChoice
     name: str | None
     progress: Progress
 
@@ -39,10 +45,16 @@ class Request:
     layout: str | Mapping[str, str]
     trace: bool
     """Whether the module is traced on the example in place of being exported."""
+    with_state: bool
+    """Whether what forward keeps from call to call becomes inputs and outputs."""
     name: str
     progress: Progress
     notes: tuple[str, ...]
     """What was added to the caller's example call, for the report."""
+    ports: ModulePorts | None = None
+    """The caller's module and what it keeps, where that was asked for and is known."""
+    plain: Request | None = None
+    """The request before it had ports."""
 
 
 def build_request(
@@ -53,18 +65,17 @@ def build_request(
     dynamic_shapes: Any = None,
     layout: str | Mapping[str, str] = "keras",
     capture: Literal["export", "trace"] = "export",
+    state: StateChoice = "refuse",
     name: str | None = None,
     progress: Progress = ignore_stage,
 ) -> Request:
     """Return what these arguments of `convert` or `inspect` ask for.
 
-    Raises InputError for an unknown `capture`, and for `dynamic_shapes` beside capture="trace".
+    Raises InputError for an unknown `capture` or `state`, and for `dynamic_shapes` beside
+    capture="trace".
     """
-    if capture not in ("export", "trace"):
-        raise InputError(
-            f"no way to capture is called {capture!r}",
-            [("next", 'use capture="export" or capture="trace"')],
-        )
+    _check_choice("no way to capture is called", "capture", capture, ("export", "trace"))
+    _check_choice("nothing to do with state is called", "state", state, get_args(StateChoice))
     trace = capture == "trace"
     if trace and dynamic_shapes is not None:
         raise InputError(
@@ -83,10 +94,18 @@ def build_request(
         dynamic_shapes,
         layout,
         trace,
+        state == "ports",
         name or type(module).__name__,
         progress,
         (*notes, *call.notes),
     )
+
+
+def _check_choice(headline: str, option: str, given: object, known: Sequence[str]) -> None:
+    """Raise InputError where an option has a value that is none of the known ones."""
+    if given not in known:
+        step = " or ".join(f'{option}="{value}"' for value in known)
+        raise InputError(f"{headline} {given!r}", [("next", f"use {step}")])
 
 
 def take_request_options(function: Function) -> Function:

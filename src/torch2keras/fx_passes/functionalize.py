@@ -36,6 +36,17 @@ PLAIN_VIEWS = frozenset(
 )  # fmt: skip
 
 
+_NO_OUT = "call the op without out=, and use what it returns"
+
+
+_STATISTICS: Mapping[Any, str] = dict.fromkeys(
+    (aten.batch_norm.default, aten.instance_norm.default),
+    "give it no running statistics, which its output does not depend on:\n"
+    "F.batch_norm(x, None, None, weight, bias, training=True)",
+)
+"""What to do about ops that keep statistics of what they are given."""
+
+
 _STATE = {
     InputKind.PARAMETER: "parameter",
     InputKind.BUFFER: "buffer",
@@ -148,7 +159,7 @@ def _translate_write(aliases: Aliases, node: fx.Node) -> None:
     if not isinstance(destination, fx.Node) or find_written_operands(node) != (destination,):
         raise UnsupportedOpError(
             f"{node.target} writes to operands other than its first",
-            [*origin_rows(node), ("next", "call the op without out=, and use what it returns")],
+            [*origin_rows(node), ("next", _STATISTICS.get(node.target, _NO_OUT))],
         )
     value = emit_new_value(Emitter(aliases.graph, aliases.mode, node), args, kwargs)
     aliases.write(destination, value)
@@ -163,17 +174,26 @@ def _refuse_state_writes(
     if not written:
         return
     names = list_names([f"{_STATE[state[name].kind]} {state[name].target}" for name in written])
+    first = writes[written[0]][0]
+    kinds = [state[name].kind for name in written]
     raise UnsupportedOpError(
         f"forward changes {names}",
         [
-            *origin_rows(writes[written[0]][0]),
-            ("why", "parameters and buffers that forward changes are not converted yet"),
-            (
-                "next",
-                "convert a module whose forward leaves its state alone, and keep the state outside",
-            ),
+            *origin_rows(first),
+            ("why", "forward keeps it from one call to the next; a Keras model keeps nothing"),
+            ("next", _STATISTICS.get(first.target) or _next_step(kinds)),
         ],
     )
+
+
+def _next_step(kinds: Sequence[InputKind]) -> str:
+    """Return what to do about writes to these kinds of state."""
+    steps = []
+    if InputKind.PARAMETER in kinds:
+        steps.append("compute a new tensor, w = self.weight * 2, in place of a write to it")
+    if any(kind is not InputKind.PARAMETER for kind in kinds):
+        steps.append('convert(..., state="ports") makes buffers inputs and outputs of the model')
+    return "\n".join(steps)
 
 
 def _drop_dead_code(graph: fx.Graph) -> None:

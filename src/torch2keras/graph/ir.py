@@ -176,6 +176,8 @@ class Graph:
     out_spec: torch.utils._pytree.TreeSpec
     hints: Mapping[sympy.Symbol, int] = field(default_factory=dict)
     """What each symbol measured in the example."""
+    state_outputs: tuple[str, ...] = ()
+    """The names of the last outputs: the next values of what forward keeps from call to call."""
 
     def hint(self, size: Size) -> int:
         """Return a size in the example; 1 for one that the data decide, which no lowering takes."""

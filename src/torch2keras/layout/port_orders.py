@@ -25,12 +25,14 @@ def port_names(graph: Graph) -> tuple[list[str], list[str]]:
     """Return the names of the inputs and of the outputs.
 
     Inputs are called as forward's parameters, outputs `output`, or `output_0`, `output_1` ...
+    Behind these come the next values of what forward keeps, by names of their own.
     """
     inputs = [value.name for value in graph.inputs]
-    count = len(list(graph.output_values()))
+    states = graph.state_outputs
+    count = len(list(graph.output_values())) - len(states)
     if count == 1:
-        return inputs, ["output"]
-    return inputs, [f"output_{number}" for number in range(count)]
+        return inputs, ["output", *states]
+    return inputs, [*(f"output_{number}" for number in range(count)), *states]
 
 
 def read_layout(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 TIERS = {"S": "float64", "N": "as saved"}
 """What the letters of the metric's tiers mean to a reader."""
 
@@ -55,6 +57,19 @@ class Transpose:
     written: str
     read: str
     readers: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A value that forward keeps from call to call: an input and an output of the model."""
+
+    input: str
+    output: str
+    """Gives what the input takes at the next call."""
+    attribute: str
+    """Where the module keeps it, as "encoder.cache['k']"."""
+    initial: np.ndarray
+    """What the input takes at the first call, in the order of the Keras model."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from torch2keras.capture.ports.module_ports import NEW
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.graph.ir import Graph, Origin
@@ -22,6 +23,7 @@ from torch2keras.reporting.facts import (
     KerasCall,
     ModuleRow,
     Parameters,
+    State,
     Tier,
     Transpose,
     Verified,
@@ -34,6 +36,7 @@ from torch2keras.reporting.text import (
     module_lines,
     parameters_text,
     port_lines,
+    state_lines,
     transposes_text,
     verification_text,
 )
@@ -50,6 +53,7 @@ class Report:
     outputs: tuple[Port, ...]
     limits: tuple[str, ...]
     """What sizes of the inputs, in PyTorch's order, have to keep to, as `x.shape[1] <= 512`."""
+    states: tuple[State, ...]
     rows: tuple[ModuleRow, ...]
     parameters: Parameters
     transposes: tuple[Transpose, ...]
@@ -58,7 +62,10 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, strings and numbers."""
-        return dataclasses.asdict(self)
+        plain = dataclasses.asdict(self)
+        for state in plain["states"]:
+            state["initial"] = state["initial"].tolist()
+        return plain
 
     def to_json(self) -> str:
         """Return the report as a JSON document."""
@@ -84,12 +91,22 @@ def make_report(
         inputs=conversion.inputs,
         outputs=conversion.outputs,
         limits=conversion.size_limits,
+        states=tuple(_list_states(conversion)),
         rows=tuple(_module_rows(graph, keras_graph.calls)),
         parameters=parameters,
         transposes=tuple(describe_transposes(graph, conversion.plan)),
         notes=tuple(write_notes(conversion, parameters, verification)),
         verified=verified,
     )
+
+
+def _list_states(conversion: Conversion) -> Iterator[State]:
+    """Yield the facts of each state, in the order of the inputs, of which they are the last."""
+    ports = conversion.ports.states
+    inputs = conversion.inputs[len(conversion.inputs) - len(ports) :]
+    for state, port in zip(ports, inputs, strict=True):
+        initial = port.from_torch(state.initial)
+        yield State(port.name, NEW + port.name, state.attribute, initial)
 
 
 def _module_rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
@@ -161,6 +178,7 @@ def report_text(report: Report) -> str:
     ports = [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)]
     if report.limits:
         ports += label_lines("limits", ", ".join(report.limits))
+    ports += state_lines(report.states)
     parts = [
         [f"{report.name}: {_size_text(report)}"],
         ports,

@@ -7,9 +7,19 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from torch2keras.conversion.ports import Port
 from torch2keras.layout.port_orders import dimension_letters
-from torch2keras.reporting.facts import TIERS, KerasCall, ModuleRow, Parameters, Transpose, Verified
+from torch2keras.reporting.facts import (
+    TIERS,
+    KerasCall,
+    ModuleRow,
+    Parameters,
+    State,
+    Transpose,
+    Verified,
+)
 
 WIDTH = 100
 
@@ -58,6 +68,28 @@ def port_lines(label: str, ports: Sequence[Port]) -> list[str]:
         lines += label_lines(label, f"{port.name:<{width}}  {port.dtype}  {_shapes_text(port)}")
         label = ""
     return lines
+
+
+def state_lines(states: Sequence[State]) -> list[str]:
+    """Return a line for each: `h <- new_h, at first zeros (1, 2, 3); the module's encoder.h`."""
+    lines = []
+    label = "states"
+    width = max((len(state.input) for state in states), default=0)
+    for state in states:
+        ports = f"{state.input:<{width}} <- {state.output}"
+        first = _array_text(state.initial)
+        lines += label_lines(label, f"{ports}, at first {first}; the module's {state.attribute}")
+        label = ""
+    return lines
+
+
+def _array_text(array: np.ndarray) -> str:
+    """Return `0`, `zeros (1, 2, 3)` or `float32 (1, 2, 3)`."""
+    if not array.ndim:
+        return str(array)
+    if not array.any():
+        return f"zeros {array.shape}"
+    return f"{array.dtype} {array.shape}"
 
 
 def _shapes_text(port: Port) -> str:

@@ -212,7 +212,7 @@ class _Notes:
     def __init__(self, parts: Mapping[str, nn.Module], without_values: set[int]) -> None:
         self.held: list[Held] = []
         self._without_values = without_values
-        self._packages = {_find_package(type(part)) for part in parts.values()} - {"torch", ""}
+        self._packages = list_packages(parts)
         self._ways: dict[type, _Way] = {}
         self._seen: set[int] = set()
         self._storages: set[int] = set()
@@ -292,13 +292,19 @@ def _find_way(item: object, packages: set[str]) -> _Way:
         is_native(item, tuple),
         next((kind for base, kind in _CONTAINERS.items() if is_native(item, base)), None),
         is_module,
-        is_module or _belongs_to(type(item), packages),
+        is_module or is_own_object(item, packages),
         tuple(slot_descriptors(item)),
     )
 
 
-def _belongs_to(cls: type, packages: set[str]) -> bool:
-    """Whether the objects of a class belong to the authors of these packages (see `_Notes`)."""
+def list_packages(parts: Mapping[str, nn.Module]) -> set[str]:
+    """Return the top packages that define the modules, PyTorch apart."""
+    return {_find_package(type(part)) for part in parts.values()} - {"torch", ""}
+
+
+def is_own_object(item: object, packages: set[str]) -> bool:
+    """Whether an object belongs to the authors of these packages (see `_Notes`)."""
+    cls = type(item)
     if issubclass(cls, (type, types.ModuleType, types.FunctionType)):
         return False
     return cls in _PLAIN_OBJECTS or _find_package(cls) in packages

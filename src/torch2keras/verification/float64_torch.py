@@ -19,10 +19,11 @@ from typing import Any
 import torch
 from torch._C import DisableTorchFunction
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.custom_ops.grouped_products import multiply_groups
+from torch2keras.runtime.journal import Journal, has_storage, memory_key, whole_storage
 from torch2keras.workarounds.triton_import import load_exporter
 
 WIDE = {
@@ -65,108 +66,9 @@ _WITHOUT_FLOAT64 = {torch._grouped_mm: multiply_groups}  # noqa: SLF001 - what F
 _DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
 
 
-def _storage_key(tensor: torch.Tensor) -> int:
-    """The identity of the memory that `tensor` is a view of."""
-    # data_ptr is 0 for every empty tensor
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
-
-
 def _is_plain(tensor: torch.Tensor) -> bool:
     """Whether size, stride and offset alone say how `tensor` reads its storage."""
     return tensor.layout == torch.strided and not tensor.is_conj() and not tensor.is_neg()
-
-
-class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps a copy of every tensor from outside that is about to be written to.
-
-    `undo` puts the values back. A storage counts as from outside unless an operator under this mode
-    has allocated it.
-    """
-
-    supports_higher_order_operators = True
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._allocated: set[int] = set()
-        self._backups: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        with DisableTorchFunction():
-            return self._call(func, args, kwargs or {})
-
-    def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if isinstance(
-            func, torch._ops.HigherOrderOperator
-        ):  # torch.cond, while_loop, scan: what they run comes here
-            with self:
-                return _run_control_flow(func, args, kwargs)
-        schema = func._schema
-        if schema.is_mutable:
-            for index, argument in enumerate(schema.arguments):
-                if argument.alias_info is not None and argument.alias_info.is_write:
-                    written = args[index] if index < len(args) else kwargs.get(argument.name)
-                    for leaf in tree_leaves(written):
-                        if isinstance(leaf, torch.Tensor):
-                            self._keep(leaf)
-        given = {_storage_key(leaf) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
-        result = func(*args, **kwargs)
-        self._allocated |= {
-            _storage_key(leaf) for leaf in tree_leaves(result) if _has_storage(leaf)
-        } - given
-        return result
-
-    def _keep(self, tensor: torch.Tensor) -> None:
-        if not _has_storage(tensor):
-            return
-        key = _storage_key(tensor)
-        if key not in self._allocated and key not in self._backups:
-            whole = _whole_storage(tensor)
-            self._backups[key] = (whole, whole.clone())
-
-    def undo(self) -> None:
-        """Write the kept values back into the tensors from outside.
-
-        Call it when the mode is no longer active.
-        """
-        with torch.no_grad():
-            for whole, kept in self._backups.values():
-                whole.copy_(kept)
-        self._backups.clear()
-
-
-def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the kernel of a higher-order operator does.
-
-    Those of cond and scan refuse to run under a mode.
-    """
-    if func is torch.ops.higher_order.cond:
-        predicate, yes, no, operands = args
-        return (yes if predicate else no)(*operands)
-    if func is torch.ops.higher_order.scan:
-        function, carried, sequences, others, *_ = args
-        made: list[list[Any]] = []
-        for entries in zip(*sequences, strict=True):
-            results = list(function(*carried, *entries, *others))
-            carried, made = results[: len(carried)], [*made, results[len(carried) :]]
-        return (*carried, *(torch.stack(parts) for parts in zip(*made, strict=True)))
-    return func.py_kernels[torch._C.DispatchKey.CompositeExplicitAutograd](*args, **kwargs)
-
-
-def _has_storage(leaf: object) -> bool:
-    return isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided
-
-
-def _whole_storage(tensor: torch.Tensor) -> torch.Tensor:
-    """All of the memory that `tensor` is a view of, as one dimension of its type."""
-    storage = tensor.untyped_storage()
-    count = storage.nbytes() // tensor.element_size()
-    return torch.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage, 0, (count,), (1,))
 
 
 class Shadowing(Journal):  # type: ignore[no-untyped-call]
@@ -199,12 +101,12 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
         wide = WIDE[tensor.dtype]
         if not _is_plain(tensor):
             return tensor.resolve_conj().resolve_neg().to(wide)
-        key = (_storage_key(tensor), tensor.dtype)
+        key = (memory_key(tensor), tensor.dtype)
         if key not in self._shadows:
-            shadow = _whole_storage(tensor).to(wide)
+            shadow = whole_storage(tensor).to(wide)
             # The storage is kept alive, so that its address cannot come to mean another tensor.
             self._shadows[key] = (tensor.untyped_storage(), shadow)
-            self._allocated.add(_storage_key(shadow))
+            self._allocated.add(memory_key(shadow))
         _, shadow = self._shadows[key]
         return shadow.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
 
@@ -222,9 +124,7 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
         """
         with _disable_current_modes():
             result = func(*args, **kwargs)
-        self._allocated |= {
-            _storage_key(leaf) for leaf in tree_leaves(result) if _has_storage(leaf)
-        }
+        self._allocated |= {memory_key(leaf) for leaf in tree_leaves(result) if has_storage(leaf)}
         return result
 
 

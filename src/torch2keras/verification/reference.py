@@ -20,7 +20,8 @@ from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_module
-from torch2keras.verification.float64_torch import Journal, Shadowing, float64_arithmetic
+from torch2keras.runtime.journal import Journal
+from torch2keras.verification.float64_torch import Shadowing, float64_arithmetic
 
 
 def run(

@@ -31,20 +31,16 @@ from torch2keras.verification.input_sets import (
     example_tensors,
     replace_tensors,
 )
-from torch2keras.verification.metric import EPS, meaning, numerics
+from torch2keras.verification.metric import EPS
+from torch2keras.verification.output_check import Answers
 from torch2keras.verification.probes import DEFAULT_PROBES, probes
 from torch2keras.verification.random_rounding import Rounded
 from torch2keras.verification.reference import run64
 from torch2keras.verification.repeated_calls import require_repeatable
 from torch2keras.verification.results import Check, Verification
+from torch2keras.verification.state_steps import name_call, run_row, split_calls
 from torch2keras.verification.uncompared import list_uncompared
 from torch2keras.workarounds.float64_promotion import double_precision
-
-NUMPY_RTOL = 64
-"""How many units of its type's precision the module in float64 may be off where NumPy computes.
-
-`z.astype(np.float32)` rounds there too, which nothing in PyTorch does.
-"""
 
 Run = Callable[[Sequence[torch.Tensor]], list[Any]]
 """The Keras model on flat inputs, in PyTorch's order on both sides."""
@@ -73,6 +69,10 @@ def verify_conversion(
             checks.append(check)
             if not check.difference.ok:
                 raise divergence_error(conversion, double, check, given.tensors)
+    for check, given in _check_steps(conversion, run, double):
+        checks.append(check)
+        if not check.difference.ok:
+            raise divergence_error(conversion, double, check, given.tensors)
     eps = {port.name: EPS.get(port.dtype, EPS["float32"]) for port in conversion.outputs}
     notes += [
         *list_uncompared(checks, eps),
@@ -96,22 +96,38 @@ def _checks(conversion: Conversion, run: Run, double: Layers, given: Given) -> I
     torch64 = run64(conversion.module, args, kwargs, shadowing=arithmetic)
     keras64 = _run_in_float64(conversion, double, given)
     keras_own = _run(run, given)
-    shapes = tuple(map(tuple, _shapes(given)))
     for number, port in enumerate(conversion.outputs):
-        eps = EPS.get(port.dtype, EPS["float32"])
-        ours, theirs, exact = keras_own[number], given.outputs[number], torch64[number]
-        same, numpy_rtol = meaning(keras64[number], exact, y_t=theirs), None
-        if not same.ok and arithmetic.gives_numpy:
-            numpy_rtol = NUMPY_RTOL * eps
-            same = meaning(keras64[number], exact, numpy_rtol, y_t=theirs)
-        near = numerics(ours, theirs, exact, eps)
-        if not (same.ok and near.ok):
-            rounded = Rounded(conversion.module, args, kwargs, number, exact)
-            same = rounded.meaning(same, keras64[number], eps)
-            if not near.ok:
-                near = rounded.numerics(ours, theirs, eps)
-        yield Check(given.probe, shapes, port.name, same, numpy_rtol)
-        yield Check(given.probe, shapes, port.name, near)
+        theirs, exact = given.outputs[number], torch64[number]
+        answers = Answers(keras64[number], keras_own[number], theirs, exact)
+        rounded = Rounded(conversion.module, args, kwargs, number, exact)
+        yield from answers.check(given, port, rounded, gives_numpy=arithmetic.gives_numpy)
+
+
+def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[tuple[Check, Given]]:
+    """Yield the checks of a model whose state goes from call to call, with what is given.
+
+    The first state is that of the report; the module is called in a row as it is.
+    """
+    states = conversion.ports.states
+    if not states:
+        return
+    row = run_row(conversion)
+    arithmetic = Shadowing()
+    exact = run64(row.module, row.calls, shadowing=arithmetic)
+    state: list[Any] = [port.initial for port in states]
+    state64 = state
+    outputs = conversion.outputs[: -len(states)]
+    for step, (tensors, theirs) in enumerate(split_calls(row)):
+        given = name_call(step, tensors, state, theirs)
+        own = _run(run, given)
+        wide = _run_in_float64(conversion, double, name_call(step, tensors, state64, theirs))
+        state, state64 = own[-len(states) :], wide[-len(states) :]
+        for place, port in enumerate(outputs):
+            number = step * len(outputs) + place
+            answers = Answers(wide[place], own[place], theirs[place], exact[number])
+            rounded = Rounded(row.module, row.calls, {}, number, exact[number])
+            for check in answers.check(given, port, rounded, gives_numpy=arithmetic.gives_numpy):
+                yield check, given
 
 
 def _run_in_float64(conversion: Conversion, double: Layers, given: Given) -> list[np.ndarray]:

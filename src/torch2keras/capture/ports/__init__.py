@@ -1,0 +1,1 @@
+"""What forward keeps from call to call, or draws at random, as inputs and outputs of a module."""
