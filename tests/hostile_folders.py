@@ -184,7 +184,6 @@ WRONG: Mapping[str, Make] = {
     "a size of nothing": config(num_attention_heads=0),
     "heads that do not divide": config(num_attention_heads=5),
     "a size beyond all memory": config(vocab_size=10**9),
-    "a large size": config(vocab_size=10**8, hidden_size=12 * 10**4),
     "layers without end": config(num_hidden_layers=10**9),
     "labels without end": config(num_labels=10**9),
     "an unknown activation": config(hidden_act="no such"),

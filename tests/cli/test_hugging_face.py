@@ -12,11 +12,12 @@ import pytest
 import torch
 import transformers
 
+import hostile_folders
 from command import command
 from hostile_folders import TIMM, UNSAFE, WRONG, marker_of, plain, write_bait
 from torch2keras.cli.hugging_face import example_shapes, load_hugging_face
 from torch2keras.cli.input_shapes import build_example
-from torch2keras.errors import SourceError, UnsafeFileError
+from torch2keras.errors import InputError, SourceError, UnsafeFileError
 
 CONFIG = {
     "model_type": "bert",
@@ -127,6 +128,12 @@ def test_a_folder_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         load_hugging_face(str(folder))
     assert "next" in dict(error.value.rows)
     assert not marker_of(folder).exists()
+
+
+def test_sizes_beyond_the_memory_are_refused_before_it_is_asked_for(tmp_path: Path) -> None:
+    hostile_folders.config(vocab_size=10**8, hidden_size=12 * 10**4)(tmp_path)
+    with pytest.raises(InputError, match="asks for more memory than there is"):
+        load_hugging_face(str(tmp_path))
 
 
 def test_the_bait_is_taken_by_who_unpickles(tmp_path: Path) -> None:

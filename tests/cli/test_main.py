@@ -113,13 +113,13 @@ def test_every_error_has_an_exit_code(error, monkeypatch):
     }
 
 
-def test_a_bug_is_not_dressed_up(monkeypatch):
-    def fails(*_, **__):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(cli, "build_call", fails)
-    with pytest.raises(ZeroDivisionError):
-        command(*SMALL, "2,3,11")
+def test_a_bug_says_what_to_attach(monkeypatch):
+    monkeypatch.setattr(cli, "build_call", cli.require_writable)  # which takes other arguments
+    ran = command(*SMALL, "2,3,11", "--json")
+    told = ran.json["error"]
+    assert (ran.code, told["type"]) == (1, "InternalError")
+    assert "cli/main.py" in told["rows"]["at"]
+    assert "report it" in told["rows"]["next"]
 
 
 def test_ops_lists_what_the_registry_holds():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -23,8 +26,52 @@ def test_text_ends_with_one_line_break(capsys):
 def test_json_is_one_document_without_nan(capsys):
     terminal.print_json({"a": [1, None]})
     assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        terminal.print_json({"a": float("nan")})
+    terminal.print_json({"a": (float("nan"), {"b": float("inf")}), "c": 0.5})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, {"b": None}], "c": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b[Hverified", "\\x1b[2J\\x1b[Hverified"),
+        ("a\rb\x07\x08\x9b31m\x00", "a\\rb\\x07\\x08\\x9b31m\\x00"),
+        ("\u202egnorw\u2028", "\\u202egnorw\\u2028"),
+        ("two\nlines, ×, −, 日本", "two\nlines, ×, −, 日本"),
+        ("\udc80", "\\udc80"),
+    ],
+)
+def test_what_would_act_on_the_terminal_is_written_out(capsys, text, shown):
+    assert terminal.show_controls(text) == shown
+    terminal.print_text(text)
+    terminal.print_error(InputError(text, [("next", text)]), as_json=False)
+    printed = capsys.readouterr()
+    assert printed.out == shown + "\n"
+    assert printed.err.replace("\n           ", "\n") == (
+        f"InputError: {shown}\n\n  next     {shown}\n"
+    )
+
+
+def test_a_terminal_without_the_letters(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", newline=""))
+    terminal.print_text("3 × 5")
+    sys.stdout.flush()
+    assert raw.getvalue() == b"3 \\xd7 5\n"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_stdout_is_for_results_alone(capfd, quiet):
+    with terminal.keep_stdout(quiet=quiet):
+        sys.stdout.write("a")
+        sys.stdout.flush()
+        os.write(1, b"b")
+        subprocess.run(["/bin/echo", "c"], check=True)
+        os.write(2, b"d")
+        sys.stderr.write("e")
+    terminal.print_text("result")
+    shown = capfd.readouterr()
+    assert shown.out == "result\n"
+    assert sorted(shown.err.replace("\n", "")) == ([] if quiet else list("abcde"))
 
 
 def test_an_error_is_text_on_stderr_and_a_document_on_stdout(capsys):

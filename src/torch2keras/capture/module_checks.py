@@ -51,11 +51,14 @@ def check_module(module: object) -> None:
 
 
 def _check_part(path: str, part: nn.Module) -> None:
-    """Raise InputError for TorchScript, and for a convolution with an unknown word as padding."""
+    """Raise InputError for TorchScript and quantised modules, and for an unknown padding."""
     where = f"{path or 'the module itself'} ({type(part).__name__})"
     if isinstance(part, torch.jit.ScriptModule):
         step = "put the nn.Module that was scripted or traced in its place"
         raise InputError("a part of the module is TorchScript", [("module", where), ("next", step)])
+    if type(part).__module__.startswith("torch.ao.nn.quantized"):
+        step = "convert the module as it was before quantize_dynamic; Keras has model.quantize"
+        raise InputError("a part of the module is quantised", [("module", where), ("next", step)])
     padding = getattr(part, "padding", None)
     if not isinstance(part, _CONVOLUTIONS) or isinstance(padding, str):
         return
@@ -128,7 +131,15 @@ def _check_state(state: Mapping[str, torch.Tensor]) -> None:
 
 
 def check_inputs(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:
-    """Raise InputError for tensors, given as (name, tensor), that no conversion takes."""
+    """Raise InputError for tensors, given as (name, tensor), that no conversion takes.
+
+    A batch of nothing is one: nothing could be compared.
+    """
+    batches = [(name, tensor) for name, tensor in tensors if tensor.ndim]
+    if batches and all(tensor.shape[0] == 0 for _, tensor in batches):
+        names = list_names([f"{name} {list(tensor.shape)}" for name, tensor in batches])
+        step = "give an example of a batch of two or more, so that the numbers can be compared"
+        raise InputError(f"the example holds no numbers: {names}", [("next", step)])
     for name, tensor in tensors:
         if tensor.device.type != "cpu":
             rows = [

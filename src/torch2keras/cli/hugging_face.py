@@ -22,10 +22,10 @@ from torch import nn
 
 from torch2keras.cli.config_checks import read_config_file, unreadable_config
 from torch2keras.cli.input_shapes import InputShape
-from torch2keras.cli.memory_checks import require_room
 from torch2keras.cli.optional_package import import_package
 from torch2keras.cli.safetensors_files import find_weight_files, read_folder
 from torch2keras.errors import SourceError, Torch2KerasError, list_names
+from torch2keras.runtime.free_memory import require_room
 
 CONFIG = "config.json"
 
@@ -55,11 +55,13 @@ def load_hugging_face(path: str) -> nn.Module:
     UnsafeFileError where loading it would run code of its own or open files elsewhere.
     """
     place = Path(path).expanduser()
-    is_folder = place.is_dir()
-    config_file = place
-    if is_folder:
-        config_file = place / CONFIG
-    if not config_file.is_file():
+    try:
+        is_folder = place.is_dir()
+        config_file = place / CONFIG if is_folder else place
+        is_file = config_file.is_file()
+    except OSError as error:  # of a name that is too long, or a folder that is closed
+        raise _no_config(path, place) from error
+    if not is_file:
         raise _no_config(path, config_file)
     if is_folder:
         find_weight_files(place)

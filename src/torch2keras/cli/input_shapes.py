@@ -11,12 +11,14 @@ forward; else inputs go by position.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch2keras.errors import InputError
+from torch2keras.runtime.free_memory import require_bytes
 
 if TYPE_CHECKING:  # parsing needs no PyTorch, and `torch2keras --help` is to answer at once
     import torch
@@ -40,6 +42,14 @@ DEFAULT_DTYPE = "float32"
 
 SIZE = re.compile(r"(?:(?P<name>[^\W\d]\w*)=)?(?P<size>\d+)", re.ASCII)
 """A size, or a name and a size: `1024`, `length=1024`."""
+
+
+MOST_DIGITS = 18
+"""What a size of PyTorch's holds."""
+
+
+COPIES = 10
+"""Conversion and verification hold as many copies of an example at once, some in float64."""
 
 
 SCALAR = "scalar"
@@ -87,6 +97,9 @@ def _parse_sizes(shape: str, dtype: str, text: str) -> InputShape:
         found = SIZE.fullmatch(part.strip())
         if found is None:
             raise _shape_error(text)
+        if len(found["size"]) > MOST_DIGITS:
+            step = f"a size has at most {MOST_DIGITS} digits"
+            raise InputError("an input asks for more memory than there is", [("next", step)])
         sizes.append(int(found["size"]))
         names.append(found["name"])
     return InputShape(tuple(sizes), tuple(names), dtype)
@@ -126,6 +139,9 @@ def build_example(
         raise InputError(
             "some inputs have a name and others none", [("next", "name them all, or none of them")]
         )
+    for shape in shapes:
+        size = math.prod(shape.sizes) * getattr(torch, shape.dtype).itemsize
+        require_bytes(COPIES * size, f"the input {','.join(map(str, shape.sizes))}")
     generator = torch.Generator().manual_seed(0)
     tensors = [_draw(shape, generator) for shape in shapes]
     if named:

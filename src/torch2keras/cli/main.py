@@ -27,6 +27,7 @@ from torch2keras.cli.source_options import (
 )
 from torch2keras.cli.terminal import (
     error_document,
+    keep_stdout,
     print_error,
     print_interrupted,
     print_json,
@@ -34,6 +35,8 @@ from torch2keras.cli.terminal import (
     show_stages,
 )
 from torch2keras.keras_model.saving import require_writable
+from torch2keras.runtime.progress import Progress
+from torch2keras.runtime.typed_errors import as_typed_error
 
 EXIT_CODES: dict[type[errors.Torch2KerasError], int] = {
     errors.InputError: 2,
@@ -117,7 +120,7 @@ def convert_command(
     hf:PATH, a folder of a transformers model or its config.json. For these a text, an image or a
     second of audio is the example by default.
     """
-    with exit_on_error(as_json=options.as_json), show_stages(shown=not options.quiet) as progress:
+    with _show_work(options) as progress:
         shapes = options.parse_inputs()
         require_writable(output)
         call = build_call(options, shapes, progress)
@@ -139,14 +142,14 @@ def inspect_command(options: SourceOptions) -> None:
 
     Exits with 4 where an op is refused.
     """
-    with exit_on_error(as_json=options.as_json), show_stages(shown=not options.quiet) as progress:
+    with _show_work(options) as progress:
         call = build_call(options, options.parse_inputs(), progress)
         from torch2keras import inspect
 
         inspection = inspect(**call)
     if options.as_json:
         print_json(inspection.as_dict())
-    else:
+    elif not options.quiet:
         print_text(str(inspection))
     if not inspection.ok:
         raise typer.Exit(EXIT_CODES[errors.UnsupportedOpError])
@@ -211,13 +214,28 @@ def ops_command(
 
 
 @contextmanager
-def exit_on_error(*, as_json: bool) -> Iterator[None]:
-    """Turn an error of this package, or Ctrl-C, into its message and exit code."""
+def _show_work(options: SourceOptions) -> Iterator[Progress]:
+    """Give a function to be told each stage as it begins; errors and Ctrl-C end the command."""
+    with (
+        exit_on_error(as_json=options.as_json, quiet=options.quiet),
+        show_stages(shown=not options.quiet) as progress,
+    ):
+        yield progress
+
+
+@contextmanager
+def exit_on_error(*, as_json: bool, quiet: bool = False) -> Iterator[None]:
+    """Turn an error, or Ctrl-C, into its message and exit code; stdout is for results alone."""
     try:
-        yield
+        with keep_stdout(quiet=quiet):
+            yield
     except errors.Torch2KerasError as error:
         print_error(error, as_json=as_json)
         raise typer.Exit(EXIT_CODES[type(error)]) from error
+    except Exception as error:
+        typed = as_typed_error(error, "load")
+        print_error(typed, as_json=as_json)
+        raise typer.Exit(EXIT_CODES[type(typed)]) from error
     except KeyboardInterrupt as error:
         print_interrupted(as_json=as_json)
         raise typer.Exit(INTERRUPTED) from error

@@ -37,4 +37,7 @@ def import_keras() -> None:
         raise InputError(
             f"Keras cannot start: there is no module {error.name!r}", [("next", step)]
         ) from error
+    except ValueError as error:  # so Keras says of a backend that it does not know
+        step = "set KERAS_BACKEND to tensorflow, jax or torch"
+        raise InputError(f"Keras cannot start: {error}", [("next", step)]) from error
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ A SOURCE is split at its colon and looked up; it is never evaluated.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -98,13 +99,18 @@ def _first_step(source: str) -> str:
 def _load_torchvision(name: str) -> Any:
     models = import_package("torchvision.models", "torchvision", f"torchvision:{name}")
     _require_known(name, models.list_models(), "torchvision")
-    return models.get_model(name, weights=None)
+    builder = models.get_model_builder(name)
+    # Detectors and segmenters would download the weights of their backbone.
+    parameters = inspect.signature(builder).parameters
+    without = {key: None for key in ("weights", "weights_backbone") if key in parameters}
+    return _call_builder(f"torchvision:{name}", functools.partial(builder, **without))
 
 
 def _load_timm(name: str) -> Any:
     timm = import_package("timm", "timm", f"timm:{name}")
     _require_known(name.partition(".")[0], timm.list_models(), "timm")
-    return timm.create_model(name, pretrained=False)
+    make = functools.partial(timm.create_model, name, pretrained=False)
+    return _call_builder(f"timm:{name}", make)
 
 
 ZOOS: dict[str, Callable[[str], Any]] = {
@@ -202,8 +208,13 @@ def _make_module(source: str, found: Any) -> Any:
                 ("next", "write a function without arguments that calls it, and name that one"),
             ],
         )
+    return _call_builder(source, found)
+
+
+def _call_builder(source: str, build: Callable[[], Any]) -> Any:
+    """Return what a function without arguments gives. Raises SourceError where it fails."""
     try:
-        return found()
+        return build()
     except (Exception, SystemExit) as error:
         raise _user_failure(f"calling {source} fails", error) from error
 

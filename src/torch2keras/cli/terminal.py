@@ -6,9 +6,13 @@ With --json one document is printed on stdout, for errors too.
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,14 +24,84 @@ from torch2keras.runtime.progress import Progress, Stage, ignore_stage
 INTERRUPTED = "interrupted; nothing was written"
 
 
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""The categories of characters that move the cursor, colour, reorder or hide text (Unicode)."""
+
+
+@contextmanager
+def keep_stdout(*, quiet: bool) -> Iterator[None]:
+    """Let what a module and its packages print go to stderr, or nowhere when `quiet`.
+
+    That of child processes and of C libraries does too. What this package prints afterwards is all
+    of stdout.
+    """
+    with ExitStack() as stack:
+        if quiet:
+            nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            for number in (1, 2):
+                stack.enter_context(_redirect_descriptor(number, nowhere.fileno()))
+            stack.enter_context(redirect_stderr(nowhere))
+        else:
+            stack.enter_context(_redirect_descriptor(1, 2))
+        stack.enter_context(redirect_stdout(sys.stderr))
+        yield
+
+
+@contextmanager
+def _redirect_descriptor(number: int, to: int) -> Iterator[None]:
+    """Let a descriptor of the process be another one within; a closed one stays so."""
+    _flush_streams()
+    try:
+        own = os.dup(number)
+    except OSError:
+        yield
+        return
+    try:
+        os.dup2(to, number)
+        yield
+    finally:
+        _flush_streams()
+        os.dup2(own, number)
+        os.close(own)
+
+
+def _flush_streams() -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with suppress(AttributeError, OSError, ValueError):  # none, broken, or closed
+            stream.flush()  # type: ignore[union-attr]
+
+
+def show_controls(text: str) -> str:
+    r"""Return text for a terminal: what would act on it is written out, as `\x1b`."""
+    return "".join(map(_show_letter, text))
+
+
+def _show_letter(letter: str) -> str:
+    if letter == "\n" or unicodedata.category(letter) not in UNSEEN:
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def print_text(text: str) -> None:
-    """Print a result as it is."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Print a result; its names and messages may be a stranger's."""
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = show_controls(text.rstrip("\n")) + "\n"
+    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print a result as the one JSON document."""
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    """Print a result as the one JSON document; NaN and infinity, which it has not, are null."""
+    sys.stdout.write(json.dumps(_drop_nan(document), indent=2, allow_nan=False) + "\n")
+
+
+def _drop_nan(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _drop_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_drop_nan(part) for part in value]
+    return value
 
 
 def error_document(kind: str, message: str, rows: Mapping[str, str]) -> dict[str, Any]:
@@ -44,8 +118,8 @@ def print_error(error: Torch2KerasError, *, as_json: bool) -> None:
     text = Text.assemble(
         (kind, "bold red"),
         ": ",
-        (error.headline, "bold"),
-        error.message.removeprefix(error.headline),
+        (show_controls(error.headline), "bold"),
+        show_controls(error.message.removeprefix(error.headline)),
     )
     Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 

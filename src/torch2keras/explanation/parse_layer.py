@@ -11,7 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from torch2keras.errors import InputError
+from torch2keras.errors import InputError, Torch2KerasError
+from torch2keras.runtime.free_memory import require_room
+from torch2keras.runtime.typed_errors import describe_exception
 
 EXAMPLE = 'for example "nn.Conv1d(3, 16, 5, stride=2, padding=2)"'
 
@@ -66,11 +68,16 @@ def _build_layer(call: ast.Call, text: str) -> nn.Module:
                 [("next", f"name each argument, {EXAMPLE}")],
             )
         kwargs[keyword.arg] = _build(keyword.value, text)
+    layer = ast.unparse(call)
     try:
+        require_room(lambda: layer_class(*args, **kwargs), layer)
         return layer_class(*args, **kwargs)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Torch2KerasError:
+        raise
+    except Exception as error:  # as each layer has it: assertions, divisions by zero, and others
+        why = describe_exception(error)
         raise InputError(
-            f"PyTorch refuses {ast.unparse(call)}: {error}", [("next", "correct the arguments")]
+            f"PyTorch refuses {layer}: {why}", [("next", "correct the arguments")]
         ) from error
 
 

@@ -30,6 +30,7 @@ STANDARD_LIBRARY = str(Path(sysconfig.get_paths()["stdlib"]).resolve()) + os.sep
 FRAMEWORKS = ("torch", "keras", "tensorflow", "jax", "jaxlib", "numpy", "sympy", "optree", "h5py")
 VERSIONS = ("torch2keras", "torch", "keras", "tensorflow", "jax", "numpy")
 MOST_LETTERS = 300
+OUT_OF_MEMORY = ("can't allocate memory", "OOM when allocating", "Out of memory", "bad_alloc")
 
 
 def raise_typed_errors(function: Callable[P, R]) -> Callable[P, R]:
@@ -58,7 +59,7 @@ def as_typed_error(error: Exception, action: str) -> Torch2KerasError:
     file, line = _find_blamed_frame(error.__traceback__)
     source = f"{file}:{line}    {linecache.getline(file, line).strip()}"
     raised = describe_exception(error)
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
         return InputError(
             f"there is not enough memory to {action} this module",
             [("error", raised), ("next", "give a smaller example, or a machine with more memory")],
@@ -85,6 +86,12 @@ def as_typed_error(error: Exception, action: str) -> Torch2KerasError:
             ("next", "please report it with this message, and with the module if you can share it"),
         ],
     )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception says that memory is out, in the words of Python or a framework."""
+    raised = describe_exception(error)
+    return isinstance(error, MemoryError) or any(words in raised for words in OUT_OF_MEMORY)
 
 
 def describe_exception(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from torch2keras.errors import SourceError
+from torch2keras.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,8 +28,21 @@ def free_memory() -> int:
         return 2**63
 
 
+def require_bytes(needed: float, what: str) -> None:
+    """Raise InputError where what is asked for needs more bytes than are free."""
+    free = free_memory()
+    if needed > free:
+        raise InputError(
+            f"{what} asks for more memory than there is",
+            [
+                ("needs", f"{needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free"),
+                ("next", "mend its sizes, or use a machine with more memory"),
+            ],
+        )
+
+
 def require_room(make: Callable[[], nn.Module], what: str) -> None:
-    """Raise SourceError where the parameters of the module that `make` gives do not fit.
+    """Raise InputError where the parameters of the module that `make` gives do not fit.
 
     It is made without memory, on the device "meta"; a module that can't be made so is let pass.
     """
@@ -41,11 +54,4 @@ def require_room(make: Callable[[], nn.Module], what: str) -> None:
         tensors = [*module.parameters(), *module.buffers()]
     except Exception:  # noqa: BLE001 - it is made in earnest next, and says itself what is wrong
         return
-    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    free = free_memory()
-    if needed > free:
-        sizes = f"{needed / 1e9:,.1f} GB of weights, and {free / 1e9:,.1f} GB of memory are free"
-        raise SourceError(
-            f"{what} asks for more memory than there is",
-            [("sizes", sizes), ("next", "mend its sizes, or use a machine with more memory")],
-        )
+    require_bytes(sum(tensor.numel() * tensor.element_size() for tensor in tensors), what)

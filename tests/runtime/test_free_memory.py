@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from torch2keras.cli.memory_checks import free_memory, require_room
-from torch2keras.errors import SourceError
+from torch2keras.errors import InputError
+from torch2keras.runtime.free_memory import free_memory, require_bytes, require_room
 
 
 def test_what_fits_and_what_does_not() -> None:
     require_room(lambda: nn.Linear(3, 5), "it")
-    with pytest.raises(SourceError, match=r"4,000,0\d\d.\d GB of weights"):
+    with pytest.raises(InputError, match=r"4,000,0\d\d.\d GB, and .* GB are free"):
         require_room(lambda: nn.Linear(10**6, 10**9), "it")
+
+
+def test_bytes() -> None:
+    require_bytes(1, "it")
+    with pytest.raises(InputError, match="it asks for more memory than there is"):
+        require_bytes(float("inf"), "it")
 
 
 def test_free_memory_is_a_plausible_number() -> None:
