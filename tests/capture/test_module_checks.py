@@ -16,12 +16,6 @@ X = torch.linspace(-2, 2, N * C * L).reshape(N, C, L)
 conv = nn.Conv1d(C, 5, 3)
 
 
-def complex_module():
-    module = nn.Linear(L, 5)
-    module.register_parameter("phase", nn.Parameter(torch.ones(3, dtype=torch.complex64)))
-    return module
-
-
 class BadPadding(nn.Module):
     def __init__(self):
         super().__init__()
@@ -39,7 +33,6 @@ REFUSED = {
     "scripted_part": (lambda: nn.Sequential(torch.jit.script(nn.ReLU())), X),
     "meta_parameters": (lambda: nn.Conv1d(C, 5, 3, device="meta"), X),
     "lazy_parameters": (lambda: nn.Sequential(nn.LazyConv1d(5, 3)), X),
-    "complex_parameter": (complex_module, X),
     "half_complex_input": (lambda: conv, X.to(torch.complex32)),
     "quantised_input": (lambda: conv, torch.quantize_per_tensor(X, 0.1, 0, torch.qint8)),
     "meta_input": (lambda: conv, X.to("meta")),

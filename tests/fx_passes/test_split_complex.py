@@ -214,10 +214,123 @@ def test_the_gradient_of_a_spectrum_with_zeros_is_finite() -> None:
         np.testing.assert_allclose(ours[1].numpy(), made[0].bias.grad.numpy(), rtol=1e-4, atol=1e-4)
 
 
-def complex_parameter() -> nn.Module:
-    made = Function(lambda x: x)
-    made.weight = nn.Parameter(torch.ones(3, dtype=torch.complex64))
-    return made
+class Parametric(nn.Module):
+    """A function of the input and a complex parameter."""
+
+    def __init__(self, run: Callable[..., torch.Tensor], *shape: int) -> None:
+        super().__init__()
+        self.run = run
+        self.weight = nn.Parameter(torch.randn(*shape, dtype=torch.complex64))
+        self.scale = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.run(x, self.weight, self.scale)
+
+
+def keep_low_modes(x: torch.Tensor, weight: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """The layer of a Fourier neural operator (https://arxiv.org/abs/2010.08895)."""
+    modes = weight.shape[-1]
+    spectrum = torch.fft.rfft(x)
+    low = torch.einsum("bix,iox->box", spectrum[:, :, :modes], weight)
+    y = torch.zeros(len(x), weight.shape[1], spectrum.shape[-1], dtype=torch.cfloat)
+    y[:, :, :modes] = low
+    return torch.fft.irfft(y, n=x.shape[-1])
+
+
+def keep_modes_of_both_signs(
+    x: torch.Tensor, weight: torch.Tensor, _: torch.Tensor
+) -> torch.Tensor:
+    """Two dimensions: low modes of positive and of negative frequency."""
+    spectrum = torch.fft.rfft2(x)
+    y = torch.zeros(len(x), weight.shape[1], *spectrum.shape[2:], dtype=torch.cfloat)
+    y[:, :, :2, :3] = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, :2, :3], weight[..., :3])
+    y[:, :, -2:, :3] = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, -2:, :3], weight[..., 3:])
+    return torch.fft.irfft2(y, s=x.shape[2:])
+
+
+PARAMETERS: dict[str, tuple[Callable[..., torch.Tensor], tuple[int, ...], tuple[int, ...]]] = {
+    "Fourier neural operator": (keep_low_modes, (3, 5, 4), (2, 3, 11)),
+    "in two dimensions": (keep_modes_of_both_signs, (3, 5, 2, 6), (2, 3, 7, 10)),
+    "filter of all modes": (
+        lambda x, w, _: torch.fft.irfft(torch.fft.rfft(x) * w, n=11), (3, 6), (2, 3, 11)
+    ),
+    "conjugated": (lambda x, w, _: (x.cfloat() @ w.conj()).imag, (11, 5), (2, 3, 11)),
+    "transposed": (lambda x, w, _: torch.view_as_real(x.cfloat() @ w.mT), (5, 11), (2, 3, 11)),
+    "sum and absolute value": (lambda x, w, _: (x + w).abs(), (3, 1), (2, 3, 11)),
+    "phase of rotations": (
+        lambda x, w, s: (torch.exp(1j * s).unsqueeze(1) * w * x).real, (3, 11), (2, 3, 11)
+    ),
+    "its parts": (lambda x, w, _: x * w.real + torch.view_as_real(w)[..., 1], (3, 11), (2, 3, 11)),
+    "powers of a state space": (
+        lambda x, w, _: (x * (w.unsqueeze(1) * torch.arange(11) / 9).exp()).real, (3,), (2, 3, 11)
+    ),
+    "complex result": (lambda x, w, _: x * w, (3, 1), (2, 3, 11)),
+    "used twice": (lambda x, w, _: ((x.cfloat() @ w) @ w.mH).real, (11, 5), (2, 3, 11)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_complex_parameter_is_a_pair_of_weights(name: str) -> None:
+    run, weight, shape = PARAMETERS[name]
+    torch.manual_seed(0)
+    made, x = Parametric(run, *weight).eval(), torch.randn(*shape)
+    converted = t2k.convert(made, (x,))
+    assert converted.verify(level="gradients").ok
+    assert any("The gradients of all" in note for note in converted.report.notes)
+    found = converted.state_dict()
+    assert {key: value.dtype for key, value in found.items()} == {
+        "weight": torch.complex64,
+        "scale": torch.float32,
+    }
+    assert all(torch.equal(value, made.state_dict()[key]) for key, value in found.items())
+    other = Parametric(run, *weight).eval()
+    converted.load_state_dict(other.state_dict())
+    x = torch.randn(5, *shape[1:])
+    np.testing.assert_allclose(converted(x), other(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_trained_complex_parameter_comes_back() -> None:
+    import tensorflow as tf
+
+    torch.manual_seed(0)
+    made, x = Parametric(keep_low_modes, 3, 5, 4), torch.randn(2, 3, 11)
+    converted = t2k.convert(made.eval(), (x,))
+    weights = converted.model.trainable_variables
+    assert [sorted(weight.shape) for weight in weights] == [[3, 4, 5]] * 2
+    with tf.GradientTape() as tape:
+        loss = keras.ops.sum(keras.ops.square(converted.model(converted.inputs[0].from_torch(x))))
+    for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+        weight.assign_sub(0.01 * gradient)
+    trainer = torch.optim.SGD(made.parameters(), 0.01)
+    made(x).square().sum().backward()
+    trainer.step()
+    found = converted.state_dict()
+    torch.testing.assert_close(found["weight"], made.weight.detach(), rtol=1e-5, atol=1e-6)
+    made.load_state_dict(found)
+    np.testing.assert_allclose(converted(x), made(x).detach(), rtol=1e-4, atol=1e-5)
+    assert converted.verify().ok
+
+
+def test_complex_parameters_that_are_frozen_tied_or_not_used() -> None:
+    torch.manual_seed(0)
+    made = nn.ModuleList(Parametric(keep_low_modes, 3, 3, 4) for _ in range(3))
+    made[1].weight = made[0].weight
+    made[0].scale.requires_grad_(False)
+    made[2].weight.requires_grad_(False)
+    net = nn.Sequential(*made).eval()
+    net.register_parameter("spare", nn.Parameter(torch.randn(7, dtype=torch.complex64)))
+    x = torch.randn(2, 3, 11)
+    converted = t2k.convert(net, (x,))
+    assert [weight.trainable for weight in converted.model.weights].count(False) == 2
+    state = converted.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in net.state_dict().items())
+    doubled = {key: value * 2 for key, value in state.items()}
+    converted.load_state_dict(doubled)
+    net.load_state_dict(doubled)
+    np.testing.assert_allclose(converted(x), net(x).detach(), rtol=1e-4, atol=1e-4)
+    doubled["1.weight"] = doubled["1.weight"] * 1j
+    with pytest.raises(t2k.InputError, match=r"different values in this state_dict"):
+        converted.load_state_dict(doubled)
 
 
 REFUSED = [
@@ -241,13 +354,6 @@ REFUSED = [
         Z,
         t2k.UnsupportedOpError,
         "alpha=2j on complex",
-    ),
-    (
-        "parameter",
-        complex_parameter,
-        lambda: torch.ones(3),
-        t2k.InputError,
-        "complex parameters: weight",
     ),
 ]
 

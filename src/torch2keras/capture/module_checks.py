@@ -88,12 +88,6 @@ def _find_unfit(tensor: torch.Tensor) -> str | None:
     return None
 
 
-_HOLD_PARTS = (
-    "hold real and imaginary part as real parameters, "
-    "and join them in forward with torch.view_as_complex"
-)
-
-
 _STATE_REFUSALS: tuple[tuple[str, Callable[[torch.Tensor], bool | str | None], str], ...] = (
     (
         "parameters or buffers on the meta device",
@@ -104,11 +98,6 @@ _STATE_REFUSALS: tuple[tuple[str, Callable[[torch.Tensor], bool | str | None], s
         "parameters or buffers that are not on the CPU",
         _find_elsewhere,
         "convert module.cpu()",
-    ),
-    (
-        "complex parameters",
-        lambda tensor: tensor.is_complex() and tensor.requires_grad,
-        _HOLD_PARTS,
     ),
     (
         "quantised or sparse parameters or buffers",

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from torch2keras.conversion.state_names import State
-from torch2keras.graph.element_moves import element_numbers
+from torch2keras.graph.element_moves import element_numbers, view_elements
 from torch2keras.graph.interpreter import find_sources, recompute_source
 from torch2keras.graph.ir import Constant, Node
 
@@ -152,7 +152,7 @@ def _propose_norm(
     old = torch.zeros_like(wide)
     held = next((path for path in direction.paths if path in state), None)
     if held is not None and not direction.moves:
-        old = state[held].to(torch.float64)
+        old = view_elements(state[held]).to(torch.float64)
     return [(direction, torch.where(norms == 0, old, wide)), (length, norms.reshape(shape))]
 
 
@@ -178,5 +178,5 @@ def write_parts(parts: Parts, state: State) -> dict[str, torch.Tensor] | None:
 def _write(tensor: torch.Tensor, source: Constant, part: torch.Tensor) -> None:
     """Write a part over the elements of a named tensor that a source has."""
     numbers = element_numbers(tuple(source.tensor.shape), source.moves).reshape(-1)
-    flat = tensor.view(-1)
+    flat = view_elements(tensor).view(-1)
     flat[numbers] = part.reshape(-1).to(flat)

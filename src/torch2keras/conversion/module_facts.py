@@ -59,4 +59,5 @@ def read_module_facts(module: nn.Module) -> ModuleFacts:
 
 
 def _count_elements(tensors: Iterable[torch.Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors)
+    """Count real numbers: a complex one has two."""
+    return sum(tensor.numel() * (1 + tensor.is_complex()) for tensor in tensors)

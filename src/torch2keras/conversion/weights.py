@@ -16,6 +16,7 @@ from torch2keras.conversion.state_names import State
 from torch2keras.conversion.state_record import StateRecord, array_checksum, name_sources
 from torch2keras.conversion.substitution import Substitution
 from torch2keras.errors import InputError, InternalError, list_names
+from torch2keras.graph.element_moves import view_elements
 from torch2keras.graph.interpreter import find_paths, find_sources
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.layers import find_variable
@@ -141,7 +142,7 @@ def _put_values(state: dict[str, torch.Tensor], holder: Holder, own: set[str]) -
     numbers = holder.weight.numbers().reshape(-1)
     values = torch.from_numpy(np.array(holder.values())).reshape(-1)
     for path in paths:
-        flat = state[path].view(-1)
+        flat = view_elements(state[path]).view(-1)
         flat[numbers] = values.to(flat)
 
 

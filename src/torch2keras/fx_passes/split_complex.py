@@ -2,7 +2,7 @@
 
 Each complex value becomes a pair, its real and its imaginary part. An op on complex numbers is
 replaced by the real ops that its rule makes (complex_rules.py); ops without a rule are decomposed
-first, where PyTorch can. A complex input or output of the module is real here, as
+first, where PyTorch can. A complex input, output or parameter of the module is real here, as
 `torch.view_as_real` gives it: the last dimension, of size 2, holds the two parts.
 """
 
@@ -38,6 +38,9 @@ from torch2keras.fx_passes.source_lines import origin_rows
 aten = torch.ops.aten
 
 
+REAL_KINDS = (InputKind.USER_INPUT, InputKind.PARAMETER)
+"""What is given as real numbers; a parameter so that each part is trained as a weight."""
+
 NO_REFUSALS: Mapping[Any, tuple[str, str]] = MappingProxyType({})
 
 
@@ -57,8 +60,8 @@ def split_complex(
     graph_module = decompose_where(
         graph_module, lambda node: _may_be_complex(node) and node.target not in RULES
     )
-    user_inputs = {spec.arg.name for spec in inputs if spec.kind is InputKind.USER_INPUT}
-    splitter = _Splitter(graph_module, user_inputs, refused)
+    real = {spec.arg.name for spec in inputs if spec.kind in REAL_KINDS}
+    splitter = _Splitter(graph_module, real, refused)
     for node in graph_module.graph.nodes:
         splitter.add(node)
     return drop_copies(with_constants(graph_module, splitter.graph, splitter.constants), inputs)
@@ -97,10 +100,10 @@ class _Splitter:
     def __init__(
         self,
         graph_module: fx.GraphModule,
-        user_inputs: Collection[str],
+        real: Collection[str],
         refused: Mapping[Any, tuple[str, str]],
     ) -> None:
-        self.user_inputs = user_inputs
+        self.real = real
         self.refused = refused
         self.graph = fx.Graph()
         self.mode = fake_mode_of(graph_module.graph)
@@ -128,12 +131,12 @@ class _Splitter:
             self.env[node] = copy
 
     def _split_parts(self, node: fx.Node, copy: fx.Node) -> Pair:
-        """The parts of an input, which becomes real, or of a constant.
+        """The parts of an input or a parameter, which become real, or of a constant.
 
         A constant stays complex, as it is in the state_dict, and is split in the graph.
         """
         emit = Emitter(self.graph, self.mode, node)
-        if node.name in self.user_inputs:
+        if node.name in self.real:
             with self.mode:
                 value = torch.view_as_real(node.meta["val"])
                 copy.meta["val"] = value.new_empty(value.shape)

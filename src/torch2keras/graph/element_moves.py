@@ -92,6 +92,11 @@ class Apply:
         return out if self.result is None else out[self.result]  # type: ignore[no-any-return]
 
 
+def view_elements(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the real numbers of a tensor: of complex ones their parts, in a last dimension."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
 def move_elements(tensor: torch.Tensor, moves: Iterable[ElementMove]) -> torch.Tensor:
     """Return the tensor after all moves, one after the other."""
     for move in moves:

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from torch2keras.errors import UnsupportedOpError
 from torch2keras.fx_passes.source_lines import module_path, user_line
 from torch2keras.graph.divisibility import find_divisible_symbols
+from torch2keras.graph.element_moves import view_elements
 from torch2keras.graph.ir import Constant, Graph, Node, Origin, TensorType, Value
 from torch2keras.graph.symbolic import simplify_size
 
@@ -51,9 +52,10 @@ class Importer:
         self.specs = iter(program.graph_signature.input_specs)
         self.trainable = {name for name, p in program.named_parameters() if p.requires_grad}
         self.stored: dict[tuple[int, torch.Size], list[str]] = {}
-        """The names in the state_dict of the tensor at an address, of a shape."""
+        """The names in the state_dict of the real numbers at an address, of a shape."""
         for name, held in program.state_dict.items():
-            self.stored.setdefault((held.data_ptr(), held.shape), []).append(name)
+            elements = view_elements(held)
+            self.stored.setdefault((elements.data_ptr(), elements.shape), []).append(name)
         self.constants: dict[tuple[Any, ...], Constant] = {}
         self.known: dict[torch.fx.Node, Any] = {}
         self.inputs: list[Value] = []
@@ -96,6 +98,8 @@ class Importer:
         target = str(spec.target)
         table: Mapping[str, Any] = self.program.state_dict
         tensor = table[target] if target in table else self.program.constants[target]
+        if spec.kind is InputKind.PARAMETER:
+            tensor = view_elements(tensor)
         return self._constant(target, tensor, (target,), trainable=target in self.trainable)
 
     def _constant(
@@ -105,7 +109,8 @@ class Importer:
         key = (tensor.data_ptr() or id(tensor), tuple(tensor.shape), tensor.stride(), tensor.dtype)
         if key not in self.constants:
             if paths:
-                stored = self.stored.get((tensor.data_ptr(), tensor.shape), ())
+                elements = view_elements(tensor)
+                stored = self.stored.get((elements.data_ptr(), elements.shape), ())
                 paths = tuple(stored) or paths
             type_ = TensorType(tuple(map(int, tensor.shape)), tensor.dtype)
             self.constants[key] = Constant(name, type_, tensor.detach(), paths, trainable)

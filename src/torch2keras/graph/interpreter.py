@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 import torch
 
-from torch2keras.graph.element_moves import move_elements
+from torch2keras.graph.element_moves import move_elements, view_elements
 from torch2keras.graph.ir import Constant, Graph, Node, Value
 
 Results = dict[Node, list[torch.Tensor]]
@@ -110,7 +110,8 @@ def recompute_source(
 ) -> torch.Tensor:
     """Return what a constant's moves start from, as `recompute_constant` has its value."""
     if constant.recipe is None:
-        return next((tensors[p] for p in constant.paths if p in tensors), constant.tensor)
+        given = next((tensors[p] for p in constant.paths if p in tensors), constant.tensor)
+        return given if constant.tensor.is_complex() else view_elements(given)
     node, number = constant.recipe
 
     def value_of(value: Value) -> torch.Tensor | None:

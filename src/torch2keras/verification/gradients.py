@@ -23,11 +23,13 @@ from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.errors import VerificationError, list_names
+from torch2keras.graph.element_moves import view_elements
 from torch2keras.graph.interpreter import evaluate_node
 from torch2keras.graph.ir import Constant, Node, Value
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers, find_variable
+from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_module, silence_output
 from torch2keras.verification.divergence import NEXT
 from torch2keras.verification.float64_keras import widen_inputs
@@ -184,7 +186,7 @@ def torch_gradients(
             inputs.append(wide)
         args, kwargs = replace_tensors(conversion, inputs)
         torch.func.functional_call(_Backward(module, cotangents), state, args, kwargs)
-    return {name: leaf.grad.numpy() for name, leaf in leaves.items() if leaf.grad is not None}
+    return {name: to_numpy(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
 
 
 class _Backward(torch.nn.Module):
@@ -283,7 +285,7 @@ def _pull_back(
     for path in (*weight.constant.paths, *weight.constant.folded_from):
         parameter = parameters.get(path)
         if parameter is not None and parameter.requires_grad:
-            leaves[path] = parameter.detach().double().requires_grad_()
+            leaves[path] = view_elements(parameter.detach()).double().requires_grad_()
             names[path] = first_names[id(parameter)]
     value = _recompute(replace(weight.constant, moves=()), leaves, {})
     if not value.requires_grad:
@@ -295,7 +297,8 @@ def _pull_back(
     )
     for path, part in zip(leaves, parts, strict=True):
         if part is not None:
-            yield names[path], part.numpy()
+            is_pair = parameters[path].is_complex()
+            yield names[path], (torch.view_as_complex(part) if is_pair else part).numpy()
 
 
 def _recompute(
