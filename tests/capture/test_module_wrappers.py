@@ -18,7 +18,25 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Conv1d(3, 5, 2), nn.ReLU(), nn.Conv1d(5, 2, 3)).eval()
 
 
+class Model(nn.Module):
+    """As Ultralytics has it: forward takes files, and the net is behind `model`."""
+
+    __module__ = "ultralytics.engine.model"
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.model = module
+
+    def forward(self, files: list[str]) -> torch.Tensor:
+        raise NotImplementedError
+
+
+class Detector(Model):
+    """One of its kinds."""
+
+
 WRAPPED = {
+    "Ultralytics": Detector,
     "DataParallel": nn.DataParallel,
     "OptimizedModule": lambda module: torch.compile(module, backend="eager"),
     "AveragedModel": AveragedModel,

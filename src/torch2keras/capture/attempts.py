@@ -16,10 +16,10 @@ from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.value_checks import replay_values
 from torch2keras.capture.value_reads import Reading
 from torch2keras.custom_ops.whole_modules import keep_modules_whole
-from torch2keras.runtime.isolation import silence_output
+from torch2keras.runtime.isolation import isolate_module, silence_output
 
-Way = tuple[bool, bool]
-"""Whether an attempt is strict, and whether values are known."""
+Way = tuple[bool, bool, bool]
+"""Whether an attempt is strict, whether values are known, and whether it is warm."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,19 @@ class Attempt:
 
     Not `strict`, forward is run on fake tensors; strict, dynamo reads its bytecode, which takes
     some modules more. `known` are the values that forward reads of its tensors, where they are
-    answered from a run on the example.
+    answered from a run on the example. `warm`, the module has run before, so that it holds what it
+    makes once.
     """
 
     example: Example
     strict: bool = False
     known: Sequence[Reading] | None = None
+    warm: bool = False
 
     @property
     def way(self) -> Way:
         """What it has in common with the attempts on other examples."""
-        return self.strict, self.known is not None
+        return self.strict, self.known is not None, self.warm
 
 
 @dataclass(frozen=True)
@@ -51,37 +53,62 @@ class Exported:
 
 
 def plan_attempts(
-    examples: Sequence[Example], find_known: Callable[[], Sequence[Reading] | None]
+    examples: Sequence[Example],
+    warm_up: Callable[[], bool],
+    find_known: Callable[[], Sequence[Reading] | None],
 ) -> Iterator[Attempt]:
-    """Yield attempts on all examples: first not strict, then strict, then with known values.
+    """Yield attempts on all examples: not strict, then strict, then with known values.
 
-    `find_known` runs the module, and is called only where the attempts before have failed. It
-    returns None where the values must not be taken for known.
+    `warm_up` and `find_known` run the module, and are called only where the attempts before have
+    failed. `warm_up` tells whether the module has changed by it; then it is warm from the second
+    attempt on, the first example included. `find_known` returns None where the values must not be
+    taken for known.
     """
-    for strict in (False, True):
-        for example in examples:
-            yield Attempt(example, strict)
+    first, *others = examples
+    yield Attempt(first)
+    is_warm = warm_up()
+    if is_warm:
+        yield Attempt(first, warm=True)
+    for example in others:
+        yield Attempt(example, warm=is_warm)
+    for example in examples:
+        yield Attempt(example, strict=True, warm=is_warm)
     known = find_known()
     if known is not None:
         for example in examples:
-            yield Attempt(example, known=known)
+            yield Attempt(example, known=known, warm=is_warm)
 
 
 def export_once(module: nn.Module, attempt: Attempt, functions: FunctionTable) -> Exported:
     """Return the exported module, its custom functions as operations.
 
-    Raises whatever torch.export and forward raise.
+    Where forward asks whether a size is a number, the answer is free, as `size_uses` says, unless
+    the export fails so. Raises whatever torch.export and forward raise.
     """
+    uses = SizeUses()
+    try:
+        program = _run_export(module, attempt, functions, uses, free=True)
+    except Exception:
+        if not uses.has_free_answers:
+            raise
+        uses = SizeUses()
+        program = _run_export(module, attempt, functions, uses, free=False)
+    check_constants(program)
+    return Exported(program, attempt, uses)
+
+
+def _run_export(
+    module: nn.Module, attempt: Attempt, functions: FunctionTable, uses: SizeUses, *, free: bool
+) -> ExportedProgram:
     args, kwargs = attempt.example.copy_arguments()
     with (
+        isolate_module(module),  # what forward keeps of its fake tensors is of no use to others
         silence_output(),
         keep_modules_whole(module),
         replay_values(attempt.known),
         functions.write_as_operations(),
-        record_size_uses(module) as uses,
+        record_size_uses(module, uses, free=free),
     ):
-        program = torch.export.export(
+        return torch.export.export(
             module, args, kwargs, dynamic_shapes=attempt.example.shapes, strict=attempt.strict
         )
-    check_constants(program)
-    return Exported(program, attempt, uses)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,11 +49,13 @@ from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.training.training_survey import list_training_notes, survey_training
 from torch2keras.capture.value_checks import find_known_values, note_known_values
+from torch2keras.capture.warm_up import warm_up
 from torch2keras.custom_ops.leaf_modules import check_leaves
 from torch2keras.custom_ops.packing_exchange import watch_packing
 from torch2keras.custom_ops.whole_modules import keep_modules_whole
 from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.fix_modes import fix_modes
+from torch2keras.fx_passes.fold_numbers import fold_numbers
 from torch2keras.fx_passes.functionalize import functionalize
 from torch2keras.fx_passes.inline import inline, writes_without_grad
 from torch2keras.runtime.isolation import isolate_module, silence_output
@@ -111,21 +114,24 @@ def _export(
 ) -> Captured:
     """Return what the first attempt gives that succeeds.
 
-    An attempt that leaves Python numbers in the graph is taken only where none with known values
-    succeeds.
+    An attempt that leaves Python numbers in the graph is taken only where none with known values,
+    or with a module that ran before, succeeds.
     """
     examples, asked = _choose_examples(call, dynamic_shapes, fixed_because)
     reasons: defaultdict[Way, str] = defaultdict(lambda: fixed_because)
     first_error: Exception | None = None
     with_numbers: Captured | None = None
-    for attempt in plan_attempts(examples, lambda: find_known_values(call)):
-        if with_numbers is not None and attempt.known is None:
+    warming = replace(call, example=examples[0])
+    attempts = plan_attempts(examples, partial(warm_up, warming), partial(find_known_values, call))
+    for attempt in attempts:
+        if with_numbers is not None and attempt.strict:
             continue
         try:
             exported = export_once(call.module, attempt, functions)
         except Exception as error:  # noqa: BLE001 - whatever is raised, another attempt may succeed
             if first_error is None:
-                call.run()  # an error of the module itself comes first
+                with isolate_module(call.module):  # which is not warm by it
+                    call.run()  # an error of the module itself comes first
                 first_error = error
             reasons[attempt.way] = reasons[attempt.way] or first_line(error)
             continue
@@ -205,8 +211,9 @@ def _make_functional(exported: Exported) -> Captured:
     program, attempt = exported.program, exported.attempt
     inputs = program.graph_signature.input_specs
     functional, written = functionalize(inline(program.graph_module), inputs)
+    folded = fold_numbers(functional, program)
     notes = (
-        *note_known_values(attempt.known or ()),
+        *note_known_values(attempt.known or (), folded),
         *_note_writes_without_grad(program.graph_module),
         *written,
     )

@@ -14,8 +14,12 @@ WRAPPERS: Mapping[str, str] = {
     "torch.nn.parallel.distributed.DistributedDataParallel": "module",
     "torch._dynamo.eval_frame.OptimizedModule": "_orig_mod",
     "torch.optim.swa_utils.AveragedModel": "module",
+    "ultralytics.engine.model.Model": "model",
 }
-"""Class of a wrapper -> the name under which it holds the module. None of them changes a number."""
+"""Class of a wrapper -> the name under which it holds the module.
+
+None of PyTorch's changes a number. Ultralytics' `YOLO(...)` reads images and draws boxes.
+"""
 
 
 def unwrap_module(module: Any) -> tuple[Any, tuple[str, ...]]:
@@ -27,7 +31,7 @@ def unwrap_module(module: Any) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
     while isinstance(module, nn.Module):
         cls = type(module)
-        held_as = WRAPPERS.get(f"{cls.__module__}.{cls.__qualname__}")
+        held_as = _find_name(cls)
         inner = own_members(module, "_modules").get(held_as or "")
         if inner is None:
             break
@@ -36,3 +40,12 @@ def unwrap_module(module: Any) -> tuple[Any, tuple[str, ...]]:
         )
         module = inner
     return module, tuple(notes)
+
+
+def _find_name(cls: type) -> str | None:
+    """Return the name under which a wrapper, or a class that is made of one, holds its module."""
+    for base in cls.__mro__:
+        held_as = WRAPPERS.get(f"{base.__module__}.{base.__qualname__}")
+        if held_as is not None:
+            return held_as
+    return None

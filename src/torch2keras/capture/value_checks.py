@@ -124,10 +124,13 @@ def replay_values(known: Sequence[Reading] | None) -> Iterator[None]:
         raise RuntimeError("the exported module asks for fewer values than the module itself")
 
 
-def note_known_values(known: Sequence[Reading]) -> list[str]:
-    """Return sentences for the report on checks that are left out and numbers that are fixed."""
+def note_known_values(known: Sequence[Reading], folded: int = 0) -> list[str]:
+    """Return sentences for the report on checks that are left out and numbers that are fixed.
+
+    `folded` counts those numbers of which the module itself reads nothing.
+    """
     checks = sum(reading.by_input for reading in known)
-    numbers = len(known) - checks
+    numbers = len(known) - checks + folded
     notes = []
     if checks:
         subject = "A check" if checks == 1 else f"{checks} checks"

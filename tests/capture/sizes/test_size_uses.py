@@ -7,7 +7,13 @@ import torch
 from torch import nn
 from torch.export import Dim
 
-from torch2keras.capture.sizes.size_uses import FixedSize, LinePlace, SizeUses, record_size_uses
+from torch2keras.capture.sizes.size_uses import (
+    BranchKind,
+    FixedSize,
+    LinePlace,
+    SizeUses,
+    record_size_uses,
+)
 
 
 class Asks(nn.Module):
@@ -40,9 +46,10 @@ class Library(nn.Module):
         return nn.functional.layer_norm(x.reshape(2, -1, 3), (3,))
 
 
-def record(part, *, strict=False):
+def record(part, *, strict=False, free=True):
     module = nn.Sequential(nn.ReLU(), part)
-    with record_size_uses(module) as uses:
+    uses = SizeUses()
+    with record_size_uses(module, uses, free=free):
         shapes = ({0: Dim.AUTO},)
         torch.export.export(module, (torch.ones(4, 3),), dynamic_shapes=shapes, strict=strict)
     return uses
@@ -70,6 +77,44 @@ def test_a_size_that_becomes_a_number_is_recorded(part, in_python, line):
     assert line in str(fixed.place)
 
 
+class Equals(nn.Module):
+    def forward(self, x):
+        return x * 2 if x.shape == (4, 3) else x
+
+
+class Differs(nn.Module):
+    def forward(self, x):
+        return x if x.shape[0] != 4 else x * 2
+
+
+class LooksUp(nn.Module):
+    def forward(self, x):
+        return x * {(4, 3): 2.0}[tuple(x.shape)]
+
+
+FREE = [
+    (Equals(), [BranchKind.EQUALS_NUMBER]),
+    (Differs(), [BranchKind.EQUALS_NUMBER]),
+    (LooksUp(), [BranchKind.LOOKS_UP, BranchKind.EQUALS_NUMBER]),
+]
+
+
+@pytest.mark.parametrize(("part", "kinds"), FREE)
+def test_whether_a_size_is_a_number_is_answered_without_fixing_it(part, kinds):
+    uses = record(part)
+    assert [branch.kind for branch in uses.branches.values()] == kinds
+    assert uses.has_free_answers
+    assert uses.fixed == {}
+
+
+def test_it_is_fixed_where_answers_are_not_free():
+    uses = record(Equals(), free=False)
+    assert not uses.has_free_answers
+    assert [fixed.target for fixed in uses.fixed.values()] == [4]
+    with pytest.raises(TypeError, match="unhashable"):
+        record(LooksUp(), free=False)
+
+
 def test_a_line_is_known_under_dynamo_too():
     (fixed,) = record(Unbinds(), strict=True).fixed.values()
     assert "list(x)" in str(fixed.place)
@@ -81,7 +126,7 @@ def test_what_pytorch_asks_by_itself_is_no_branch_of_forward():
 
 def test_the_functions_of_pytorch_come_back():
     before = torch.SymBool.__bool__
-    with pytest.raises(ZeroDivisionError), record_size_uses(nn.ReLU()):
+    with pytest.raises(ZeroDivisionError), record_size_uses(nn.ReLU(), SizeUses()):
         raise ZeroDivisionError
     assert torch.SymBool.__bool__ is before
 

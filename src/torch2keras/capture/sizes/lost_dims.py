@@ -71,6 +71,8 @@ def note_lost_dims(
 
 def explain_limit(limit: Limit) -> str:
     """Return why a branch on a size fixes it."""
+    if limit.raises:
+        return f"forward raises an error for size {limit.size}, by a branch at {limit.place}"
     return f"forward gives something else for size {limit.size}, by a branch at {limit.place}"
 
 

@@ -9,7 +9,7 @@ check), the size stays dynamic; where they differ, the graph holds for the examp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -26,7 +26,7 @@ from torch2keras.capture.sizes.size_trials import (
     as_integers,
     find_symbols,
 )
-from torch2keras.capture.sizes.size_uses import Branch, LinePlace
+from torch2keras.capture.sizes.size_uses import Branch, BranchKind, LinePlace
 from torch2keras.errors import list_names
 from torch2keras.fx_passes.fake_values import symbolic_expression
 
@@ -44,6 +44,8 @@ class Limit:
     symbol: Any
     size: int
     place: LinePlace
+    raises: bool = False
+    """Whether it is an error that forward gives."""
 
 
 @dataclass
@@ -96,6 +98,8 @@ def find_size_limits(
             turned = _find_turned_sizes(branch, symbol, sizes)
             for request in _find_requests(asked, exported, symbol):
                 turned = list(filter(request.allows, turned))
+            if branch.kind is not BranchKind.LOOKS_UP:
+                turned = list(dict.fromkeys([*turned[:1], *turned[-1:]]))
             _try_branch(limits, trials, symbol, turned, branch)
     return limits
 
@@ -103,11 +107,16 @@ def find_size_limits(
 def _try_branch(
     limits: Limits, trials: SizeTrials, symbol: Any, turned: Sequence[int], branch: Branch
 ) -> None:
-    """Add to the limits what becomes of a symbol at the first and last size that turn a branch."""
-    for size in dict.fromkeys([*turned[:1], *turned[-1:]]):
+    """Add to the limits what becomes of a symbol at sizes that turn a branch.
+
+    Of a question whether a size is a number, torch.export knows nothing: there an error is a limit
+    too, as it would be for torch.export.
+    """
+    for size in turned:
         outcome = trials.try_size(symbol, size)
-        if outcome is Outcome.DIFFERS:
-            limits.found[symbol] = Limit(symbol, size, branch.place)
+        raises = outcome is Outcome.RAISES
+        if outcome is Outcome.DIFFERS or (raises and branch.kind is not BranchKind.COMPARES):
+            limits.found[symbol] = Limit(symbol, size, branch.place, raises)
             return
         if outcome is Outcome.RAISES:
             limits.checked.append(branch.held)
@@ -135,7 +144,7 @@ def _list_branches(exported: Exported, sizes: Sizes) -> Iterator[Branch]:
         return
     for branch in exported.uses.branches.values():
         condition = environment.replace(branch.condition)
-        yield Branch(condition, branch.answer, branch.place)
+        yield replace(branch, condition=condition)
     if not exported.attempt.strict:
         return
     for guard in environment.guards:
@@ -158,9 +167,15 @@ def _find_turned_sizes(branch: Branch, symbol: Any, sizes: Sizes) -> list[int]:
     """Return sizes in place of `symbol` for which a branch is answered otherwise, rising."""
     others = {other: size for other, size in sizes.items() if other != symbol}
     condition = branch.condition.xreplace(as_integers(others))
-    tried = set(FIRST_SIZES)
-    for number in condition.atoms(sympy.Integer):
-        tried |= {int(number) - 1, int(number), int(number) + 1}
+    tried: set[int] = set()
+    if branch.kind is BranchKind.COMPARES:
+        tried |= set(FIRST_SIZES)
+        for number in condition.atoms(sympy.Integer):
+            tried |= {int(number) - 1, int(number), int(number) + 1}
+    else:  # multiples fit where a size has to be even, or the like
+        tried |= {2 * sizes[symbol], 3 * sizes[symbol]}
+    if branch.kind is BranchKind.LOOKS_UP:
+        tried |= set(FIRST_SIZES)
     turned = []
     for size in sorted(size for size in tried if size > 0):
         answer = condition.xreplace(as_integers({symbol: size}))

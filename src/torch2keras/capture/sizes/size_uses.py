@@ -1,8 +1,12 @@
 """What forward makes of dynamic sizes while it is exported: branches on them, and numbers.
 
 torch.export answers `if x.shape[0] > 8` and `int(x.shape[0])` by the example's size, and says
-nowhere in which line. PyTorch has no hook for either, so that the two functions through which all
-of it goes are wrapped for the time of an export.
+nowhere in which line. PyTorch has no hook for either, so that the functions through which all of it
+goes are wrapped for the time of an export.
+
+Where forward asks whether a size is a certain number (`if self.shape != x.shape`, as caches do), or
+looks it up (`self.tables[x.shape[1]]`), torch.export would fix it. It is answered by the example
+without that: whether the answer matters is tried afterwards (`size_limits`).
 """
 
 from __future__ import annotations
@@ -11,19 +15,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from unittest.mock import patch
 
 import sympy
 import torch
 from torch import nn
 from torch._guards import TracingContext
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.utils._sympy.functions import Mod, PythonMod
 
 from torch2keras.fx_passes.source_lines import SourceLine, is_torch_file, read_line
 from torch2keras.runtime.native_attributes import submodules
+from torch2keras.runtime.run_alone import only_here, patch_here
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
@@ -43,6 +49,16 @@ class LinePlace:
         return ", ".join(known) or "an unknown line"
 
 
+class BranchKind(Enum):
+    """How forward asks for a size."""
+
+    COMPARES = auto()
+    EQUALS_NUMBER = auto()
+    """By the number that it is in the example; torch.export knows nothing of it."""
+    LOOKS_UP = auto()
+    """As a key, or a part of one; torch.export knows nothing of it."""
+
+
 @dataclass(frozen=True)
 class Branch:
     """A condition on sizes, a sympy expression, that forward has asked for, and its answer."""
@@ -50,6 +66,7 @@ class Branch:
     condition: Any
     answer: bool
     place: LinePlace
+    kind: BranchKind = BranchKind.COMPARES
 
     @property
     def held(self) -> Any:
@@ -73,8 +90,18 @@ class FixedSize:
 class SizeUses:
     """What one export makes of sizes: branches in their order, and what fixed each symbol."""
 
-    branches: dict[str, Branch] = field(default_factory=dict)
+    branches: dict[tuple[str, BranchKind, LinePlace], Branch] = field(default_factory=dict)
     fixed: dict[Any, FixedSize] = field(default_factory=dict)
+
+    @property
+    def has_free_answers(self) -> bool:
+        """Whether a branch was answered without torch.export's knowing of it."""
+        return any(branch.kind is not BranchKind.COMPARES for branch in self.branches.values())
+
+    def add(self, branch: Branch) -> None:
+        """Add a branch, unless it is known."""
+        key = (str(branch.condition), branch.kind, branch.place)
+        self.branches.setdefault(key, branch)
 
     def find_cause(self, symbol: Any) -> FixedSize | None:
         """Return what made a symbol a number, be it by way of other symbols; None if unknown."""
@@ -85,20 +112,39 @@ class SizeUses:
 
 
 @contextmanager
-def record_size_uses(module: nn.Module) -> Iterator[SizeUses]:
-    """Record what is made of sizes while a module is exported, within."""
-    uses = SizeUses()
+def record_size_uses(module: nn.Module, uses: SizeUses, *, free: bool = True) -> Iterator[None]:
+    """Record what is made of sizes while a module is exported, within.
+
+    Where not `free`, torch.export knows of each answer.
+    """
     paths = {id(part): path for path, part in submodules(module).items()}
     decide, replace = torch.SymBool.__bool__, ShapeEnv._set_replacement  # noqa: SLF001 - see above
+    find_hash = torch.SymInt.__hash__
 
     def decide_and_record(condition: torch.SymBool) -> bool:
         expression = condition.node.expr
-        answer = decide(condition)
-        asked_by = _skip_truth_of_sizes(sys._getframe(1))  # noqa: SLF001 - the caller's frame
-        if _is_users(asked_by) and expression.free_symbols:
-            place = _locate(asked_by, paths)
-            uses.branches.setdefault(f"{expression} {place}", Branch(expression, answer, place))
+        asked_by = _find_asking_frame()
+        if not _is_users(asked_by) or not expression.free_symbols:
+            return decide(condition)
+        place = _locate(asked_by, paths)
+        if free and _is_by_number(condition):
+            answer = bool(condition.node.hint)
+            uses.add(Branch(expression, answer, place, BranchKind.EQUALS_NUMBER))
+        else:
+            answer = decide(condition)
+            uses.add(Branch(expression, answer, place))
         return answer
+
+    def hash_and_record(size: torch.SymInt) -> int:
+        asked_by = _find_asking_frame()
+        if not free or not _is_users(asked_by) or not size.node.has_hint():
+            return find_hash(size)
+        number: Any = size.node.hint
+        if size.node.expr.free_symbols:
+            condition = sympy.Eq(size.node.expr, number)
+            place = _locate(asked_by, paths)
+            uses.add(Branch(condition, answer=True, place=place, kind=BranchKind.LOOKS_UP))
+        return hash(number)
 
     def replace_and_record(env: ShapeEnv, symbol: Any, target: Any, message: str) -> None:
         before = env.replacements.get(symbol)
@@ -108,16 +154,38 @@ def record_size_uses(module: nn.Module) -> Iterator[SizeUses]:
             uses.fixed[symbol] = _describe_fixed_size(now, sys._getframe(1), paths)  # noqa: SLF001
 
     with (
-        patch.object(torch.SymBool, "__bool__", decide_and_record),
-        patch.object(ShapeEnv, "_set_replacement", replace_and_record),
+        patch_here(torch.SymBool, "__bool__", decide_and_record),
+        patch_here(torch.SymInt, "__hash__", hash_and_record),
+        patch_here(ShapeEnv, "_set_replacement", replace_and_record),
     ):
-        yield uses
+        yield
 
 
-def _skip_truth_of_sizes(frame: FrameType) -> FrameType:
-    """Return the frame that asks `if size:`, where this one answers it, else this one."""
-    is_truth = frame.f_code is torch.SymInt.__bool__.__code__
-    return frame.f_back if is_truth and frame.f_back is not None else frame
+def _is_by_number(condition: torch.SymBool) -> bool:
+    """Whether a condition asks if a size is the number that it is in the example."""
+    expression, node = condition.node.expr, condition.node
+    if len(expression.free_symbols) != 1 or expression.has(Mod, PythonMod) or not node.has_hint():
+        return False
+    wanted = {sympy.Eq: True, sympy.Ne: False}.get(type(expression))
+    return wanted is not None and bool(node.hint) is wanted
+
+
+def _find_asking_frame() -> FrameType:
+    """Return the frame that asks for what a wrapped function answers.
+
+    Between them are `patch_here`'s, and that of `SymInt.__bool__` where it asks `if size:`.
+    """
+    frame = sys._getframe(2)  # noqa: SLF001 - the caller's frame
+    while frame.f_back is not None and _passes_on(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _passes_on(frame: FrameType) -> bool:
+    code = frame.f_code
+    return (
+        code is torch.SymInt.__bool__.__code__ or code.co_filename == only_here.__code__.co_filename
+    )
 
 
 def _describe_fixed_size(target: Any, frame: FrameType, paths: dict[int, str]) -> FixedSize:
