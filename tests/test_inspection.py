@@ -101,9 +101,12 @@ def test_on_the_command_line(monkeypatch, tmp_path):
         "        return torch.geqrf(x)[0]\n"
     )
     monkeypatch.chdir(tmp_path)
-    good = command("inspect", "torchvision:squeezenet1_1", "-i", "1,3,64,64", "-q")
+    arguments = ("inspect", "torchvision:squeezenet1_1", "-i", "1,3,64,64")
+    good = command(*arguments)
     assert good.code == 0
     assert "none refused" in good.out
+    quiet = command(*arguments, "-q")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
     bad = command("inspect", "t2k_looked_at:Bad", "-i", "3,5", "--json")
     assert bad.code == 4
     assert json.loads(bad.out)["ops"][0]["refused"]

@@ -25,6 +25,7 @@ from torch2keras.reporting.notes import write_notes
 from torch2keras.reporting.parameters import count_parameters
 from torch2keras.reporting.report import kind_of_call
 from torch2keras.reporting.text import (
+    FULL_WIDTH,
     format_count,
     label_lines,
     parameters_text,
@@ -193,7 +194,7 @@ def _op_lines(rows: Sequence[OpRow]) -> Iterator[str]:
     for row in rows:
         op = row.op.removeprefix("aten.")
         cells.append((row.module or "(itself)", op, _becomes(row), shorten_path(row.source)))
-    return table_lines(cells)
+    return table_lines(cells, FULL_WIDTH)
 
 
 def _becomes(row: OpRow) -> str:

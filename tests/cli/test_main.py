@@ -122,6 +122,19 @@ def test_a_bug_says_what_to_attach(monkeypatch):
     assert "report it" in told["rows"]["next"]
 
 
+def test_the_report_is_folded_and_whole_on_request():
+    folded = command(*SMALL, "2,3,11")
+    assert max(map(len, folded.out.splitlines())) <= 80
+    assert "t2k_nets.py:" not in folded.out
+    assert "t2k_nets.py:" in command(*SMALL, "2,3,11", "--full").out
+
+
+def test_explain_shows_that_it_works():
+    ran = command("explain", "Linear(3, 5)")
+    stages = ["load", "capture", "import", "layout", "lower", "build", "verify"]
+    assert ran.err == "".join(f"{stage} ...\n" for stage in stages)
+
+
 def test_ops_lists_what_the_registry_holds():
     lines = command("ops").out.splitlines()
     assert any(line.startswith("aten.conv1d.default ") for line in lines)

@@ -90,8 +90,11 @@ def test_json_holds_the_same_as_the_dict(converted):
     assert report.as_dict()["rows"][0]["path"] == "stem"
 
 
-def test_the_page_is_at_most_100_columns_wide(converted):
-    assert max(map(len, str(converted.report).splitlines())) <= 100
+def test_the_page_is_at_most_80_columns_wide_and_the_full_one_100(converted):
+    assert max(map(len, str(converted.report).splitlines())) <= 80
+    full = converted.report.full_text()
+    assert max(map(len, full.splitlines())) <= 100
+    assert "test_report.py:" in full
 
 
 def test_text(converted, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from torch2keras.conversion.ports import Port
@@ -27,7 +29,7 @@ def test_a_count_has_its_plural(count, said):
 
 
 def test_a_label_stands_before_its_wrapped_text():
-    first, second = text.label_lines("note", "word " * 30)
+    first, second = text.label_lines("note", "word " * 20)
     assert first.startswith("  note        word word")
     assert second.startswith(" " * 14 + "word")
     assert max(len(first), len(second)) <= text.WIDTH
@@ -43,18 +45,48 @@ def test_ports_say_their_shapes_on_both_sides():
     assert text.port_lines("inputs", []) == []
 
 
-def test_a_table_gives_the_third_column_what_is_left():
-    rows = [
-        ("module", "class", "Keras", "source"),
-        ("a" * 40, "B", "Conv1D + " * 9 + "ReLU", "net.py:7"),
-    ]
+def test_a_table_gives_keras_what_is_left():
+    rows = [("module", "class", "Keras", "source"), ("stem", "B", "Conv1D + " * 9, "net.py:7")]
     head, *lines = text.table_lines(rows)
     assert head.split() == ["module", "class", "Keras", "source"]
     assert max(map(len, lines)) <= text.WIDTH
-    assert lines[0].split()[0] == "a" * text.MODULE_WIDTH
-    assert lines[1].split()[0] == "a" * (40 - text.MODULE_WIDTH)
+    assert len(lines) == 2
     column = head.index("Keras")
-    assert all(line[column:].startswith(("Conv1D", "+", "ReLU")) for line in lines[:2])
+    assert all(line[column:].startswith(("Conv1D", "+")) for line in lines)
+
+
+def test_kerass_column_is_never_squeezed():
+    path = "encoder.layers.encoder_layer_0.self_attention"
+    rows = [
+        ("module", "class", "Keras", "source"),
+        (path, "MultiheadAttention" * 2, "LayerNormalization + MultiHeadAttention", "n/" * 30),
+    ]
+    head, *lines = text.table_lines(rows)
+    column = head.index("Keras")
+    assert lines[0][column:].startswith("LayerNormalization + ")
+    assert lines[1][column:].startswith("MultiHeadAttention")
+    assert max(map(len, [head, *lines])) <= text.WIDTH
+    assert lines[0].split()[0] == "encoder."  # broken behind a dot
+    assert "".join(line[:column].split()[0] for line in lines if line[2:3].strip()) == path
+
+
+def test_a_name_that_is_the_modules_own_is_left_out():
+    row = ModuleRow("a.b.conv", "Conv1d", "", (KerasCall("Conv1D", "a_b_conv"),))
+    assert text.keras_text(row) == "Conv1D"
+
+
+def test_a_folded_table_says_so():
+    row = ModuleRow("", "Linear", "net.py:7", (KerasCall("Dense", "x"),))
+    rows = [replace(row, path=f"blocks.{number}") for number in range(30)]
+    assert list(text.block_lines(rows)) == [
+        "  module       class   Keras",
+        "  blocks.0-29  Linear  Dense",
+        "  (30 modules, folded; all of them: report.full_text(), --full)",
+    ]
+    assert list(text.block_lines(rows[:1])) == [
+        "  module    class   Keras",
+        "  blocks.0  Linear  Dense 'x'",
+    ]
 
 
 def test_paths_are_shortened(tmp_path, monkeypatch):

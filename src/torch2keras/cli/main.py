@@ -113,6 +113,9 @@ def convert_command(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show every module, unfolded, with your lines.")
+    ] = False,
 ) -> None:
     """Convert SOURCE to a Keras model, verify it, save it, and print what became of what.
 
@@ -132,7 +135,8 @@ def convert_command(
     if options.as_json:
         print_json({"saved": str(saved), "report": converted.report.as_dict()})
     elif not options.quiet:
-        print_text(f"{converted.report}\n\nsaved {saved}")
+        page = converted.report.full_text() if full else str(converted.report)
+        print_text(f"{page}\n\nsaved {saved}")
 
 
 @app.command("inspect")
@@ -177,14 +181,15 @@ def explain_command(
 
     The layer's text is parsed, never evaluated.
     """
-    with exit_on_error(as_json=as_json):
+    with exit_on_error(as_json=as_json), show_stages(shown=True) as progress:
         sizes = None
         if shape:
             sizes = parse_plain_shape(shape)
+        progress("load")
         import_keras()
         from torch2keras.explanation.explain import explain_text
 
-        explanation = explain_text(layer, sizes)
+        explanation = explain_text(layer, sizes, progress=progress)
     if as_json:
         print_json(explanation.as_dict())
     else:

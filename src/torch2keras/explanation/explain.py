@@ -21,6 +21,7 @@ from torch2keras.keras_graph.source_code import statements
 from torch2keras.layout.port_orders import dimension_letters
 from torch2keras.pipeline import convert
 from torch2keras.runtime.isolation import isolate_process
+from torch2keras.runtime.progress import Progress, ignore_stage
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
 from torch2keras.verification.metric import MEANING_RTOL
@@ -65,10 +66,16 @@ class Explanation:
 
 @run_alone
 @raise_typed_errors
-def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Explanation:
+def explain(
+    layer: nn.Module,
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    progress: Progress = ignore_stage,
+) -> Explanation:
     """Explain one PyTorch layer, or a short Sequential, in Keras code with reasons.
 
     `input_shape` is in PyTorch's order; without one, a shape that fits the layer is found.
+    `progress` is called with the name of each stage as it begins.
     The layer is converted and verified, so what is explained is what was measured.
     Raises InputError where no input fits, and what `convert` raises.
     """
@@ -78,7 +85,8 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
             [("next", "give a layer, for example nn.Conv1d(3, 16, 5)")],
         )
     inputs = example_inputs(layer, input_shape)
-    converted = convert(layer, inputs, layout=_choose_layout(layer, inputs), name="explained")
+    layout = _choose_layout(layer, inputs)
+    converted = convert(layer, inputs, layout=layout, name="explained", progress=progress)
     graph, verification = converted.conversion.lowered.graph, converted.verification
     assert verification is not None
     return Explanation(
@@ -97,12 +105,17 @@ def explain(layer: nn.Module, input_shape: tuple[int, ...] | None = None) -> Exp
 @run_alone
 @raise_typed_errors
 @isolate_process()
-def explain_text(text: str, input_shape: tuple[int, ...] | None = None) -> Explanation:
+def explain_text(
+    text: str,
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    progress: Progress = ignore_stage,
+) -> Explanation:
     """Explain a layer written as text such as "nn.Conv1d(3, 16, 5)".
 
     The text is parsed and never evaluated. Raises InputError where it is no layer.
     """
-    return explain(parse_layer(text), input_shape)
+    return explain(parse_layer(text), input_shape, progress=progress)
 
 
 def _choose_layout(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str | dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from torch2keras.reporting.facts import (
 from torch2keras.reporting.notes import write_notes
 from torch2keras.reporting.parameters import count_parameters, count_scalars
 from torch2keras.reporting.text import (
+    block_lines,
     format_count,
     label_lines,
     module_lines,
@@ -71,8 +72,12 @@ class Report:
         """Return the report as a JSON document."""
         return json.dumps(self.as_dict(), indent=2)
 
+    def full_text(self) -> str:
+        """Return the page with every module and your lines, 100 columns wide."""
+        return report_text(self, module_lines(self.rows))
+
     def __str__(self) -> str:
-        return report_text(self)
+        return report_text(self, block_lines(self.rows))
 
 
 def make_report(
@@ -166,8 +171,8 @@ def _share_of_bound(check: Check) -> float:
     return difference.max_abs / difference.bound_max
 
 
-def report_text(report: Report) -> str:
-    """Return the page: ports, modules, parameters, transposes, numbers, notes."""
+def report_text(report: Report, table: Iterable[str]) -> str:
+    """Return the page: ports, the table of modules, parameters, transposes, numbers, notes."""
     facts = [
         *label_lines("parameters", parameters_text(report.parameters)),
         *label_lines("transposes", transposes_text(report.transposes)),
@@ -182,7 +187,7 @@ def report_text(report: Report) -> str:
     parts = [
         [f"{report.name}: {_size_text(report)}"],
         ports,
-        module_lines(report.rows),
+        list(table),
         facts,
     ]
     return "\n\n".join("\n".join(part) for part in parts)

@@ -1,4 +1,4 @@
-"""The lines of a page of plain text, 100 columns wide."""
+"""The lines of a page of plain text, 80 columns wide: no terminal is narrower."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from torch2keras.conversion.ports import Port
+from torch2keras.keras_graph.layer_names import sanitize
 from torch2keras.layout.port_orders import dimension_letters
 from torch2keras.reporting.facts import (
     TIERS,
@@ -20,23 +21,28 @@ from torch2keras.reporting.facts import (
     Transpose,
     Verified,
 )
+from torch2keras.reporting.folding import fold_rows
 
-WIDTH = 100
+WIDTH = 80
+
+
+FULL_WIDTH = 100
+"""The width of a table with the source lines."""
 
 
 LABEL = 12
+
+
+ITSELF = "(itself)"
+"""What stands for the path of the converted module."""
 
 
 GAP = 2
 """Blanks before a line, and between columns."""
 
 
-MODULE_WIDTH, CLASS_WIDTH, SOURCE_WIDTH = 32, 22, 30
-"""Columns of a table grow to these; the rest of the line is Keras's."""
-
-
-Row = tuple[str, str, str, str]
-"""The cells of a table's line: module, class or op, Keras, source."""
+KERAS_COLUMN, KERAS_LEAST = 2, 30
+"""Which column of a table is Keras's, and how wide it is at least where it needs to be."""
 
 
 def format_count(count: int, what: str) -> str:
@@ -108,23 +114,44 @@ def _shape_text(shape: Sequence[int | None], names: Sequence[str]) -> str:
     return f"({', '.join(sizes)})"
 
 
-def table_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the lines of a table whose first row is its head.
+def table_lines(rows: Sequence[Sequence[str]], width: int = WIDTH) -> Iterator[str]:
+    """Yield the lines of a table whose first row is its head, cells wrapped.
 
-    The third column takes what the others leave.
+    The third column is Keras's: it has what the others leave, and never less than `KERAS_LEAST`.
     """
-    first, second, _, last = (max(map(len, column)) for column in zip(*rows, strict=True))
-    module_width = min(first, MODULE_WIDTH)
-    class_width = min(second, CLASS_WIDTH)
-    source_width = min(last, SOURCE_WIDTH)
-    keras_width = WIDTH - module_width - class_width - source_width - 4 * GAP
-    widths = (module_width, class_width, keras_width, source_width)
+    widths = _fit_columns([max(map(len, column)) for column in zip(*rows, strict=True)], width)
     for row in rows:
         columns = []
-        for cell, width in zip(row, widths, strict=True):
-            columns.append(textwrap.wrap(cell, width) or [""])
+        for cell, column_width in zip(row, widths, strict=True):
+            columns.append(_wrap_cell(cell, column_width))
         for parts in itertools.zip_longest(*columns, fillvalue=""):
             yield _row_line(parts, widths)
+
+
+def _fit_columns(needed: Sequence[int], width: int) -> list[int]:
+    """Return the widths of columns; where they need more than there is, the widest give way."""
+    keras = min(needed[KERAS_COLUMN], KERAS_LEAST)
+    left = width - GAP * len(needed)
+    widths = list(needed)
+    widths[KERAS_COLUMN] = keras
+    while sum(widths) > left:
+        others = [0 if i == KERAS_COLUMN else size for i, size in enumerate(widths)]
+        widths[others.index(max(others))] -= 1
+    widths[KERAS_COLUMN] = min(needed[KERAS_COLUMN], left - sum(widths) + keras)
+    return widths
+
+
+def _wrap_cell(cell: str, width: int) -> list[str]:
+    """Return the lines of a cell; a path that is too long breaks behind a dot where it can."""
+    lines = []
+    for line in textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False):
+        rest = line
+        while len(rest) > width:
+            cut = rest.rfind(".", 1, width) + 1 or width
+            lines.append(rest[:cut])
+            rest = rest[cut:]
+        lines.append(rest)
+    return lines or [""]
 
 
 def _row_line(parts: Sequence[str], widths: Sequence[int]) -> str:
@@ -142,11 +169,26 @@ def shorten_path(source: str) -> str:
 
 
 def module_lines(rows: Sequence[ModuleRow]) -> Iterator[str]:
-    """Yield the lines of the table of modules."""
+    """Yield the lines of the table of all modules, with the user's lines."""
     cells = [
-        (row.path or "(itself)", row.cls, keras_text(row), shorten_path(row.source)) for row in rows
+        (row.path or ITSELF, row.cls, keras_text(row), shorten_path(row.source)) for row in rows
     ]
-    return table_lines([("module", "class", "Keras", "source"), *cells])
+    return table_lines([("module", "class", "Keras", "source"), *cells], FULL_WIDTH)
+
+
+def block_lines(rows: Sequence[ModuleRow]) -> Iterator[str]:
+    """Yield the lines of the table of modules, those that are alike as one, without sources."""
+    folded = fold_rows(rows)
+    cells = []
+    for found in folded:
+        path = found.row.path or ITSELF
+        if found.within > 1:
+            path = f"{path} ({found.within} modules)"
+        text = _join_kinds(found.row) if found.times > 1 else keras_text(found.row)
+        cells.append((path, found.row.cls, text))
+    yield from table_lines([("module", "class", "Keras"), *cells])
+    if len(folded) < len(rows):
+        yield f"{' ' * GAP}({len(rows)} modules, folded; all of them: report.full_text(), --full)"
 
 
 def keras_text(row: ModuleRow) -> str:
@@ -154,17 +196,23 @@ def keras_text(row: ModuleRow) -> str:
 
     Equal neighbours are counted, and a layer that is not called as its module is named.
     """
+    return _join_kinds(row, named=True)
+
+
+def _join_kinds(row: ModuleRow, *, named: bool = False) -> str:
+    """Return the calls of a row, joined; of many modules that are one, without names."""
     if not row.keras:
         return "- (only renames axes)"
+    texts = [_call_text(call, row.path) if named else call.kind for call in row.keras]
     parts = []
-    for text, run in itertools.groupby(_call_text(call, row.path) for call in row.keras):
+    for text, run in itertools.groupby(texts):
         count = len(list(run))
         parts.append(text if count == 1 else f"{count} {text}")
     return " + ".join(parts)
 
 
 def _call_text(call: KerasCall, path: str) -> str:
-    is_called_as_module = not path or call.name.startswith(path)
+    is_called_as_module = not path or call.name.startswith(sanitize(path))
     if not call.name or is_called_as_module:
         return call.kind
     return f"{call.kind} {call.name!r}"
