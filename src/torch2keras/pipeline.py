@@ -114,8 +114,8 @@ class Work:
 Pass = Callable[[Work], None]
 
 
-def ask_for_state(work: Work) -> None:
-    """Make inputs and outputs of what forward keeps, where that is asked for."""
+def ask_for_ports(work: Work) -> None:
+    """Make inputs of what forward keeps or draws, and outputs, where that is asked for."""
     if work.request.ports is None:
         work.request = open_ports(work.request)
 
@@ -216,7 +216,7 @@ def verify_model(work: Work) -> None:
 
 
 PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
-    Stage.CAPTURE: (ask_for_state, capture_with_state),
+    Stage.CAPTURE: (ask_for_ports, capture_with_state),
     Stage.IMPORT: (
         split_complex_numbers,
         decompose_ops,
@@ -271,7 +271,8 @@ def convert(
     torch.export refuses; the report says so. With `state="ports"` what forward keeps from call to
     call (buffers and attributes that it changes) becomes inputs and outputs of the model, which are
     refused otherwise: `y, state = converted(x, **state)`, from `state = converted.initial_state`
-    on. `name` is the model's, by default the class of the
+    on. With `random="ports"` the numbers that forward draws are inputs (noise), whose distributions
+    the report names. `name` is the model's, by default the class of the
     module. `progress` is called with the name of each stage as it begins. The module comes back as
     it was given.
 

@@ -14,6 +14,7 @@ from torch2keras.cli.input_shapes import parse_shape
 from torch2keras.cli.main import app
 from torch2keras.cli.source_options import (
     Layout,
+    RandomOption,
     SourceOptions,
     StateOption,
     build_call,
@@ -21,7 +22,7 @@ from torch2keras.cli.source_options import (
 )
 from torch2keras.errors import InputError
 
-SHARED = {"source", "inputs", "layout", "name", "trace", "state", "quiet", "as_json"}
+SHARED = {"source", "inputs", "layout", "name", "trace", "state", "random", "quiet", "as_json"}
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         name=None,
         trace=True,
         state=StateOption.REFUSE,
+        random=RandomOption.REFUSE,
         quiet=False,
         as_json=True,
         extra=7,
@@ -74,9 +76,11 @@ def test_the_call_has_the_module_its_example_and_the_options():
     rest = ("kwargs", "layout", "capture", "name")
     assert [call[key] for key in rest] == [{}, "torch", "export", "tiny"]
     assert told == ["load"]
-    assert call["state"] == "refuse"
+    assert (call["state"], call["random"]) == ("refuse", "refuse")
     ported = SourceOptions("t2k_option_nets:Small", ["2,3,11"], state=StateOption.PORTS)
     assert build_call(ported, ported.parse_inputs(), told.append)["state"] == "ports"
+    noisy = SourceOptions("t2k_option_nets:Small", ["2,3,11"], random=RandomOption.PORTS)
+    assert build_call(noisy, noisy.parse_inputs(), told.append)["random"] == "ports"
     traced = SourceOptions("t2k_option_nets:Small", ["2,3,11"], trace=True)
     assert build_call(traced, traced.parse_inputs(), told.append)["capture"] == "trace"
 

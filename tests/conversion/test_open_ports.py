@@ -1,4 +1,4 @@
-"""`state="ports"`: streams as users have them, converted, threaded, saved; and what is refused."""
+"""State and noise as ports: modules as users have them, threaded, saved; and what is refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+import noisy
 import streams
 import torch2keras as t2k
 from streams import FRAMES, ONE_SIGNAL, ROWS, SIGNAL, STREAMS, call_in_a_row, make
 from torch2keras.capture.example_inputs import Example
 from torch2keras.capture.ports.state_ports import vary_inputs
-from torch2keras.conversion.open_ports import NO_STATE
+from torch2keras.conversion.open_ports import NO_DRAWS, NO_STATE
 
 CALLS = 7
 
@@ -164,3 +165,78 @@ def test_layouts_and_tracing_know_the_ports():
     )
     assert converted.outputs[1].order == "n c l"
     assert converted.report.verified
+
+
+@pytest.mark.parametrize("cls", noisy.NOISY)
+def test_noise_that_is_given_does_in_keras_what_it_does_in_pytorch(cls):
+    x, drawn = noisy.NOISY[cls]
+    converted = t2k.convert(noisy.make(cls), x, random="ports")
+    report = converted.report
+    assert [(draw.op, draw.distribution) for draw in report.draws] == drawn
+    assert [port.name for port in converted.inputs[1:]] == [draw.input for draw in report.draws]
+    assert report.verified
+    line = f"random      {report.draws[0].input}: {drawn[0][1]}, for {drawn[0][0]} at noisy.py:"
+    assert line in str(report)
+
+
+BATCHES = (
+    noisy.Autoencoder,
+    noisy.Generator,
+    noisy.InImages,
+    noisy.ActiveDropout,
+    noisy.Categories,
+)
+
+
+@pytest.mark.parametrize("cls", BATCHES)
+def test_the_batch_of_the_noise_is_that_of_the_inputs(cls):
+    converted = t2k.convert(noisy.make(cls), noisy.NOISY[cls][0], random="ports")
+    assert all(port.torch_shape[0] is None for port in converted.inputs)
+    x = torch.zeros(5, *noisy.NOISY[cls][0].shape[1:])
+    noise = [torch.zeros(4, *port.torch_shape[1:]) for port in converted.inputs[1:]]
+    with pytest.raises(t2k.InputError, match="does not fit it"):
+        converted(x, *noise)
+
+
+def test_state_and_noise_go_together():
+    x = noisy.ROWS[:1]
+    module = noisy.make(noisy.RandomWalk)
+    converted = t2k.convert(module, x, state="ports", random="ports")
+    assert [port.name for port in converted.inputs] == ["x", "noise", "level"]
+    state, level = converted.initial_state, torch.zeros(1, 6)
+    for number in range(3):
+        noise = torch.full((1, 6), float(number))
+        ours, state = converted(x, noise=noise, **state)
+        level = 0.9 * level + noise + x
+        np.testing.assert_allclose(ours, (level * 2).numpy(), rtol=1e-5)
+
+
+def test_no_noise_is_said():
+    converted = t2k.convert(nn.ReLU(), ROWS, random="ports")
+    assert NO_DRAWS in converted.report.notes
+    assert converted.report.draws == ()
+
+
+REFUSED_NOISE = (noisy.Autoencoder, noisy.ActiveDropout, noisy.Chosen, noisy.Shuffled)
+
+
+@pytest.mark.parametrize("cls", REFUSED_NOISE)
+def test_the_next_step_for_random_numbers_converts(cls):
+    x, _ = noisy.NOISY[cls]
+    with pytest.raises(t2k.Torch2KerasError) as raised:
+        t2k.convert(noisy.make(cls), x)
+    assert 'convert(..., random="ports")' in str(raised.value)
+    assert t2k.convert(noisy.make(cls), x, random="ports").report.verified
+
+
+def test_a_number_of_draws_that_depends_on_numbers_is_refused():
+    with pytest.raises(t2k.CaptureError, match="does something else where its random numbers"):
+        t2k.convert(noisy.make(noisy.UntilLarge), ROWS, random="ports")
+
+
+def test_a_conversion_leaves_the_generator_alone():
+    torch.manual_seed(7)
+    expected = torch.randn(3)
+    torch.manual_seed(7)
+    t2k.convert(noisy.Masks().eval(), noisy.ROWS, random="ports")
+    assert torch.equal(torch.randn(3), expected)

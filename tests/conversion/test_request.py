@@ -12,7 +12,7 @@ import torch2keras as t2k
 from torch2keras.conversion.request import RequestOptions, build_request
 
 X = torch.randn(2, 3)
-OPTIONS = ["dynamic_shapes", "layout", "capture", "state", "name", "progress"]
+OPTIONS = ["dynamic_shapes", "layout", "capture", "state", "random", "name", "progress"]
 
 
 def test_convert_and_inspect_show_the_shared_options():
@@ -53,10 +53,12 @@ def test_an_unknown_way_to_capture_is_refused():
         build_request(nn.ReLU(), X, capture="script")
 
 
-def test_an_unknown_thing_to_do_with_state_is_refused():
-    with pytest.raises(t2k.InputError, match="nothing to do with state is called 'keep'") as raised:
-        build_request(nn.ReLU(), X, state="keep")
-    assert dict(raised.value.rows)["next"] == 'use state="refuse" or state="ports"'
+def test_an_unknown_thing_to_do_with_state_or_noise_is_refused():
+    for option in ("state", "random"):
+        message = f"nothing to do with {option} is called 'keep'"
+        with pytest.raises(t2k.InputError, match=message) as raised:
+            build_request(nn.ReLU(), X, **{option: "keep"})
+        assert dict(raised.value.rows)["next"] == f'use {option}="refuse" or {option}="ports"'
 
 
 def test_tracing_takes_no_dynamic_shapes():

@@ -30,6 +30,13 @@ class StateOption(StrEnum):
     PORTS = "ports"
 
 
+class RandomOption(StrEnum):
+    """What becomes of random numbers that forward draws."""
+
+    REFUSE = "refuse"
+    PORTS = "ports"
+
+
 class Layout(StrEnum):
     """The order of the model's inputs and outputs."""
 
@@ -87,6 +94,9 @@ class SourceOptions:
             help="Refuse what forward keeps from call to call, or make it in- and outputs."
         ),
     ] = StateOption.REFUSE
+    random: Annotated[
+        RandomOption, typer.Option(help="Refuse random numbers of forward, or make them inputs.")
+    ] = RandomOption.REFUSE
     quiet: Quiet = False
     as_json: AsJson = False
 
@@ -149,6 +159,7 @@ def build_call(
         "layout": options.layout.value,
         "capture": options.capture,
         "state": options.state.value,
+        "random": options.random.value,
         "name": options.name,
         "progress": progress,
     }

@@ -1,4 +1,4 @@
-"""A request with what forward keeps as further arguments of the call."""
+"""A request with what forward keeps, and what it draws, as further arguments of the call."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from torch2keras.capture.example_inputs import bind_example
 from torch2keras.capture.ports.port_shapes import add_port_shapes
+from torch2keras.capture.ports.random_ports import open_random_ports
 from torch2keras.capture.ports.slots import ModulePorts
 from torch2keras.capture.ports.state_ports import KEEP_TENSOR, open_state_ports
 from torch2keras.conversion.request import Request
@@ -16,23 +17,34 @@ from torch2keras.errors import CaptureError, list_names
 NO_STATE = 'state="ports" has nothing to do: no output depends on an earlier call.'
 
 
+NO_DRAWS = 'random="ports" has nothing to do: forward draws no numbers that PyTorch shows.'
+
+
 def open_ports(request: Request) -> Request:
-    """Return the request of the module that is given its state, where that is asked for.
+    """Return the request of the module that is given what is asked for: its state, its noise.
 
     Raises InputError where the module does not run, CaptureError where it cannot be given its
     state.
     """
-    if not request.with_state:
+    if not request.with_state and not request.with_draws:
         return request
-    ports = open_state_ports(request.module, request.args, request.kwargs)
+    call = request.module, request.args, request.kwargs
+    ports = open_state_ports(*call) if request.with_state else ModulePorts(request.module)
+    if request.with_draws:
+        bind_example(*call)
+        ports = open_random_ports(ports, request.args, request.kwargs)
     return take_ports(request, ports)
 
 
 def take_ports(request: Request, ports: ModulePorts) -> Request:
     """Return a request for the caller's module as one for the module with these ports."""
-    notes = request.notes if ports.states else (*request.notes, NO_STATE)
+    notes = list(request.notes)
+    if request.with_state and not ports.states:
+        notes.append(NO_STATE)
+    if request.with_draws and not ports.draws:
+        notes.append(NO_DRAWS)
     module = ports.wrap_module()
-    kwargs = {**request.kwargs, **{port.name: port.example for port in ports.states}}
+    kwargs = {**request.kwargs, **ports.examples}
     call = bind_example(request.module, request.args, request.kwargs)
     ported = bind_example(module, request.args, kwargs)
     return replace(
@@ -40,7 +52,7 @@ def take_ports(request: Request, ports: ModulePorts) -> Request:
         module=module,
         kwargs=kwargs,
         dynamic_shapes=add_port_shapes(request.dynamic_shapes, call, ported, ports),
-        notes=notes,
+        notes=tuple(notes),
         ports=ports,
         plain=request,
     )

@@ -23,6 +23,10 @@ StateChoice = Literal["refuse", "ports"]
 """What becomes of values that forward keeps from call to call."""
 
 
+RandomChoice = Literal["refuse", "ports"]
+"""What becomes of random numbers that forward draws."""
+
+
 class RequestOptions(TypedDict, total=False):
     """The keyword options of `build_request` as a type, for functions that pass them on."""
 
@@ -30,6 +34,7 @@ class RequestOptions(TypedDict, total=False):
     layout: str | Mapping[str, str]
     capture: Literal["export", "trace"]
     state: StateChoice
+    random: RandomChoice
     name: str | None
     progress: Progress
 
@@ -47,6 +52,8 @@ class Request:
     """Whether the module is traced on the example in place of being exported."""
     with_state: bool
     """Whether what forward keeps from call to call becomes inputs and outputs."""
+    with_draws: bool
+    """Whether random numbers that forward draws become inputs."""
     name: str
     progress: Progress
     notes: tuple[str, ...]
@@ -66,16 +73,18 @@ def build_request(
     layout: str | Mapping[str, str] = "keras",
     capture: Literal["export", "trace"] = "export",
     state: StateChoice = "refuse",
+    random: RandomChoice = "refuse",
     name: str | None = None,
     progress: Progress = ignore_stage,
 ) -> Request:
     """Return what these arguments of `convert` or `inspect` ask for.
 
-    Raises InputError for an unknown `capture` or `state`, and for `dynamic_shapes` beside
+    Raises InputError for an unknown `capture`, `state` or `random`, and for `dynamic_shapes` beside
     capture="trace".
     """
     _check_choice("no way to capture is called", "capture", capture, ("export", "trace"))
     _check_choice("nothing to do with state is called", "state", state, get_args(StateChoice))
+    _check_choice("nothing to do with random is called", "random", random, get_args(RandomChoice))
     trace = capture == "trace"
     if trace and dynamic_shapes is not None:
         raise InputError(
@@ -95,6 +104,7 @@ def build_request(
         layout,
         trace,
         state == "ports",
+        random == "ports",
         name or type(module).__name__,
         progress,
         (*notes, *call.notes),

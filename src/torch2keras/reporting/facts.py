@@ -73,6 +73,17 @@ class State:
 
 
 @dataclass(frozen=True)
+class RandomInput:
+    """An input for the numbers that an operation of forward draws."""
+
+    input: str
+    distribution: str
+    op: str
+    source: str
+    """The line of the user's, as "net.py:41"."""
+
+
+@dataclass(frozen=True)
 class Tier:
     """The worst check of one tier."""
 

@@ -23,6 +23,7 @@ from torch2keras.reporting.facts import (
     KerasCall,
     ModuleRow,
     Parameters,
+    RandomInput,
     State,
     Tier,
     Transpose,
@@ -32,6 +33,7 @@ from torch2keras.reporting.notes import write_notes
 from torch2keras.reporting.parameters import count_parameters, count_scalars
 from torch2keras.reporting.text import (
     block_lines,
+    draw_lines,
     format_count,
     label_lines,
     module_lines,
@@ -55,6 +57,7 @@ class Report:
     limits: tuple[str, ...]
     """What sizes of the inputs, in PyTorch's order, have to keep to, as `x.shape[1] <= 512`."""
     states: tuple[State, ...]
+    draws: tuple[RandomInput, ...]
     rows: tuple[ModuleRow, ...]
     parameters: Parameters
     transposes: tuple[Transpose, ...]
@@ -97,6 +100,7 @@ def make_report(
         outputs=conversion.outputs,
         limits=conversion.size_limits,
         states=tuple(_list_states(conversion)),
+        draws=tuple(_list_draws(conversion)),
         rows=tuple(_module_rows(graph, keras_graph.calls)),
         parameters=parameters,
         transposes=tuple(describe_transposes(graph, conversion.plan)),
@@ -112,6 +116,13 @@ def _list_states(conversion: Conversion) -> Iterator[State]:
     for state, port in zip(ports, inputs, strict=True):
         initial = port.from_torch(state.initial)
         yield State(port.name, NEW + port.name, state.attribute, initial)
+
+
+def _list_draws(conversion: Conversion) -> Iterator[RandomInput]:
+    """Yield the facts of each input for random numbers."""
+    for port in conversion.ports.draws:
+        drawn = port.drawn
+        yield RandomInput(port.name, drawn.distribution.name, drawn.op, drawn.source)
 
 
 def _module_rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
@@ -183,7 +194,7 @@ def report_text(report: Report, table: Iterable[str]) -> str:
     ports = [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)]
     if report.limits:
         ports += label_lines("limits", ", ".join(report.limits))
-    ports += state_lines(report.states)
+    ports += [*draw_lines(report.draws), *state_lines(report.states)]
     parts = [
         [f"{report.name}: {_size_text(report)}"],
         ports,

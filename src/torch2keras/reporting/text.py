@@ -17,6 +17,7 @@ from torch2keras.reporting.facts import (
     KerasCall,
     ModuleRow,
     Parameters,
+    RandomInput,
     State,
     Transpose,
     Verified,
@@ -72,6 +73,17 @@ def port_lines(label: str, ports: Sequence[Port]) -> list[str]:
     width = max((len(port.name) for port in ports), default=0)
     for port in ports:
         lines += label_lines(label, f"{port.name:<{width}}  {port.dtype}  {_shapes_text(port)}")
+        label = ""
+    return lines
+
+
+def draw_lines(draws: Sequence[RandomInput]) -> list[str]:
+    """Return a line for each: `noise: standard normal, for randn_like at net.py:41`."""
+    lines = []
+    label = "random"
+    for draw in draws:
+        place = f" at {draw.source}" if draw.source else ""
+        lines += label_lines(label, f"{draw.input}: {draw.distribution}, for {draw.op}{place}")
         label = ""
     return lines
 

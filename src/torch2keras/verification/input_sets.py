@@ -14,6 +14,12 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.errors import VerificationError
 from torch2keras.graph.ir import Graph
 from torch2keras.verification.example_way import OTHER_WAY, make_way_check
+from torch2keras.verification.noise_inputs import (
+    OWN_NUMBERS,
+    draw_anew,
+    record_own_numbers,
+    require_own_numbers,
+)
 from torch2keras.verification.probes import probes, resize_tensors
 from torch2keras.verification.reference import run as run_module
 
@@ -68,7 +74,7 @@ def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str])
     takes_example_way = _make_way_check(conversion)
     known: set[str] = set()
     for probe in probes(example, names=names):
-        given, error = _attempt(conversion, probe.name, probe.tensors)
+        given, error = _attempt(conversion, probe.name, draw_anew(conversion, probe.tensors, 0))
         if given is None:
             notes.append(f"The module refuses the inputs of the probe {probe.name!r}: {error}")
         elif not takes_example_way(given):
@@ -91,6 +97,12 @@ def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str])
                 )
             yield given
     yield from _other_size(conversion, example, notes)
+    if conversion.ports.draws:
+        tensors, outputs = record_own_numbers(conversion, example)
+        args, kwargs = replace_tensors(conversion, tensors)
+        ours = run_module(conversion.module, args, kwargs)
+        require_own_numbers(conversion, ours, outputs)
+        yield Given(OWN_NUMBERS, tensors, outputs)
 
 
 def _make_way_check(conversion: Conversion) -> Callable[[Given], bool]:
@@ -134,7 +146,8 @@ def _other_size(
         other: dict[sympy.Symbol, int] = {}
         for symbol, (factor, more) in zip(symbols, growth, strict=True):
             other[symbol] = factor * graph.hints[symbol] + more
-        tensors = resize_tensors(example, dynamic_sizes(graph, other))
+        resized = resize_tensors(example, dynamic_sizes(graph, other))
+        tensors = draw_anew(conversion, resized, 1)
         given, _ = _attempt(conversion, "another size", tensors)
         if given:
             yield given

@@ -11,10 +11,12 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from torch2keras.capture.ports.draws import feed_draws
 from torch2keras.capture.ports.module_ports import Tensors, add_parameters
-from torch2keras.capture.ports.slots import Inputs
+from torch2keras.capture.ports.slots import Inputs, ModulePorts
 from torch2keras.conversion.record import Conversion
 from torch2keras.verification.input_sets import Given, example_tensors, replace_tensors
+from torch2keras.verification.noise_inputs import draw_anew
 from torch2keras.verification.probes import probes
 from torch2keras.verification.reference import run as run_module
 
@@ -39,12 +41,12 @@ def run_row(conversion: Conversion) -> InRow:
 
     They are those of the example at each call where the module refuses others.
     """
-    row = _call_repeatedly(conversion.ports.module)
+    row = _call_repeatedly(conversion.ports)
     example = tuple(example_tensors(conversion)[: -len(conversion.ports.states)])
     varied = []
     for seed in range(STEPS):
         (probe,) = probes(example, seed=seed, names=["normal"])
-        varied.append(probe.tensors)
+        varied.append(draw_anew(conversion, probe.tensors, seed))
     try:
         return _run(conversion, row, tuple(varied))
     except Exception:  # noqa: BLE001 - the module may refuse any numbers but the example's
@@ -67,18 +69,21 @@ def _example_state(conversion: Conversion) -> list[torch.Tensor]:
     return [port.example for port in conversion.ports.states]
 
 
-def _call_repeatedly(module: nn.Module) -> nn.Module:
+def _call_repeatedly(ports: ModulePorts) -> nn.Module:
     """Return the module that takes the arguments of several calls, and gives all outputs."""
+    draws = {port.name for port in ports.draws}
 
     def run(calls: tuple[Any, ...], _: dict[str, Any], __: Tensors) -> list[Any]:
         outputs = []
         for args, kwargs in calls:
-            given = module(*args, **kwargs)
+            own = {name: value for name, value in kwargs.items() if name not in draws}
+            with feed_draws(ports.draws, kwargs):
+                given = ports.module(*args, **own)
             # What it gives may be what it keeps, and be written to by the next call.
             outputs.append(pytree.tree_map_only(torch.Tensor, torch.clone, given))
         return outputs
 
-    return add_parameters(module, (), run)
+    return add_parameters(ports.module, (), run)
 
 
 def split_calls(row: InRow) -> Iterator[tuple[tuple[torch.Tensor, ...], list[np.ndarray]]]:

@@ -99,6 +99,20 @@ FOLLOWED = {
         ((4, 3),),
         ((4, 3), lambda: torch.tensor([2, 0, 2])),
     ),
+    "poisson": Advice(
+        refused.WITHOUT_FORMULA,
+        lambda x: x + torch.poisson(x.abs()),
+        lambda x, noise: x + noise,
+        ((2, 3),),
+        ((2, 3), (2, 3)),
+    ),
+    "choices": Advice(
+        refused.CHOSEN,
+        lambda x: torch.multinomial(x.softmax(-1), 4, replacement=True),
+        lambda x, noise: torch.searchsorted(x.softmax(-1).cumsum(-1), noise),
+        ((2, 3),),
+        ((2, 3), lambda: torch.rand(2, 4)),
+    ),
     "eig": Advice(
         refused.NOT_UNIQUE,
         lambda x: torch.linalg.eigvals(x + x.t()),

@@ -96,9 +96,14 @@ def _extend_signature(signature: inspect.Signature, names: Collection[str]) -> i
     )
 
 
-def name_ports(wanted: Collection[str], module: nn.Module) -> list[str]:
-    """Return a name for each attribute path, none of them twice or a parameter of forward."""
-    used = set(inspect.signature(module.forward).parameters)
+def name_ports(
+    wanted: Collection[str], module: nn.Module, others: Collection[str] = ()
+) -> list[str]:
+    """Return a name for each attribute path, none of them twice or a parameter of forward.
+
+    Those of `others` are not taken either.
+    """
+    used = {*inspect.signature(module.forward).parameters, *others}
     names = []
     for path in wanted:
         plain = re.sub(r"\W+", "_", path).strip("_") or "state"

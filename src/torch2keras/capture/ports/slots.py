@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from torch2keras.capture.ports.draws import DrawPort, feed_draws
 from torch2keras.capture.ports.module_ports import StatePort, Tensors, add_parameters, copy_nest
 from torch2keras.capture.ports.places import AttributePlace
 
@@ -62,10 +63,11 @@ class StateSlot:
 
 @dataclass(frozen=True, eq=False)
 class ModulePorts:
-    """A module as the caller holds it, and what its forward keeps."""
+    """A module as the caller holds it, and what its forward keeps and draws."""
 
     module: nn.Module
     slots: tuple[StateSlot, ...] = ()
+    draws: tuple[DrawPort, ...] = ()
 
     @property
     def states(self) -> tuple[StatePort, ...]:
@@ -86,7 +88,19 @@ class ModulePorts:
                 if port.name not in names:
                     del ports[position]
             slots.append(replace(slot, ports=ports))
-        return ModulePorts(self.module, tuple(slots))
+        return replace(self, slots=tuple(slots))
+
+    def take_draws(self, draws: tuple[DrawPort, ...]) -> ModulePorts:
+        """Return the same with random numbers as inputs."""
+        return replace(self, draws=draws)
+
+    @property
+    def examples(self) -> Tensors:
+        """An example of each further input, in their order: random numbers, then states."""
+        found = {port.name: port.drawn.values for port in self.draws}
+        for state in self.states:
+            found[state.name] = state.example
+        return found
 
     def call(self, given: Tensors, inputs: Inputs) -> tuple[Any, Tensors]:
         """Return what the module gives with these values in place, and what it then keeps.
@@ -99,7 +113,7 @@ class ModulePorts:
             for slot in self.slots:
                 slot.fill(given)
             # torch.export writes to a buffer what forward assigns to its name. It is put back here.
-            with patch.dict(_BUFFER_HOOKS, clear=True):
+            with patch.dict(_BUFFER_HOOKS, clear=True), feed_draws(self.draws, given):
                 outputs = self.module(*args, **kwargs)
             new: Tensors = {}
             for slot in self.slots:
@@ -111,15 +125,15 @@ class ModulePorts:
         return outputs, {port.name: new[port.name] for port in self.states}
 
     def wrap_module(self) -> nn.Module:
-        """Return the module that takes and gives the states; without slots the module itself."""
-        if not self.slots:
+        """Return the module that takes and gives all this; without any the module itself."""
+        if not self.slots and not self.draws:
             return self.module
 
         def run(args: tuple[Any, ...], kwargs: dict[str, Any], given: Tensors) -> Any:
             outputs, new = self.call(given, (args, kwargs))
             return (outputs, new) if self.states else outputs
 
-        return add_parameters(self.module, list(self.initial_state), run)
+        return add_parameters(self.module, list(self.examples), run)
 
     @property
     def growing(self) -> Mapping[str, frozenset[int]]:

@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 from torch2keras.capture.example_inputs import Example, bind_example
 from torch2keras.capture.failures import eager_failure
 from torch2keras.capture.module_checks import check_inputs, check_module
+from torch2keras.capture.ports.comparison import are_close, copy_leaves
 from torch2keras.capture.ports.kept_state import (
     NUMBERS,
     KeptState,
@@ -41,10 +42,6 @@ FURTHER_CALLS = 2
 
 FEWEST_CALLS = 2
 """Calls that it takes to see that what is kept stays of one kind; the first has made it."""
-
-CLOSE = 64
-"""Numbers in a row may differ by so many units of their type's precision: of sums in another order.
-"""
 
 _NO_TENSOR = (
     "it is a Python number that decides what forward does, or takes another structure "
@@ -162,7 +159,7 @@ class _Row:
         with run_in_a_row(self.module):
             for inputs in (*self.earlier, *self.inputs):
                 args, kwargs = copy_call(*inputs)
-                found.append(_copy_leaves(self.module(*args, **kwargs)))
+                found.append(copy_leaves(self.module(*args, **kwargs)))
         return found[len(self.earlier) :]
 
     def equals(self, ports: ModulePorts, first: Tensors) -> bool:
@@ -174,7 +171,7 @@ class _Row:
                     outputs, state = ports.call(state, copy_call(*inputs))
                 except Exception:  # noqa: BLE001 - forward may want a number to be a number
                     return False
-                if not _are_close(_copy_leaves(outputs), expected):
+                if not are_close(copy_leaves(outputs), expected):
                     return False
                 state = copy_nest(state)
         return True
@@ -191,31 +188,6 @@ def vary_inputs(example: Example, number: int) -> Inputs:
 
     args, kwargs = pytree.tree_map(vary, example.copy_arguments())
     return args, kwargs
-
-
-def _copy_leaves(outputs: Any) -> list[Any]:
-    return pytree.tree_leaves(copy_nest(outputs))
-
-
-def _are_close(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
-    if len(ours) != len(theirs):
-        return False
-    for one, other in zip(ours, theirs, strict=True):
-        both = isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)
-        if both and not _is_close(one, other):
-            return False
-    return True
-
-
-def _is_close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    if not one.numel() or not one.is_floating_point():
-        return torch.equal(one, other)
-    finite = other[other.isfinite()].abs()
-    scale = float(finite.max()) if finite.numel() else 0.0
-    allowed = CLOSE * torch.finfo(one.dtype).eps * scale
-    return torch.allclose(one, other, rtol=0.0, atol=allowed, equal_nan=True)
 
 
 def _explain(module: nn.Module, example: Example, kept: KeptState) -> CaptureError:

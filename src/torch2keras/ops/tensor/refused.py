@@ -41,7 +41,19 @@ BIT_VIEW = Refusal(
 
 RANDOM = Refusal(
     "Keras layers draw random numbers in training only, and predict() turns them off",
-    "pass the noise as an input: def forward(self, x, noise), and draw it outside of the module",
+    'convert(..., random="ports") makes the numbers an input of the model, drawn outside of it;\n'
+    "or pass the noise as an input: def forward(self, x, noise)",
+)
+
+NOISE = "pass the noise as an input: def forward(self, x, noise), and draw it outside of the module"
+
+WITHOUT_FORMULA = Refusal(RANDOM.why, NOISE)
+
+CHOSEN = Refusal(
+    RANDOM.why,
+    'convert(..., random="ports") makes the numbers an input of the model, for one choice, or for '
+    "several without replacement;\n"
+    "several with it: def forward(self, x, noise), and torch.searchsorted(p.cumsum(-1), noise)",
 )
 
 NOT_UNIQUE = Refusal(
@@ -87,10 +99,11 @@ REASONS: dict[Refusal, tuple[torch._ops.OpOverload, ...]] = {
         aten.rand.default, aten.rand_like.default, aten.randn.default, aten.randn_like.default,
         aten.randint.default, aten.randint.low, aten.randint_like.default,
         aten.randint_like.low_dtype, aten.randperm.default, aten.bernoulli.default,
-        aten.bernoulli.p, aten.multinomial.default, aten.normal.Tensor_Tensor,
-        aten.normal.Tensor_float, aten.normal.float_Tensor, aten.poisson.default,
-        aten.exponential.default,
+        aten.bernoulli.p, aten.normal.Tensor_Tensor,
+        aten.normal.Tensor_float, aten.normal.float_Tensor, aten.exponential.default,
     ),
+    WITHOUT_FORMULA: (aten.poisson.default,),
+    CHOSEN: (aten.multinomial.default,),
     NOT_UNIQUE: (
         aten.linalg_eig.default, aten.linalg_eigvals.default, aten._linalg_eigvals.default,
     ),
