@@ -133,7 +133,25 @@ def test_branches_are_found_under_dynamo_too():
     assert "x.shape[0] > 8" in captured.notes[0]
 
 
-def test_a_size_that_is_too_large_to_be_tried_counts_as_a_limit(monkeypatch):
-    monkeypatch.setattr(size_trials, "MOST_ELEMENTS", 26)
-    captured = capture(Calls(in_parts).eval(), (X,))
+def huge(x):
+    return x * 2 if x.numel() > 2**31 else x
+
+
+def is_huge(x):
+    return x * 2 if x.shape[0] == 4 else x
+
+
+def test_a_size_that_is_too_large_to_be_tried_is_noted_and_a_limit():
+    captured = capture(Calls(huge).eval(), (X,))
+    assert dynamic_dims(captured) == [[0]]
+    assert len(captured.size_conditions) == 1
+    (note,) = captured.notes
+    assert "which goes the other way, was not tried" in note
+
+
+def test_it_fixes_the_size_where_it_is_asked_for_by_number(monkeypatch):
+    monkeypatch.setattr(size_trials, "MOST_ELEMENTS", 1)
+    monkeypatch.setattr(size_trials, "MOST_TIMES", 1)
+    captured = capture(Calls(is_huge).eval(), (X,))
     assert dynamic_dims(captured) == [[]]
+    assert "which was not tried, for size 8" in captured.notes[0]

@@ -14,11 +14,17 @@ from torch2keras.capture.example_inputs import Example, ExampleCall
 from torch2keras.capture.sizes.asked_dims import AskedDim
 from torch2keras.capture.sizes.dynamic_shapes import leave_out_dims
 from torch2keras.capture.sizes.size_limits import Limit
+from torch2keras.capture.sizes.size_trials import Outcome
 from torch2keras.errors import InputError, list_names
 from torch2keras.fx_passes.fake_values import size_as_number, symbolic_expression
 
 ZERO_OR_ONE = "torch.export fixes sizes 0 and 1"
 UNKNOWN = "forward needs this size"
+WHAT_IT_DOES = {
+    Outcome.DIFFERS: "gives something else for size",
+    Outcome.RAISES: "raises an error for size",
+    Outcome.UNTRIED: "goes another way, which was not tried, for size",
+}
 
 
 def find_lost_dims(asked: Sequence[AskedDim], exported: Exported) -> list[AskedDim]:
@@ -71,9 +77,7 @@ def note_lost_dims(
 
 def explain_limit(limit: Limit) -> str:
     """Return why a branch on a size fixes it."""
-    if limit.raises:
-        return f"forward raises an error for size {limit.size}, by a branch at {limit.place}"
-    return f"forward gives something else for size {limit.size}, by a branch at {limit.place}"
+    return f"forward {WHAT_IT_DOES[limit.outcome]} {limit.size}, by a branch at {limit.place}"
 
 
 def _explain(size: Any, exported: Exported, reason: str) -> str:

@@ -30,7 +30,7 @@ def list_size_conditions(exported: Exported, limits: Limits) -> tuple[Any, ...]:
     for symbol, bounds in exported.program.range_constraints.items():
         if symbol in symbols:
             conditions += _list_bounds(symbol, bounds, limits)
-    for condition in limits.checked:
+    for condition in limits.conditions:
         if condition.free_symbols <= symbols and not _is_bound(condition):
             conditions.append(condition)
     return tuple(dict.fromkeys(conditions))

@@ -44,8 +44,8 @@ class Limit:
     symbol: Any
     size: int
     place: LinePlace
-    raises: bool = False
-    """Whether it is an error that forward gives."""
+    outcome: Outcome = Outcome.DIFFERS
+    """What becomes of it at that size."""
 
 
 @dataclass
@@ -54,15 +54,26 @@ class Limits:
 
     `found` holds the symbols that have to be fixed; for the others, `same` and `checks` tell at
     which sizes the other way was taken, by the places of the branches: the numbers were the same
-    there, or the module raised. `checked` are the conditions that it raises without, and `outcomes`
-    is what it does at each size, (symbol, size), that was tried.
+    there, or the module raised. `untried` are those whose other way takes too large inputs.
+    `conditions` are those of branches that it raises without, or that were not tried, and
+    `outcomes` is what it does at each size, (symbol, size), that was tried.
     """
 
     found: dict[Any, Limit] = field(default_factory=dict)
     same: dict[LinePlace, int] = field(default_factory=dict)
     checks: dict[LinePlace, int] = field(default_factory=dict)
-    checked: list[Any] = field(default_factory=list)
+    untried: dict[LinePlace, int] = field(default_factory=dict)
+    conditions: list[Any] = field(default_factory=list)
     outcomes: Mapping[tuple[Any, int], Outcome] = field(default_factory=dict)
+
+    @property
+    def places_by_outcome(self) -> Mapping[Outcome, dict[LinePlace, int]]:
+        """The places of branches, by what becomes of them at a size that goes the other way."""
+        return {
+            Outcome.AGREES: self.same,
+            Outcome.RAISES: self.checks,
+            Outcome.UNTRIED: self.untried,
+        }
 
     def list_notes(self) -> list[str]:
         """Return sentences on the symbols that need not be fixed."""
@@ -71,6 +82,11 @@ class Limits:
             notes.append(
                 f"A check of sizes at {place} is left out: the module itself raises an error for "
                 f"size {size}, the model does not."
+            )
+        for place, size in self.untried.items():
+            notes.append(
+                f"A branch on a size at {place} is taken as for the example; size {size}, which "
+                "goes the other way, was not tried."
             )
         if self.same:
             places = list_names(list(map(str, self.same)), PLACES_SHOWN)
@@ -109,20 +125,19 @@ def _try_branch(
 ) -> None:
     """Add to the limits what becomes of a symbol at sizes that turn a branch.
 
-    Of a question whether a size is a number, torch.export knows nothing: there an error is a limit
-    too, as it would be for torch.export.
+    Of a question whether a size is a number, torch.export knows nothing: there all but the same
+    numbers is a limit, as it would be for torch.export.
     """
     for size in turned:
         outcome = trials.try_size(symbol, size)
-        raises = outcome is Outcome.RAISES
-        if outcome is Outcome.DIFFERS or (raises and branch.kind is not BranchKind.COMPARES):
-            limits.found[symbol] = Limit(symbol, size, branch.place, raises)
+        is_known = outcome is Outcome.AGREES or branch.kind is BranchKind.COMPARES
+        if outcome is Outcome.DIFFERS or not is_known:
+            limits.found[symbol] = Limit(symbol, size, branch.place, outcome)
             return
-        if outcome is Outcome.RAISES:
-            limits.checked.append(branch.held)
+        if outcome is not Outcome.AGREES:
+            limits.conditions.append(branch.held)
         if branch.place != NOWHERE:
-            places = limits.same if outcome is Outcome.AGREES else limits.checks
-            places.setdefault(branch.place, size)
+            limits.places_by_outcome[outcome].setdefault(branch.place, size)
 
 
 def _find_requests(asked: Sequence[AskedDim], exported: Exported, symbol: Any) -> list[AskedDim]:

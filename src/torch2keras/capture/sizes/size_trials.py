@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -19,8 +20,10 @@ from torch2keras.errors import InputError
 from torch2keras.fx_passes.fake_values import symbolic_expression
 from torch2keras.runtime.isolation import isolate_module
 
-MOST_ELEMENTS = 2**24
-"""Inputs that would have more elements than this are not tried."""
+MOST_ELEMENTS = 2**12
+MOST_TIMES = 16
+"""Inputs that would have more elements than this, and so many times more than the example, are not
+tried: what forward makes of them may fill the memory."""
 
 LEAST_RTOL = 1e-4
 ATOL = 1e-5
@@ -39,6 +42,8 @@ class Outcome(Enum):
     RAISES = auto()
     """The module itself takes no such size."""
     DIFFERS = auto()
+    UNTRIED = auto()
+    """The inputs would be too large."""
 
 
 @dataclass
@@ -58,9 +63,10 @@ class SizeTrials:
         return self.outcomes[symbol, size]
 
     def _run(self, sizes: Sizes) -> Outcome:
+        elements = _count_elements(self.exported, sizes)
+        if elements > max(MOST_ELEMENTS, MOST_TIMES * _count_elements(self.exported, self.sizes)):
+            return Outcome.UNTRIED
         example = resize_example(self.exported, sizes)
-        if sum(tensor.numel() for tensor in example.tensors()) > MOST_ELEMENTS:
-            return Outcome.DIFFERS  # nothing is known of it
         module = self.call.module
         try:
             with isolate_module(module, seed=0):
@@ -94,6 +100,22 @@ def as_integers(sizes: Sizes) -> dict[Any, sympy.Integer]:
     return {symbol: sympy.Integer(size) for symbol, size in sizes.items()}
 
 
+def _count_elements(exported: Exported, sizes: Sizes) -> int:
+    """Return how many elements the inputs have at these sizes."""
+    total = 0
+    for value in user_values(exported.program):
+        total += math.prod(_size_at(size, sizes) for size in value.shape)
+    return total
+
+
+def _size_at(size: Any, sizes: Sizes) -> int:
+    """Return a size of an input where its symbols are these numbers."""
+    expression = symbolic_expression(size)
+    if expression is None:
+        return int(size)
+    return int(expression.xreplace(as_integers(sizes)))
+
+
 def resize_example(exported: Exported, sizes: Sizes) -> Example:
     """Return the example with each dynamic dim repeated or cut to these sizes."""
     example = exported.attempt.example
@@ -103,9 +125,8 @@ def resize_example(exported: Exported, sizes: Sizes) -> Example:
         if not isinstance(leaf, torch.Tensor):
             return leaf
         for dim, size in enumerate(next(values).shape):
-            expression = symbolic_expression(size)
-            if expression is not None:
-                length = int(expression.xreplace(as_integers(sizes)))
+            length = _size_at(size, sizes)
+            if length != leaf.shape[dim]:
                 leaf = leaf.index_select(dim, torch.arange(length) % leaf.shape[dim])
         return leaf
 
