@@ -20,6 +20,7 @@ from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.storage import (
     chain_neighbours,
     count_dynamic_sizes,
+    is_port_storage,
     natural_storage,
     split_into_runs,
     storage_order,
@@ -48,6 +49,25 @@ NATURAL = [
     ((), (), (), ()),
 ]
 
+# factors, an order with axes of size one -> the natural storage
+WITH_UNITS = [
+    (((2,), (1,), (5,)), (0, 2, 1), ((0,), (2,), (1,))),
+    (((2,), (1,), (5,), (1,)), (0, 2, 1), ((0,), (2,), (3,), (1,))),
+    (((2,), (1,), (3, 5)), (0, 2, 3, 1), ((0,), (2, 3), (1,))),
+]
+
+# factors, a storage, whether a port may have it
+PORTS = [
+    (((2,), (1,), (5,)), ((0,), (2,), (1,)), True),
+    (((2,), (1,), (5,)), ((0,), (2,)), False),
+    (((2,), (1,), (5,)), ((0,), (2,), ()), False),
+    (((2,), (3, 5)), ((1, 2), (0,)), True),
+    (((2,), (3, 5)), ((0,), (1,), (2,)), False),
+    (((1,), (3,), (5,)), ((0,), (2,), (1,)), True),
+    (((1,), (3,), (5,)), ((2,), (1,), (0,)), False),
+    ((), (), True),
+]
+
 
 @pytest.mark.parametrize(("factors", "order", "storage", "shape"), NATURAL)
 def test_natural(factors, order, storage, shape) -> None:
@@ -55,6 +75,17 @@ def test_natural(factors, order, storage, shape) -> None:
     assert natural_storage(space, value, order) == storage
     assert storage_shape(space, value, storage) == shape
     assert storage_order(space, value, storage) == order
+
+
+@pytest.mark.parametrize(("factors", "order", "storage"), WITH_UNITS)
+def test_axes_of_size_one_lie_where_an_order_has_them(factors, order, storage) -> None:
+    space, value = space_of(factors)
+    assert natural_storage(space, value, order) == storage
+
+
+@pytest.mark.parametrize(("factors", "storage", "may"), PORTS)
+def test_storage_of_a_port(factors, storage, may: bool) -> None:
+    assert is_port_storage(*space_of(factors), storage) is may
 
 
 # what neighbours have in common, and the runs

@@ -122,10 +122,12 @@ def _bound_text(bound: int | None) -> str:
 def weight_text(weight: Weight, name: str) -> str:
     """Return the NumPy expression that makes the Keras weight of the PyTorch tensor called `name`.
 
-    At most one slice, one transpose and one reshape where these are enough, else each move.
+    At most one slice, one transpose and one reshape where these are enough, the reshape where it
+    is needed, else each move.
     """
     goal = weight.numbers()
     numbers, part = _take_rows(weight, goal, name)
+    reshaped = ""
     for order in permutations(range(numbers.ndim)):
         moved = numbers.permute(order)
         text = part
@@ -133,8 +135,11 @@ def weight_text(weight: Weight, name: str) -> str:
             text += f".transpose{order}"
         if moved.shape == goal.shape and torch.equal(moved, goal):
             return text
-        if moved.numel() == goal.numel() and torch.equal(moved.reshape(goal.shape), goal):
-            return f"{text}.reshape{tuple(goal.shape)}"
+        fits = moved.numel() == goal.numel() and torch.equal(moved.reshape(goal.shape), goal)
+        if fits and not reshaped:
+            reshaped = f"{text}.reshape{tuple(goal.shape)}"
+    if reshaped:
+        return reshaped
     return name + "".join(map(_move_text, (*weight.constant.moves, *weight.moves)))
 
 

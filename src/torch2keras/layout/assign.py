@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -20,7 +20,8 @@ from torch2keras.graph.symbolic import size_product
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.candidates import Candidates
 from torch2keras.layout.pbqp import Array, Edge, Problem, add_edge, solve
-from torch2keras.layout.signatures import Order, Signature, keeps_dims_whole
+from torch2keras.layout.signatures import Order, Signature, drop_units, keeps_dims_whole
+from torch2keras.layout.unit_places import place_input_units
 
 BYTES = 1e-9
 """Tie break between equal numbers of transposes: the smaller tensor moves."""
@@ -38,6 +39,11 @@ class LayoutPlan:
     inputs: Mapping[Value, Order]
     outputs: tuple[Order | None, ...]
     """None for an output that is no tensor."""
+    units: Mapping[Value | int, Order] = field(default_factory=dict)
+    """The order of a port with its axes of size one: of an input, or of the number of an output.
+
+    Those that are missing in it lie where PyTorch has them, or at an output where they are.
+    """
 
 
 class Output(NamedTuple):
@@ -69,25 +75,33 @@ def assign_layouts(
     """Choose a signature for every node.
 
     `layout` fixes ports: an input (its Value) or an output (its number) has the order given; where
-    it is None or absent, it is free.
+    it is None or absent, it is free. The orders given have the axes of size one too.
     """
     candidates = Candidates(graph, space)
+    given: dict[Value | int, Order] = {}
+    fixed: dict[Value | int, Order] = {}
     for port, order in layout.items():
+        if order is None:
+            continue
+        given[port] = order
         value = graph.outputs[port] if isinstance(port, int) else port
-        if order is not None:
-            candidates.add_order(value, order)
+        assert isinstance(value, Value)
+        fixed[port] = drop_units(space, value, order)
+        candidates.add_order(value, fixed[port])
     candidates.grow()
     choices = _Choices(candidates)
     for node in graph.nodes:
         choices.add_node(node)
     for value in graph.inputs:
-        choices.add_port(value, value, layout.get(value))
+        choices.add_port(value, value, fixed.get(value))
     for number, value in enumerate(graph.outputs):
         if isinstance(value, Value):
-            choices.add_port(Output(number), value, layout.get(number))
+            choices.add_port(Output(number), value, fixed.get(number))
     for value, (writer, readers) in _find_ends(graph).items():
         choices.connect(value, writer, readers)
-    return choices.solve()
+    plan = choices.solve()
+    units = place_input_units(graph, space, plan.signatures, plan.inputs)
+    return replace(plan, units=units | given)
 
 
 class _Choices:

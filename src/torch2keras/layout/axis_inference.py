@@ -249,10 +249,12 @@ def _label_view(graph: Graph, node: Node, factors: Mapping[Value, tuple[Factors,
     groups = group_view_dims(source.type.shape, target.type.shape, graph.hint)
     for number, (left, right) in enumerate(groups):
         sides = _join_factors(factors[source], left), _join_factors(factors[target], right)
+        is_unit = sides[0] == sides[1] == (1,)
         is_block = _drop_units(sides[0]) != _drop_units(sides[1])
         for slot, side in enumerate(sides):
             label = Label.block(number, slot) if is_block else Label.free(number)
-            terms[slot].extend(_number_axes(side, label, Label.view_unit(number, slot)))
+            unit = Label.unit(number) if is_unit else Label.view_unit(number, slot)
+            terms[slot].extend(_number_axes(side, label, unit))
     return Terms(tuple(map(tuple, terms)), view=True)
 
 

@@ -53,13 +53,17 @@ def _suffix_products(factors: Sequence[Size]) -> set[Size]:
 def group_view_dims(a: Sequence[Size], b: Sequence[Size], hint: Hint) -> list[ViewGroup]:
     """Return the minimal runs of dimensions of two shapes with equal products.
 
-    A dimension of size one is a run of its own. What one shape has left belongs to the last run:
+    A dimension of size one is a run of its own, or one with that which the other shape has in its
+    place. What one shape has left belongs to the last run:
     dynamic sizes that are one in the example, and have to be.
     """
     groups: list[ViewGroup] = []
     i = j = 0
     while i < len(a) or j < len(b):
-        if i < len(a) and a[i] == 1:
+        if i < len(a) and j < len(b) and a[i] == 1 and b[j] == 1:
+            groups.append(([i], [j]))
+            i, j = i + 1, j + 1
+        elif i < len(a) and a[i] == 1:
             groups.append(([i], []))
             i += 1
         elif j < len(b) and b[j] == 1:

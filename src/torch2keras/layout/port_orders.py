@@ -40,7 +40,8 @@ def read_layout(
 ) -> dict[Value | int, Order | None]:
     """Return the orders that `layout` fixes, by input or by the place of the output.
 
-    "torch" fixes all ports, "keras" none, a mapping those that it names.
+    They have all axes, those of size one too. "torch" fixes all ports, "keras" none, a mapping
+    those that it names.
 
     Raises InputError for an unknown layout, name or order.
     """
@@ -48,7 +49,7 @@ def read_layout(
         return {}
     ports = _ports_by_name(graph)
     if layout == "torch":
-        return {key: space.solid(value) for key, value in ports.values()}
+        return {key: _number_axes(space, value) for key, value in ports.values()}
     if isinstance(layout, str):
         raise InputError(
             f"unknown layout {layout!r}",
@@ -92,4 +93,10 @@ def _read_order(space: AxisSpace, name: str, value: Value, order: str) -> Order:
             ],
         )
     dims = space.dim_of(value)
-    return tuple(sorted(space.solid(value), key=lambda axis: wanted.index(names[dims[axis]])))
+    axes = _number_axes(space, value)
+    return tuple(sorted(axes, key=lambda axis: wanted.index(names[dims[axis]])))
+
+
+def _number_axes(space: AxisSpace, value: Value) -> Order:
+    """Return all axes of a value in PyTorch's order."""
+    return tuple(range(len(space.sizes(value))))

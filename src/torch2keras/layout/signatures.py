@@ -46,8 +46,7 @@ def complete_signature(
     orders: list[Order] = []
     for value, labels, term in zip(values, terms.labels, terms.kernel.terms, strict=True):
         wanted = kernel_order(labels, term, batch, seed)
-        solid = space.solid(value)
-        orders.append(tuple(axis for axis in wanted if axis in solid))
+        orders.append(drop_units(space, value, wanted))
     return Signature(tuple(orders), tuple(batch))
 
 
@@ -253,6 +252,12 @@ def _take_orders(
         places = map(place.__getitem__, terms.take(slot, solid))
         orders.append(tuple(axis for _, axis in sorted(zip(places, solid, strict=True))))
     return tuple(orders)
+
+
+def drop_units(space: AxisSpace, value: Value, order: Sequence[int]) -> Order:
+    """Return an order without the axes of size one."""
+    solid = space.solid(value)
+    return tuple(axis for axis in order if axis in solid)
 
 
 def keeps_dims_whole(space: AxisSpace, value: Value, order: Order) -> bool:

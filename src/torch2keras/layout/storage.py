@@ -8,6 +8,7 @@ one group; those of size one may be left out, a reshape brings them back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from torch2keras.graph.ir import Size, Value
@@ -37,7 +38,10 @@ def storage_order(space: AxisSpace, value: Value, storage: Storage) -> Order:
 
 
 def natural_storage(space: AxisSpace, value: Value, order: Order) -> Storage:
-    """Return the storage of an order in which neighbouring axes of one dimension share one."""
+    """Return the storage of an order in which neighbouring axes of one dimension share one.
+
+    Axes of size one that the order lacks lie behind the dimension before their own.
+    """
     dims = space.dim_of(value)
     return add_units(space, value, chain_neighbours(order, lambda a, b: dims[a] == dims[b]))
 
@@ -48,6 +52,15 @@ def torch_storage(space: AxisSpace, value: Value) -> Storage:
     for axis, dim in enumerate(space.dim_of(value)):
         groups[dim].append(axis)
     return tuple(map(tuple, groups))
+
+
+def is_port_storage(space: AxisSpace, value: Value, storage: Storage) -> bool:
+    """Return whether each stored dimension is one of PyTorch's, and a batch of one the first."""
+    whole = torch_storage(space, value)
+    if sorted(storage) != sorted(whole):
+        return False
+    has_one_first = bool(whole) and value.type.shape[0] == 1
+    return not has_one_first or storage[0] == whole[0]
 
 
 def chain_neighbours(
@@ -64,11 +77,11 @@ def chain_neighbours(
 
 
 def add_units(space: AxisSpace, value: Value, groups: Iterable[Sequence[int]]) -> Storage:
-    """Return a storage with the axes of size one too, each behind the dimension before its own."""
-    dims, solid = space.dim_of(value), set(space.solid(value))
-    groups = list(groups)
+    """Return a storage with all axes of size one, each behind the dimension before its own."""
+    dims, groups = space.dim_of(value), list(groups)
+    placed = set(chain.from_iterable(groups))
     for axis, dim in enumerate(dims):
-        if axis not in solid:
+        if axis not in placed:
             place = 0
             for number, group in enumerate(groups, 1):
                 if any(dims[other] == dim - 1 for other in group):

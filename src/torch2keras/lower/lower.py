@@ -22,9 +22,11 @@ from torch2keras.keras_graph.weight import Shape
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.node_storage import NodeStorage, choose_storage
+from torch2keras.layout.signatures import Order
 from torch2keras.layout.storage import (
     Storage,
     count_dynamic_sizes,
+    is_port_storage,
     natural_storage,
     storage_order,
     storage_shape,
@@ -72,7 +74,9 @@ def lower(
     Raises LoweringError where an op's arguments have no Keras form. With a `survey` nothing is
     raised: refusals are noted, and calls of the target REFUSED stand for what is not there.
     """
-    storages = tuple(natural_storage(plan.space, v, plan.inputs[v]) for v in graph.inputs)
+    storages = tuple(
+        natural_storage(plan.space, v, plan.units.get(v, plan.inputs[v])) for v in graph.inputs
+    )
     inputs = []
     for value, storage in zip(graph.inputs, storages, strict=True):
         shape = _static_shape(plan.space, value, storage)
@@ -261,13 +265,28 @@ class Lowerer:
     def fetch_outputs(self) -> list[Stored | None]:
         """Return the graph's outputs in the plan's orders; None for one that is no tensor."""
         outputs: list[Stored | None] = []
-        for value, order in zip(self.graph.outputs, self.plan.outputs, strict=True):
-            if order is None:
+        for number, (value, order) in enumerate(
+            zip(self.graph.outputs, self.plan.outputs, strict=True)
+        ):
+            if order is None or not isinstance(value, Value):
                 outputs.append(None)
             else:
-                storage = natural_storage(self.space, value, order)
+                storage = self._find_output_storage(number, value, order)
                 outputs.append(Stored(as_tensor(self.values.fetch(value, storage)), storage))
         return outputs
+
+    def _find_output_storage(self, number: int, value: Value, order: Order) -> Storage:
+        """Return how an output is stored: as asked for, or as it is where that is in order."""
+        if number in self.plan.units:
+            return natural_storage(self.space, value, self.plan.units[number])
+        stored = self.values.storage_of(value)
+        if (
+            stored is not None
+            and storage_order(self.space, value, stored) == order
+            and is_port_storage(self.space, value, stored)
+        ):
+            return stored
+        return natural_storage(self.space, value, order)
 
 
 def _check_shape(node: Node, tensor: Tensor, expected: Shape) -> Tensor:
