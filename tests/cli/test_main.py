@@ -193,6 +193,46 @@ def test_explain_never_evaluates(folder):
     assert not (folder / "made").exists()
 
 
+def test_weights_of_a_file_are_taken_said_and_listed(folder):
+    torch.manual_seed(1)
+    state = {"conv.weight": torch.randn(5, 3, 3), "conv.bias": torch.randn(5)}
+    state |= {"head.weight": torch.randn(7, 5), "head.bias": torch.randn(7)}
+    torch.save({"state_dict": {f"net.{k}": v for k, v in state.items()}}, folder / "a.ckpt")
+    ran = command(*SMALL, "2,3,11", "--weights", "a.ckpt", "--json")
+    assert ran.code == 0, ran.out
+    note = ran.json["report"]["notes"][0]
+    assert note == (
+        "The weights are 4 tensors of a.ckpt, its entry 'state_dict', without the prefix 'net.' of"
+        " their names."
+    )
+    model = keras.saving.load_model(folder / "small.keras", safe_mode=True)
+    biases = [weight.numpy() for weight in model.weights if weight.shape == (7,)]
+    assert (biases[0] == state["head.bias"].numpy()).all()
+    listed = command("weights", "a.ckpt", "--json")
+    assert listed.json["tensors"][0] == {
+        "entry": "state_dict",
+        "name": "net.conv.weight",
+        "shape": [5, 3, 3],
+        "dtype": "float32",
+    }
+    assert "net.head.bias    [7]        float32" in command("weights", "a.ckpt").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("weights", "nothing.pth"), 2),
+        (("weights", "t2k_nets.py"), 2),
+        ((*SMALL, "2,3,11", "--weights", "nothing.pth"), 2),
+        ((*SMALL, "2,3,11", "--entry", "ema"), 2),
+    ],
+)
+def test_weights_that_are_refused(arguments, code):
+    ran = command(*arguments, "--json")
+    assert ran.code == code
+    assert ran.json["error"]["rows"]["next"]
+
+
 def run_main(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["torch2keras", *arguments])
     with pytest.raises(SystemExit) as left:

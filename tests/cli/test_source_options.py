@@ -9,6 +9,7 @@ import torch
 import typer
 from torch.export import Dim
 
+import torch2keras
 from command import NETS
 from torch2keras.cli.input_shapes import parse_shape
 from torch2keras.cli.main import app
@@ -17,12 +18,25 @@ from torch2keras.cli.source_options import (
     RandomOption,
     SourceOptions,
     StateOption,
+    add_note,
     build_call,
     take_source_options,
 )
 from torch2keras.errors import InputError
 
-SHARED = {"source", "inputs", "layout", "name", "trace", "state", "random", "quiet", "as_json"}
+SHARED = {
+    "source",
+    "inputs",
+    "weights",
+    "entry",
+    "layout",
+    "name",
+    "trace",
+    "state",
+    "random",
+    "quiet",
+    "as_json",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +62,8 @@ def test_a_command_gets_the_shared_options_in_one_piece():
     command(
         source="a:b",
         inputs=None,
+        weights=None,
+        entry="",
         layout=Layout.TORCH,
         name=None,
         trace=True,
@@ -68,8 +84,12 @@ def test_inputs_are_parsed_in_their_order():
 
 def test_the_call_has_the_module_its_example_and_the_options():
     told: list[str] = []
-    options = SourceOptions("t2k_option_nets:Small", ["2,3,length=11"], Layout.TORCH, "tiny")
-    call = build_call(options, options.parse_inputs(), told.append)
+    options = SourceOptions(
+        "t2k_option_nets:Small", ["2,3,length=11"], layout=Layout.TORCH, name="tiny"
+    )
+    made = build_call(options, options.parse_inputs(), told.append)
+    call = made.arguments
+    assert made.note == ""
     assert type(call["module"]).__name__ == "Small"
     assert [tuple(x.shape) for x in call["args"]] == [(2, 3, 11)]
     assert call["dynamic_shapes"] == ({0: Dim.AUTO, 2: Dim.DYNAMIC},)
@@ -78,11 +98,11 @@ def test_the_call_has_the_module_its_example_and_the_options():
     assert told == ["load"]
     assert (call["state"], call["random"]) == ("refuse", "refuse")
     ported = SourceOptions("t2k_option_nets:Small", ["2,3,11"], state=StateOption.PORTS)
-    assert build_call(ported, ported.parse_inputs(), told.append)["state"] == "ports"
+    assert build_call(ported, ported.parse_inputs(), told.append).arguments["state"] == "ports"
     noisy = SourceOptions("t2k_option_nets:Small", ["2,3,11"], random=RandomOption.PORTS)
-    assert build_call(noisy, noisy.parse_inputs(), told.append)["random"] == "ports"
+    assert build_call(noisy, noisy.parse_inputs(), told.append).arguments["random"] == "ports"
     traced = SourceOptions("t2k_option_nets:Small", ["2,3,11"], trace=True)
-    assert build_call(traced, traced.parse_inputs(), told.append)["capture"] == "trace"
+    assert build_call(traced, traced.parse_inputs(), told.append).arguments["capture"] == "trace"
 
 
 def test_without_an_example_nothing_is_loaded():
@@ -90,6 +110,39 @@ def test_without_an_example_nothing_is_loaded():
     with pytest.raises(InputError, match="no example input for t2k_option_nets:Small"):
         build_call(SourceOptions("t2k_option_nets:Small"), [], told.append)
     assert told == []
+
+
+def test_weights_are_loaded_and_noted(tmp_path):
+    shapes = [parse_shape("2,3,11")]
+    plain = build_call(SourceOptions("t2k_option_nets:Small"), shapes, lambda stage: None)
+    state = plain.arguments["module"].state_dict()
+    torch.save({name: tensor + 1 for name, tensor in state.items()}, tmp_path / "a.pth")
+    options = SourceOptions("t2k_option_nets:Small", weights=tmp_path / "a.pth")
+    call = build_call(options, shapes, lambda stage: None)
+    assert call.note.startswith(f"The weights are 4 tensors of {tmp_path / 'a.pth'}")
+    for name, tensor in call.arguments["module"].state_dict().items():
+        assert torch.equal(tensor, state[name] + 1)
+
+
+def test_an_entry_needs_a_file():
+    options = SourceOptions("t2k_option_nets:Small", entry="ema")
+    with pytest.raises(InputError, match="--entry without --weights"):
+        build_call(options, [parse_shape("2,3,11")], lambda stage: None)
+
+
+def test_torchscript_becomes_a_module(tmp_path):
+    program = torch.jit.trace(torch.nn.Linear(3, 5), torch.randn(2, 3))
+    torch.jit.save(program, str(tmp_path / "a.pt"))
+    options = SourceOptions(f"torchscript:{tmp_path / 'a.pt'}")
+    call = build_call(options, [parse_shape("2,3")], lambda stage: None)
+    assert sorted(dict(call.arguments["module"].named_parameters())) == ["bias", "weight"]
+    assert call.note == ""
+
+
+def test_a_note_stands_before_the_others():
+    report = torch2keras.inspect(torch.nn.Linear(3, 5), torch.randn(2, 3))
+    assert add_note(report, "Hear.").notes == ("Hear.", *report.notes)
+    assert add_note(report, "") is report
 
 
 def test_a_transformer_has_an_example_of_its_own(tmp_path):
@@ -104,6 +157,8 @@ def test_a_transformer_has_an_example_of_its_own(tmp_path):
     )
     config.save_pretrained(tmp_path)
     options = SourceOptions(f"hf:{tmp_path / 'config.json'}")
-    call = build_call(options, [], lambda stage: None)
+    made = build_call(options, [], lambda stage: None)
+    assert "random" in made.note
+    call = made.arguments
     assert sorted(call["kwargs"]) == ["attention_mask", "input_ids"]
     assert call["kwargs"]["input_ids"].dtype == torch.int64

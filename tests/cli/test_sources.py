@@ -43,6 +43,9 @@ ready = Small()
 number = 3
 '''
 
+FILES = ["t2k_nets.py:factory", "t2k_package/deep.py:factory", "deep/er/t2k_alone.py:Small"]
+
+
 GOOD = [
     "t2k_nets:factory",
     "t2k_nets:Small",
@@ -56,6 +59,10 @@ WRONG = [
     ("empty_module", ":factory"),
     ("python_file", "models/small.py"),
     ("checkpoint", "weights.pth"),
+    ("no_file", "t2k_net.py:factory"),
+    ("file_call", "t2k_nets.py:factory()"),
+    ("file_no_attribute", "t2k_nets.py:Smal"),
+    ("file_dashed", "t2k-dashed.py:factory"),
     ("call", "t2k_nets:factory()"),
     ("expression", "__import__('os').getcwd:factory"),
     ("no_module", "t2k_net:factory"),
@@ -77,6 +84,11 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "t2k_package").mkdir()
     (tmp_path / "t2k_package" / "__init__.py").write_text("")
     (tmp_path / "t2k_package" / "deep.py").write_text("from t2k_nets import factory\n")
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "t2k_alone.py").write_text("from t2k_beside import Small\n")
+    (tmp_path / "deep" / "er" / "t2k_beside.py").write_text(CODE)
+    (tmp_path / "t2k-dashed.py").write_text(CODE)
+    (tmp_path / "json.py").write_text(CODE)
     (tmp_path / "t2k_wants.py").write_text("import t2k_that_nobody_has\n")
     (tmp_path / "t2k_typo.py").write_text("def factory(:\n")
     monkeypatch.chdir(tmp_path)
@@ -89,6 +101,17 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("source", GOOD)
 def test_sources(source):
     assert type(load_source(source)).__name__ == "Small"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_files(file, folder):
+    assert type(load_source(file)).__name__ == "Small"
+    assert type(load_source(str(folder / file))).__name__ == "Small"
+
+
+def test_a_file_that_is_called_like_another_module_is_refused():
+    with pytest.raises(SourceError, match=r"another Python module is called 'json'"):
+        load_source("json.py:factory")
 
 
 def test_a_module_that_stands_there_is_not_called():
@@ -118,23 +141,3 @@ def test_an_unknown_torchvision_name_gets_close_ones():
     pytest.importorskip("torchvision")
     with pytest.raises(SourceError, match=r"no model 'resnet19'(.|\n)*close +resnet1"):
         load_source("torchvision:resnet19")
-
-
-@pytest.mark.parametrize("zoo", ["timm", "torchvision"])
-def test_a_missing_package_is_named_with_its_installation(zoo, monkeypatch):
-    for name in [n for n in sys.modules if n == zoo or n.startswith(f"{zoo}.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [Hidden(zoo), *sys.meta_path])
-    with pytest.raises(SourceError, match=rf"needs the package {zoo}(.|\n)*pip install {zoo}"):
-        load_source(f"{zoo}:resnet18")
-
-
-class Hidden:
-    """An import hook in which one package is not installed."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == self.name:
-            raise ModuleNotFoundError(f"No module named {self.name!r}", name=self.name)

@@ -22,6 +22,7 @@ from torch2keras.cli.optional_package import import_keras
 from torch2keras.cli.source_options import (
     AsJson,
     SourceOptions,
+    add_note,
     build_call,
     take_source_options,
 )
@@ -119,9 +120,11 @@ def convert_command(
 ) -> None:
     """Convert SOURCE to a Keras model, verify it, save it, and print what became of what.
 
-    SOURCE is package.module:factory (called without arguments), torchvision:NAME, timm:NAME, or
-    hf:PATH, a folder of a transformers model or its config.json. For these a text, an image or a
-    second of audio is the example by default.
+    SOURCE is package.module:factory or file.py:factory (called without arguments), the name of an
+    architecture (torchvision:NAME, timm:NAME, ultralytics:NAME, smp:NAME), or a folder of a
+    transformers or diffusers model (hf:PATH, diffusers:PATH) or its config.json alone, or a file of
+    TorchScript (torchscript:FILE). For hf: a text, an image or a second of audio is the example by
+    default.
     """
     with _show_work(options) as progress:
         shapes = options.parse_inputs()
@@ -129,13 +132,14 @@ def convert_command(
         call = build_call(options, shapes, progress)
         from torch2keras import convert
 
-        converted = convert(**call, verify=not no_verify)
+        converted = convert(**call.arguments, verify=not no_verify)
         progress("save")
         saved = converted.save(output)
+        report = add_note(converted.report, call.note)
     if options.as_json:
-        print_json({"saved": str(saved), "report": converted.report.as_dict()})
+        print_json({"saved": str(saved), "report": report.as_dict()})
     elif not options.quiet:
-        page = converted.report.full_text() if full else str(converted.report)
+        page = report.full_text() if full else str(report)
         print_text(f"{page}\n\nsaved {saved}")
 
 
@@ -150,7 +154,7 @@ def inspect_command(options: SourceOptions) -> None:
         call = build_call(options, options.parse_inputs(), progress)
         from torch2keras import inspect
 
-        inspection = inspect(**call)
+        inspection = add_note(inspect(**call.arguments), call.note)
     if options.as_json:
         print_json(inspection.as_dict())
     elif not options.quiet:
@@ -194,6 +198,30 @@ def explain_command(
         print_json(explanation.as_dict())
     else:
         print_text(str(explanation))
+
+
+@app.command("weights")
+def weights_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A file of weights: .safetensors, or what torch.save has written.",
+            show_default=False,
+        ),
+    ],
+    *,
+    entry: Annotated[str, typer.Option(help="List this dictionary of the file alone.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the names, shapes and dtypes of a file of weights; run nothing that it holds."""
+    with exit_on_error(as_json=as_json):
+        from torch2keras.cli.checkpoint_list import format_tensors, list_tensors
+
+        rows = list_tensors(file, entry)
+    if as_json:
+        print_json({"tensors": [row.as_dict() for row in rows]})
+    else:
+        print_text(format_tensors(rows))
 
 
 @app.command("ops")

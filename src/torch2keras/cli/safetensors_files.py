@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 
 
-SINGLE = "model.safetensors"
+STEM = "model"
+"""How transformers calls the files of weights."""
 
 
-INDEX = "model.safetensors.index.json"
+INDEX = ".safetensors.index.json"
 
 
 ADAPTER = "adapter_config.json"
@@ -27,14 +28,16 @@ ADAPTER = "adapter_config.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 
-def read_folder(folder: Path) -> dict[str, torch.Tensor]:
+def read_folder(folder: Path, stem: str = STEM) -> dict[str, torch.Tensor]:
     """Return the tensors of a folder that transformers saved, from one file or from shards.
+
+    `stem` is how the files are called, without their endings.
 
     Raises SourceError where there are none or a file is damaged, UnsafeFileError where they are
     pickled, or where the index names a file outside of the folder or of another kind.
     """
     weights: dict[str, torch.Tensor] = {}
-    for file in find_weight_files(folder):
+    for file in find_weight_files(folder, stem):
         weights |= read_safetensors(file)
     return weights
 
@@ -63,7 +66,7 @@ def read_safetensors(file: Path) -> dict[str, torch.Tensor]:
     return loaded
 
 
-def find_weight_files(folder: Path) -> list[Path]:
+def find_weight_files(folder: Path, stem: str = STEM) -> list[Path]:
     """Return the files that hold a model's weights.
 
     Raises SourceError or UnsafeFileError as `read_folder` does.
@@ -71,11 +74,12 @@ def find_weight_files(folder: Path) -> list[Path]:
     if (folder / ADAPTER).exists():
         step = "merge it into its model: model.merge_and_unload().save_pretrained(FOLDER)"
         raise SourceError(f"{folder} holds an adapter of another model", [("next", step)])
-    if (folder / SINGLE).exists():
-        return [_require_inside(folder, SINGLE)]
-    if (folder / INDEX).exists():
-        return [_require_inside(folder, name) for name in _read_index(folder / INDEX)]
-    raise _no_weights(folder)
+    single, index = stem + SUFFIX, folder / (stem + INDEX)
+    if (folder / single).exists():
+        return [_require_inside(folder, single)]
+    if index.exists():
+        return [_require_inside(folder, name) for name in _read_index(index)]
+    raise _no_weights(folder, single)
 
 
 def _read_index(file: Path) -> list[str]:
@@ -130,10 +134,10 @@ def _outside(folder: Path, name: str, why: str) -> UnsafeFileError:
     )
 
 
-def _no_weights(folder: Path) -> SourceError | UnsafeFileError:
+def _no_weights(folder: Path, single: str) -> SourceError | UnsafeFileError:
     pickled = [file.name for file in sorted(folder.iterdir()) if file.suffix in PICKLED]
     if not pickled:
-        step = f"put {SINGLE} beside it, or name {folder / 'config.json'} for random weights"
+        step = f"put {single} beside it, or name {folder / 'config.json'} for random weights"
         return SourceError(f"{folder} holds no weights", [("next", step)])
     step = "save them as safetensors where you trust them: model.save_pretrained(FOLDER)"
     return UnsafeFileError(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -21,6 +22,12 @@ from torch2keras.cli.input_shapes import (
 from torch2keras.cli.optional_package import import_keras
 from torch2keras.errors import InputError
 from torch2keras.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from torch2keras.inspection import Inspection
+    from torch2keras.reporting.report import Report
+
+Noted = TypeVar("Noted", "Report", "Inspection")
 
 
 class StateOption(StrEnum):
@@ -60,7 +67,8 @@ class SourceOptions:
     source: Annotated[
         str,
         typer.Argument(
-            help="package.module:factory, torchvision:NAME, timm:NAME or hf:FOLDER.",
+            help="package.module:factory, file.py:factory, torchvision:NAME, timm:NAME, "
+            "ultralytics:NAME, smp:NAME, hf:FOLDER or diffusers:FOLDER.",
             show_default=False,
         ),
     ]
@@ -75,6 +83,18 @@ class SourceOptions:
             "The batch is dynamic by itself.",
         ),
     ] = None
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of weights for SOURCE: .safetensors, or what torch.save has written.",
+        ),
+    ] = None
+    entry: Annotated[
+        str,
+        typer.Option(
+            help="The dictionary of --weights, or the prefix of its names, that is to be taken.",
+        ),
+    ] = ""
     layout: Annotated[
         Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")
     ] = Layout.KERAS
@@ -131,13 +151,23 @@ def take_source_options(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
+@dataclass(frozen=True)
+class SourceCall:
+    """What `convert` and `inspect` are called with, and what a report says beside theirs."""
+
+    arguments: Mapping[str, Any]
+    note: str
+    """Whose the weights are; empty where SOURCE alone tells."""
+
+
 def build_call(
     options: SourceOptions, shapes: Sequence[InputShape], progress: Progress
-) -> dict[str, Any]:
+) -> SourceCall:
     """Return the arguments of `convert` and `inspect`: the module, an example call, the options.
 
     `shapes` are the inputs that the user gave; a transformers model has some of its own.
-    Raises InputError where there are none, SourceError where SOURCE names no module.
+    Raises InputError where there are none or the weights do not fit, SourceError where SOURCE names
+    no module.
     """
     is_transformer = options.source.startswith("hf:")
     if not shapes and not is_transformer:
@@ -151,7 +181,12 @@ def build_call(
     if not shapes:
         raise _no_example(options.source)
     args, kwargs = build_example(shapes)
-    return {
+    note = _take_weights(options, module)
+    if options.source.startswith("torchscript:"):
+        from torch2keras.cli.torchscript import program_as_module
+
+        module = program_as_module(module, args)
+    arguments = {
         "module": module,
         "args": args,
         "kwargs": kwargs,
@@ -163,6 +198,29 @@ def build_call(
         "name": options.name,
         "progress": progress,
     }
+    return SourceCall(arguments, note)
+
+
+def _take_weights(options: SourceOptions, module: Any) -> str:
+    """Load the weights that are asked for into a module; return whose it has."""
+    from torch2keras.cli.checkpoint_names import load_weights
+    from torch2keras.cli.zoos import has_random_weights
+
+    if options.weights is not None:
+        return load_weights(module, options.weights, options.entry)
+    if options.entry:
+        step = "name the file of weights that it is an entry of: --weights FILE"
+        raise InputError("--entry without --weights", [("next", step)])
+    if has_random_weights(options.source):
+        return f"The weights are random: {options.source} is an architecture; --weights loads some."
+    return ""
+
+
+def add_note(result: Noted, note: str) -> Noted:
+    """Return a report or an inspection with a note before its own."""
+    if not note:
+        return result
+    return dataclasses.replace(result, notes=(note, *result.notes))
 
 
 def _load_module(source: str) -> Any:

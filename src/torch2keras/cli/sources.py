@@ -1,16 +1,20 @@
 """SOURCE: what the command line converts, as an nn.Module.
 
     package.module:factory    a module, or a function or class that is called without arguments
+    file.py:factory           the same of a file
     torchvision:NAME          torchvision.models.get_model(NAME, weights=None)
     timm:NAME                 timm.create_model(NAME, pretrained=False)
+    ultralytics:NAME          the network of ultralytics.YOLO("NAME.yaml")
+    smp:NAME[:ENCODER]        an architecture of segmentation_models_pytorch
+    torchscript:FILE          a scripted or traced module, as torch.jit.save wrote it
     hf:PATH                   a folder of a transformers model, or its config.json alone
+    diffusers:PATH            a folder of a diffusers model, or its config.json alone
 
 A SOURCE is split at its colon and looked up; it is never evaluated.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -18,18 +22,23 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from torch2keras.cli.hugging_face import load_hugging_face
-from torch2keras.cli.optional_package import import_package
-from torch2keras.errors import SourceError
+from torch2keras.cli.zoos import ZOOS, similar_names
+from torch2keras.errors import SourceError, Torch2KerasError
 from torch2keras.workarounds.triton_import import load_exporter
 
-FORMS = "package.module:factory, torchvision:NAME, timm:NAME or hf:FOLDER"
+FORMS = (
+    "package.module:factory, file.py:factory, torchvision:NAME, timm:NAME, ultralytics:NAME, "
+    "smp:NAME, hf:FOLDER, diffusers:FOLDER or torchscript:FILE"
+)
+
+
+PYTHON = ".py"
 
 
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -53,22 +62,33 @@ def load_source(source: str) -> nn.Module:
 
     Raises SourceError, which says what was tried, what is called alike, and the next step.
     """
-    left, colon, right = source.partition(":")
+    left, colon, right = _split(source)
     if not colon or not left or not right:
         rows = [("forms", FORMS), ("next", _first_step(source))]
         raise SourceError(f"{source!r} is no SOURCE", rows)
     if left in ZOOS:
-        loaded = ZOOS[left](right)
+        loaded = _call_builder(source, functools.partial(ZOOS[left], right))
+    elif left.endswith(PYTHON):
+        _require_dotted(source, right)
+        loaded = _make_module(source, _find_object(_import_file(Path(left)), right))
     else:
         _require_dotted(source, left)
         _require_dotted(source, right)
-        loaded = _make_module(source, _find_object(left, right))
+        loaded = _make_module(source, _find_object(_import_module(left), right))
     if not isinstance(loaded, nn.Module):
         raise SourceError(
             f"{source} gives {_describe(loaded)}, not a torch.nn.Module",
             [("next", "let it return the module itself")],
         )
     return loaded
+
+
+def _split(source: str) -> tuple[str, str, str]:
+    """Return a SOURCE at its colon: the first, or the one behind the name of a file."""
+    file, colon, attribute = source.rpartition(f"{PYTHON}:")
+    if colon:
+        return file + PYTHON, ":", attribute
+    return source.partition(":")
 
 
 def _require_dotted(source: str, name: str) -> None:
@@ -83,64 +103,22 @@ def _require_dotted(source: str, name: str) -> None:
 def _first_step(source: str) -> str:
     """Return what to write in place of a source without a colon."""
     path = Path(source)
-    if path.suffix == ".py":
-        return f"name a function in it: {'.'.join(path.with_suffix('').parts)}:FUNCTION"
+    if path.suffix == PYTHON:
+        return f"name a function or class in it: {source}:FUNCTION"
     if path.suffix in CHECKPOINTS:
         return (
-            "a file of weights holds no code; "
-            "write a function that builds the module and loads them"
+            "a file of weights holds no code: name what builds the module, and the file behind it, "
+            f"as in models:small --weights {source}"
         )
     return "put the function that builds the module behind a colon"
-
-
-# Model zoos.
-
-
-def _load_torchvision(name: str) -> Any:
-    models = import_package("torchvision.models", "torchvision", f"torchvision:{name}")
-    _require_known(name, models.list_models(), "torchvision")
-    builder = models.get_model_builder(name)
-    # Detectors and segmenters would download the weights of their backbone.
-    parameters = inspect.signature(builder).parameters
-    without = {key: None for key in ("weights", "weights_backbone") if key in parameters}
-    return _call_builder(f"torchvision:{name}", functools.partial(builder, **without))
-
-
-def _load_timm(name: str) -> Any:
-    timm = import_package("timm", "timm", f"timm:{name}")
-    _require_known(name.partition(".")[0], timm.list_models(), "timm")
-    make = functools.partial(timm.create_model, name, pretrained=False)
-    return _call_builder(f"timm:{name}", make)
-
-
-ZOOS: dict[str, Callable[[str], Any]] = {
-    "torchvision": _load_torchvision,
-    "timm": _load_timm,
-    "hf": load_hugging_face,
-}
-"""What stands before the colon -> how the name behind it is loaded."""
-
-
-def _require_known(name: str, known: Iterable[str], zoo: str) -> None:
-    names = list(known)
-    if name not in names:
-        raise SourceError(
-            f"{zoo} has no model {name!r}",
-            [
-                ("tried", f"{len(names)} names"),
-                ("close", _similar_names(name, names)),
-                ("next", f"choose a name of {zoo}'s list of models"),
-            ],
-        )
 
 
 # Python modules of the user's.
 
 
-def _find_object(module_name: str, attribute: str) -> Any:
+def _find_object(module: Any, attribute: str) -> Any:
     """Return the object that a dotted attribute of a Python module is. Raises SourceError."""
-    found: Any = _import_module(module_name)
-    place = module_name
+    found, place = module, module.__name__
     for name in attribute.split("."):
         if not hasattr(found, name):
             public = [n for n in dir(found) if not n.startswith("_")]
@@ -148,7 +126,7 @@ def _find_object(module_name: str, attribute: str) -> Any:
                 f"{place} has no {name!r}",
                 [
                     ("file", str(getattr(found, "__file__", "") or "")),
-                    ("close", _similar_names(name, public)),
+                    ("close", similar_names(name, public)),
                     ("next", f"name what builds the module in {place}"),
                 ],
             )
@@ -156,8 +134,37 @@ def _find_object(module_name: str, attribute: str) -> Any:
     return found
 
 
-def _import_module(name: str) -> Any:
-    here = str(Path.cwd())
+def _import_file(file: Path) -> Any:
+    """Return the Python module that a file is: by its dotted name where it lies in a package.
+
+    The folder of a file that lies in none is importable too.
+    """
+    if not file.is_file():
+        siblings = [path.name for path in file.parent.glob(f"*{PYTHON}")]
+        step = "name a file that is there, from the current folder"
+        rows = [("close", similar_names(file.name, siblings)), ("next", step)]
+        raise SourceError(f"there is no file {file}", rows)
+    root, parts = file.resolve().parent, [file.stem]
+    while (root / "__init__.py").is_file():
+        parts.insert(0, root.name)
+        root = root.parent
+    name = ".".join(parts)
+    if not DOTTED.fullmatch(name):
+        step = "rename the file, or import it in a module of yours and name that one"
+        raise SourceError(f"{file} has no name that Python can import", [("next", step)])
+    module = _import_module(name, root)
+    if Path(getattr(module, "__file__", None) or "").resolve() != file.resolve():
+        step = "rename the file, or put it into a package: a folder with an __init__.py"
+        raise SourceError(
+            f"another Python module is called {name!r} than {file}",
+            [("file", str(getattr(module, "__file__", "") or "")), ("next", step)],
+        )
+    return module
+
+
+def _import_module(name: str, root: Path | None = None) -> Any:
+    """Return a Python module of the current folder, or of `root`, or an installed one."""
+    here = str(root or Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     importlib.invalidate_caches()
@@ -181,7 +188,7 @@ def _no_such_module(name: str, missing: str, here: str) -> SourceError:
         f"there is no Python module {missing!r}",
         [
             ("tried", f"import {name}, with {here} first on the path"),
-            ("close", _similar_names(missing, siblings)),
+            ("close", similar_names(missing, siblings)),
             ("next", "run the command in the folder that holds the module, or install its package"),
         ],
     )
@@ -215,6 +222,8 @@ def _call_builder(source: str, build: Callable[[], Any]) -> Any:
     """Return what a function without arguments gives. Raises SourceError where it fails."""
     try:
         return build()
+    except Torch2KerasError:
+        raise
     except (Exception, SystemExit) as error:
         raise _user_failure(f"calling {source} fails", error) from error
 
@@ -263,10 +272,6 @@ def _short_path(file: str) -> str:
     if path.is_relative_to(Path.cwd()):
         return str(path.relative_to(Path.cwd()))
     return file
-
-
-def _similar_names(name: str, names: Iterable[str]) -> str:
-    return ", ".join(difflib.get_close_matches(name, list(names), n=4, cutoff=0.6))
 
 
 def _describe(value: Any) -> str:
