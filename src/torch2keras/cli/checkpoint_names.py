@@ -88,7 +88,7 @@ def fit_names(checkpoint: Checkpoint, wanted: State, entry: str = "") -> FittedW
     return FittedWeights(state, " ".join(notes))
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """Where in a file a module's weights stand."""
 
     entry: str
@@ -96,7 +96,7 @@ class Place(NamedTuple):
     """Of the names there."""
 
 
-def _find_place(checkpoint: Checkpoint, wanted: State, asked: str) -> Place:
+def _find_place(checkpoint: Checkpoint, wanted: State, asked: str) -> FilePlace:
     """Return the place where most of the wanted names have their shapes.
 
     Raises InputError where what is asked for is neither an entry nor a prefix.
@@ -104,11 +104,11 @@ def _find_place(checkpoint: Checkpoint, wanted: State, asked: str) -> Place:
     entries = checkpoint.list_entries()
     if asked in entries and asked:
         entries = [asked]
-    places: dict[Place, int] = {}
+    places: dict[FilePlace, int] = {}
     for entry in entries:
         given = _name_plainly(checkpoint.states[entry])
         for prefix, count in _count_fits(given, wanted).items():
-            places[Place(entry, prefix)] = count
+            places[FilePlace(entry, prefix)] = count
     if asked and asked not in entries:
         places = {place: n for place, n in places.items() if place.prefix == f"{asked}."}
     if not places:
@@ -213,7 +213,7 @@ def _shorten(lines: Sequence[str]) -> list[str]:
     return [*lines[:MOST_SHOWN], f"and {len(lines) - MOST_SHOWN} more"]
 
 
-def _describe_origin(checkpoint: Checkpoint, place: Place, count: int) -> str:
+def _describe_origin(checkpoint: Checkpoint, place: FilePlace, count: int) -> str:
     text = f"The weights are {count} tensors of {checkpoint.file}"
     if place.entry:
         text += f", its entry {place.entry!r}"

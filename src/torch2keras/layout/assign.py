@@ -20,7 +20,7 @@ from torch2keras.graph.symbolic import size_product
 from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.candidates import Candidates
 from torch2keras.layout.pbqp import Array, Edge, Problem, add_edge, solve
-from torch2keras.layout.signatures import Order, Signature, drop_units, keeps_dims_whole
+from torch2keras.layout.signatures import Order, Signature, keep_solid, keeps_dims_whole
 from torch2keras.layout.unit_places import place_input_units
 
 BYTES = 1e-9
@@ -86,7 +86,7 @@ def assign_layouts(
         given[port] = order
         value = graph.outputs[port] if isinstance(port, int) else port
         assert isinstance(value, Value)
-        fixed[port] = drop_units(space, value, order)
+        fixed[port] = keep_solid(space, value, order)
         candidates.add_order(value, fixed[port])
     candidates.grow()
     choices = _Choices(candidates)

@@ -46,7 +46,7 @@ def complete_signature(
     orders: list[Order] = []
     for value, labels, term in zip(values, terms.labels, terms.kernel.terms, strict=True):
         wanted = kernel_order(labels, term, batch, seed)
-        orders.append(drop_units(space, value, wanted))
+        orders.append(keep_solid(space, value, wanted))
     return Signature(tuple(orders), tuple(batch))
 
 
@@ -254,7 +254,7 @@ def _take_orders(
     return tuple(orders)
 
 
-def drop_units(space: AxisSpace, value: Value, order: Sequence[int]) -> Order:
+def keep_solid(space: AxisSpace, value: Value, order: Sequence[int]) -> Order:
     """Return an order without the axes of size one."""
     solid = space.solid(value)
     return tuple(axis for axis in order if axis in solid)
