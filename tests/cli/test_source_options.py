@@ -47,7 +47,7 @@ def nets(tmp_path, monkeypatch):
 
 def test_both_commands_have_every_shared_option():
     commands = typer.main.get_command(app).commands
-    for name, own in (("convert", {"output", "no_verify"}), ("inspect", set())):
+    for name, own in (("convert", {"output", "no_verify", "full"}), ("inspect", set())):
         found = {parameter.name for parameter in commands[name].params}
         assert found - {"help"} == SHARED | own
 
