@@ -263,6 +263,21 @@ def test_version(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("torch2keras 0.")
 
 
+def test_help_is_short_too(monkeypatch, capsys):
+    for arguments in (("-h",), ("convert", "-h"), ("weights", "-h")):
+        assert run_main(monkeypatch, *arguments) == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+def test_the_order_of_a_port_by_its_name():
+    ran = command(*SMALL, "2,3,11", "--json", "--layout", "output=n c l", "--no-verify")
+    assert ran.code == 0, ran.out
+    assert ran.json["report"]["outputs"][0]["order"] == "n c l"
+    refused = command(*SMALL, "2,3,11", "--json", "--layout", "y=n c l")
+    assert refused.code == 2
+    assert "names no port 'y'" in refused.json["error"]["message"]
+
+
 def test_help_imports_no_framework():
     code = (
         "import sys, torch2keras.cli.main;"

@@ -14,12 +14,12 @@ from command import NETS
 from torch2keras.cli.input_shapes import parse_shape
 from torch2keras.cli.main import app
 from torch2keras.cli.source_options import (
-    Layout,
     RandomOption,
     SourceOptions,
     StateOption,
     add_note,
     build_call,
+    parse_layout,
     take_source_options,
 )
 from torch2keras.errors import InputError
@@ -64,7 +64,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         inputs=None,
         weights=None,
         entry="",
-        layout=Layout.TORCH,
+        layout=["torch"],
         name=None,
         trace=True,
         state=StateOption.REFUSE,
@@ -73,7 +73,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         as_json=True,
         extra=7,
     )
-    assert taken == [(SourceOptions("a:b", layout=Layout.TORCH, trace=True, as_json=True), 7)]
+    assert taken == [(SourceOptions("a:b", layout=["torch"], trace=True, as_json=True), 7)]
 
 
 def test_inputs_are_parsed_in_their_order():
@@ -85,7 +85,7 @@ def test_inputs_are_parsed_in_their_order():
 def test_the_call_has_the_module_its_example_and_the_options():
     told: list[str] = []
     options = SourceOptions(
-        "t2k_option_nets:Small", ["2,3,length=11"], layout=Layout.TORCH, name="tiny"
+        "t2k_option_nets:Small", ["2,3,length=11"], layout=["torch"], name="tiny"
     )
     made = build_call(options, options.parse_inputs(), told.append)
     call = made.arguments
@@ -103,6 +103,26 @@ def test_the_call_has_the_module_its_example_and_the_options():
     assert build_call(noisy, noisy.parse_inputs(), told.append).arguments["random"] == "ports"
     traced = SourceOptions("t2k_option_nets:Small", ["2,3,11"], trace=True)
     assert build_call(traced, traced.parse_inputs(), told.append).arguments["capture"] == "trace"
+
+
+@pytest.mark.parametrize(
+    ("texts", "layout"),
+    [
+        ([], "keras"),
+        (["keras"], "keras"),
+        (["torch"], "torch"),
+        (["x=n l c"], {"x": "n l c"}),
+        (["x=n,l,c", "output = n c l"], {"x": "n l c", "output": "n c l"}),
+    ],
+)
+def test_layouts(texts, layout):
+    assert parse_layout(texts) == layout
+
+
+@pytest.mark.parametrize("texts", [["nhwc"], ["keras", "torch"], ["x=n c", "x=c n"], ["x"], [""]])
+def test_layouts_of_another_form_are_refused(texts):
+    with pytest.raises(InputError, match=r"unknown layout(.|\n)*--layout x="):
+        parse_layout(texts)
 
 
 def test_without_an_example_nothing_is_loaded():

@@ -84,6 +84,22 @@ def test_rows_are_found_by_a_part_of_their_name_and_sorted() -> None:
     assert names == sorted(names)
 
 
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        ("Conv1D", "aten.conv1d.default"),
+        ("ATEN.Linear", "aten.linear.default"),
+        ("Dense", "aten.linear.default"),
+        ("keras.layers.Dense", "aten.linear.default"),
+        ("ops.arctan2", "aten.atan2.default"),
+    ],
+)
+def test_rows_are_found_in_any_case_and_by_the_name_that_keras_has(name: str, op: str) -> None:
+    found = [row.op for row in find_ops(name)]
+    assert op in found
+    assert len(found) < 20
+
+
 def test_a_name_of_no_op_is_an_error_that_shows_near_ones() -> None:
     with pytest.raises(InputError, match="no supported op is called 'tanhh'") as error:
         find_ops("tanhh")

@@ -62,6 +62,7 @@ app = typer.Typer(
     name="torch2keras",
     help="PyTorch modules as Keras 3 models of stock layers, channels last, verified.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -227,7 +228,11 @@ def weights_command(
 @app.command("ops")
 def ops_command(
     name: Annotated[
-        str, typer.Argument(help="Part of an op's name, as conv1d or aten.sum.", show_default=False)
+        str,
+        typer.Argument(
+            help="Part of an op's name, as conv1d or aten.sum, or Keras's, as Dense.",
+            show_default=False,
+        ),
     ] = "",
     *,
     as_json: AsJson = False,

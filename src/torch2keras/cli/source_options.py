@@ -44,11 +44,8 @@ class RandomOption(StrEnum):
     PORTS = "ports"
 
 
-class Layout(StrEnum):
-    """The order of the model's inputs and outputs."""
-
-    KERAS = "keras"
-    TORCH = "torch"
+LAYOUTS = ("keras", "torch")
+"""The orders of all inputs and outputs at once."""
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
@@ -96,8 +93,13 @@ class SourceOptions:
         ),
     ] = ""
     layout: Annotated[
-        Layout, typer.Option(help="Inputs and outputs channels last, or in the module's order.")
-    ] = Layout.KERAS
+        list[str] | None,
+        typer.Option(
+            metavar="keras|torch|PORT=ORDER",
+            help="Inputs and outputs channels last (keras), in the module's order (torch), or that "
+            'of one of them: x="n l c", once each.',
+        ),
+    ] = None
     name: Annotated[
         str | None, typer.Option(help="The model's name; by default the class of the module.")
     ] = None
@@ -151,6 +153,28 @@ def take_source_options(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
+def parse_layout(texts: Sequence[str]) -> str | dict[str, str]:
+    """Return the option `layout` of `convert`; without any it is "keras".
+
+    Raises InputError where one has another form.
+    """
+    if len(texts) <= 1 and all(text in LAYOUTS for text in texts):
+        return texts[0] if texts else LAYOUTS[0]
+    orders: dict[str, str] = {}
+    for text in texts:
+        port, equals, order = text.partition("=")
+        if not equals or port.strip() in orders:
+            raise InputError(
+                f"unknown layout {text!r}",
+                [
+                    ("form", "keras, torch, or PORT=ORDER once for each port that is to be fixed"),
+                    ("next", 'for example --layout x="n l c"'),
+                ],
+            )
+        orders[port.strip()] = " ".join(order.replace(",", " ").split())
+    return orders
+
+
 @dataclass(frozen=True)
 class SourceCall:
     """What `convert` and `inspect` are called with, and what a report says beside theirs."""
@@ -191,7 +215,7 @@ def build_call(
         "args": args,
         "kwargs": kwargs,
         "dynamic_shapes": build_dynamic_shapes(shapes),
-        "layout": options.layout.value,
+        "layout": parse_layout(options.layout or ()),
         "capture": options.capture,
         "state": options.state.value,
         "random": options.random.value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +40,17 @@ class SupportedOp:
 
 
 def find_ops(name: str = "") -> tuple[SupportedOp, ...]:
-    """Return all ops whose name contains `name`, sorted. Raises InputError where there is none."""
+    """Return all ops whose name contains `name`, in any case, sorted.
+
+    Where there is none, it is a name of Keras: those that become it. Raises InputError where that
+    has none either.
+    """
     rows = [*_structural_rows(), *map(_lowering_row, registry.lowerings.values())]
-    found = [row for row in rows if name in row.op]
+    found = [row for row in rows if name.lower() in row.op.lower()]
+    if not found:
+        word = re.escape(name.rpartition(".")[2])
+        becomes = re.compile(rf"\b{word}\b", re.IGNORECASE)
+        found = [row for row in rows if becomes.search(row.keras)]
     if not found:
         raise _no_op(name, rows)
     return tuple(sorted(found, key=lambda row: row.op))
@@ -95,7 +104,7 @@ def _no_op(name: str, rows: Sequence[SupportedOp]) -> InputError:
     names = dict[str, None]()
     for row in rows:
         names |= dict.fromkeys([row.op, row.op.split(".")[1]])
-    close = difflib.get_close_matches(name, names, n=4, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.6)
     return InputError(
         f"no supported op is called {name!r}",
         [("close", ", ".join(close)), ("next", "torch2keras ops lists all of them")],
