@@ -204,6 +204,10 @@ KINDS: tuple[tuple[Callable[..., Any], str], ...] = tuple(
 """Each of PyTorch's recurrent functions and its kind; as pairs, since they have no hash."""
 
 
+DATA_GETTER = Tensor.data.__get__  # type: ignore[attr-defined]
+"""What `lengths.data` calls."""
+
+
 def _is_unknown_row(tensor: Tensor) -> bool:
     """Whether these are integers in a row, whose values torch.export does not know."""
     if not isinstance(tensor, FakeTensor) or tensor.constant is not None:
@@ -229,6 +233,8 @@ class WholeRecurrence(TorchFunctionMode):
     ) -> Any:
         if func == Tensor.numpy and _is_unknown_row(args[0]):
             return ReadLengths(args[0], func)
+        if func == DATA_GETTER and _is_unknown_row(args[0]):
+            return args[0].detach()  # the same of integers, and torch.export sees it
         kind = next((kind for function, kind in KINDS if func == function), None)
         if kind is None or not _is_plain(args):
             return func(*args, **(kwargs or {}))

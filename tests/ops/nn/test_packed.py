@@ -185,6 +185,10 @@ FORMS: dict[str, tuple[Callable[..., Any], Callable[[], tuple[Tensor, ...]]]] = 
         lambda self, x, n: self.r(pack_padded_sequence(x, n.cpu().numpy(), True))[1],
         lambda: (torch.randn(N, T, C), torch.tensor(FALLING)),
     ),
+    "lengths by their data": (
+        lambda self, x, n: by_hand(self.r, x, n, lambda counts: counts.data.cpu().numpy()),
+        lambda: (torch.randn(N, T, C), torch.tensor(MIXED)),
+    ),
     "lengths of int32": (
         lambda self, x, n: self.r(pack_padded_sequence(x, n, True))[1],
         lambda: (torch.randn(N, T, C), torch.tensor(FALLING, dtype=torch.int32)),
@@ -212,9 +216,11 @@ FORMS: dict[str, tuple[Callable[..., Any], Callable[[], tuple[Tensor, ...]]]] = 
 }
 
 
-def by_hand(layer: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
+def by_hand(
+    layer: nn.RNNBase, x: Tensor, lengths: Tensor, read: Callable[[Tensor], Any] = torch.clone
+) -> Tensor:
     counts, order = lengths.sort(descending=True)
-    y, _ = layer(pack_padded_sequence(x[order], counts, batch_first=True))
+    y, _ = layer(pack_padded_sequence(x[order], read(counts), batch_first=True))
     padded, _ = pad_packed_sequence(y, batch_first=True, total_length=T)
     return padded[order.argsort()]
 
