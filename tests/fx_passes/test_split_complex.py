@@ -22,6 +22,10 @@ def numbers(*shape: int) -> Callable[[], torch.Tensor]:
     return lambda: torch.randn(*shape, dtype=torch.complex64)
 
 
+def add_both_ends(z: torch.Tensor) -> torch.Tensor:
+    return z[:, :, :3, :3] + z[:, :, -3:, :3]
+
+
 Z, W = numbers(3, 5, 7), numbers(3, 5, 7)
 X = (3, 5, 7)
 
@@ -127,6 +131,12 @@ CASES: dict[str, Case] = {
         lambda z: z.reshape(z.shape[0], -1, 7) * z.shape[2],
         Z,
         dynamic_shapes=({0: Dim.AUTO, 1: Dim.AUTO},),
+    ),
+    "slices at both ends of dynamic dimensions": function(
+        lambda x: add_both_ends(torch.fft.rfft2(x)).abs(),
+        (2, 3, 7, 10),
+        transposes=4,
+        dynamic_shapes=({0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO},),
     ),
     "double precision": function(
         lambda z: z * z.conj(), lambda: torch.randn(3, 5, dtype=torch.complex128)

@@ -7,8 +7,8 @@ whole, and lists every operator anew at each call.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from torch2keras.custom_ops.attribute_exchange import exchange_attribute
 from torch2keras.fx_passes.decompositions import OWN, OWN_BY_NAME
 from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.fake_values import (
@@ -205,12 +206,25 @@ def trace(
 
     Raises RuntimeError where the function would fix a symbolic size, and what the function raises.
     """
-    sizes_stay_open: AbstractContextManager[Any] = nullcontext()
-    if mode.shape_env is not None:
-        sizes_stay_open = mode.shape_env.error_on_new_guards()
     given = [fix_known_sizes(mode, value) for value in values]
-    with mode, torch.no_grad(), sizes_stay_open:
+    with mode, torch.no_grad(), _keep_sizes_open(mode):
         return make_fx(function, pre_dispatch=True)(*given)
+
+
+@contextmanager
+def _keep_sizes_open(mode: FakeTensorMode) -> Iterator[None]:
+    """Let what would fix a symbolic size raise RuntimeError, within.
+
+    PyTorch's cache of fake results is not used: it compares sizes of memory, which are as symbolic.
+    """
+    if mode.shape_env is None:
+        yield
+        return
+    with (
+        mode.shape_env.error_on_new_guards(),
+        exchange_attribute(mode, "cache_enabled", value=False),
+    ):
+        yield
 
 
 def _is_useless(inner: fx.Node, node: fx.Node) -> bool:
