@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+from torch2keras.conversion.call_arguments import order_arguments
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
@@ -109,7 +110,8 @@ class Converted:
         The results are NumPy arrays in the structure that the module gives.
         Raises InputError for sizes that the module was not captured for.
         """
-        tensors = [x for x in pytree.tree_leaves((args, kwargs)) if hasattr(x, "shape")]
+        call = order_arguments(self.conversion, args, kwargs)
+        tensors = [x for x in pytree.tree_leaves(call) if hasattr(x, "shape")]
         shapes = [_real_shape(x) for x in tensors]
         graph = self.conversion.graph
         check_call(graph, self.conversion.captured, shapes)

@@ -206,7 +206,7 @@ def test_state_and_noise_go_together():
     state, level = converted.initial_state, torch.zeros(1, 6)
     for number in range(3):
         noise = torch.full((1, 6), float(number))
-        ours, state = converted(x, noise=noise, **state)
+        ours, state = converted(x, **state, noise=noise)
         level = 0.9 * level + noise + x
         np.testing.assert_allclose(ours, (level * 2).numpy(), rtol=1e-5)
 
