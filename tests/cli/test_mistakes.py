@@ -142,6 +142,13 @@ MISTAKES: dict[str, tuple[Sequence[str], int, str]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["Generator", "OwnGenerator"])
+def test_a_generator_is_named(name: str) -> None:
+    told = command(*source(name), "--json").json["error"]
+    assert "forward uses an object that Keras has none of" in told["message"]
+    assert "Generator" in told["message"]
+
+
 def is_raw(ran: Ran) -> bool:
     """Whether what was printed would act on a terminal."""
     return any(letter in ran.out + ran.err for letter in "\x1b\x07\x9b\x00\r\u202e")

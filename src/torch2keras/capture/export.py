@@ -15,10 +15,12 @@ from torch2keras.capture.attempts import Attempt, Exported, Way, export_once, pl
 from torch2keras.capture.captured import Captured
 from torch2keras.capture.example_inputs import Example, ExampleCall, bind_example
 from torch2keras.capture.failures import (
+    ForeignObjectError,
     capture_failure,
     check_no_python_numbers,
     first_line,
     has_python_numbers,
+    refuse_object,
 )
 from torch2keras.capture.module_checks import (
     check_inputs,
@@ -128,6 +130,8 @@ def _export(
             continue
         try:
             exported = export_once(call.module, attempt, functions)
+        except ForeignObjectError as error:
+            raise refuse_object(error) from error
         except Exception as error:  # noqa: BLE001 - whatever is raised, another attempt may succeed
             if first_error is None:
                 with isolate_module(call.module):  # which is not warm by it

@@ -122,24 +122,28 @@ class FrozenValueError(RuntimeError):
     """A value that forward computes has become a constant of the exported program."""
 
 
-_WITHOUT_OBJECT = (
-    "let forward take what it makes as an input: random numbers are drawn outside, "
-    "and layers such as nn.Dropout draw their own"
-)
+class ForeignObjectError(RuntimeError):
+    """What forward uses is neither a tensor nor a number, and no attempt to export mends that."""
+
+
+def refuse_object(error: ForeignObjectError) -> CaptureError:
+    """Return the error for what check_constants found."""
+    step = (
+        "let forward take what it makes as an input: random numbers are drawn outside, "
+        "and layers such as nn.Dropout draw their own"
+    )
+    headline = f"forward uses an object that Keras has none of: {error}"
+    return CaptureError(headline, [("next", step)])
 
 
 def check_constants(program: ExportedProgram) -> None:
     """Raise FrozenValueError where a program's constant is a fake tensor: a value of the trace.
 
-    Raises CaptureError where it is none, but a generator of random numbers or another object.
+    Raises ForeignObjectError where it is no tensor, but a generator of random numbers, say.
     """
     for name, value in program.constants.items():
         if not isinstance(value, torch.Tensor):
-            kind = type(value).__name__
-            raise CaptureError(
-                f"forward uses an object that Keras has none of: torch.{kind}",
-                [("name", name), ("next", _WITHOUT_OBJECT)],
-            )
+            raise ForeignObjectError(f"{name} (torch.{type(value).__name__})")
     frozen = [name for name, value in program.constants.items() if isinstance(value, FakeTensor)]
     if frozen:
         raise FrozenValueError(f"computed values as constants: {', '.join(frozen)}")
