@@ -10,7 +10,7 @@ from torch import nn
 import torch2keras as t2k
 from op_case import Function
 from torch2keras.graph.ir import Constant, TensorType
-from torch2keras.keras_graph.source_code import statements, weight_text
+from torch2keras.keras_graph.source_code import literal_text, statements, weight_text
 from torch2keras.keras_graph.weight import Weight
 
 
@@ -43,6 +43,15 @@ NETS = {
         ),
         [(2, 11, 5)],
     ),
+    "infinite numbers": (
+        lambda: Function(lambda x: F.pad(x, (1, 2), value=float("-inf")).clamp(max=float("inf"))),
+        [(2, 3)],
+    ),
+    "an infinite number in an array": (
+        lambda: Function(lambda x: torch.maximum(x, torch.tensor([0.5, float("-inf"), 1.0]))),
+        [(2, 3)],
+    ),
+    "slices with steps": (lambda: Function(lambda x: x[:, 1::2, None] + x[:, :1, None]), [(2, 5)]),
     "a literal array": (lambda: Function(lambda x: x + torch.arange(3.0)), [(2, 3)]),
 }
 
@@ -72,6 +81,22 @@ def test_the_code_runs_and_gives_the_models_shapes(name: str) -> None:
 
 def listed(outputs) -> list:
     return outputs if isinstance(outputs, list) else [outputs]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("-inf"), [0.5, float("inf")], {"a": (float("inf"),)}, (1,), [], "nan", None, 1e-5],
+    ids=str,
+)
+def test_a_plain_value_is_read_back(value) -> None:
+    assert eval(literal_text(value), {}) == value  # noqa: S307 - the package's own text
+
+
+def test_an_axis_of_one_is_transposed_and_not_reshaped() -> None:
+    weight = Weight.of(
+        Constant("w", TensorType((5, 1, 3), torch.float32), tensor=torch.rand(5, 1, 3))
+    )
+    assert weight_text(weight.transpose(2, 1, 0), "w") == "w.transpose(2, 1, 0)"
 
 
 def test_lines() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
@@ -75,7 +76,28 @@ def _constructor(layer: LayerSpec) -> str:
 
 
 def _config_text(value: Any) -> str:
-    return _constructor(value) if isinstance(value, LayerSpec) else repr(value)
+    return _constructor(value) if isinstance(value, LayerSpec) else literal_text(value)
+
+
+def literal_text(value: Any) -> str:
+    """Return a plain value as Python reads it, infinite numbers too, which repr writes as names."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if isinstance(value, dict):
+        pairs = [f"{key!r}: {literal_text(item)}" for key, item in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    if not isinstance(value, list | tuple):
+        return repr(value)
+    return _enclose(value, [literal_text(item) for item in value])
+
+
+def _enclose(value: list[Any] | tuple[Any, ...], items: list[str]) -> str:
+    """Return the items of a list or tuple in its brackets."""
+    inner = ", ".join(items)
+    if isinstance(value, list):
+        return f"[{inner}]"
+    comma = "," if len(value) == 1 else ""
+    return f"({inner}{comma})"
 
 
 def simplify(value: Any) -> Any:
@@ -90,14 +112,11 @@ def value_text(value: Any, names: Mapping[int, str]) -> str:
     if isinstance(value, Ref):
         return names[value.index]
     if isinstance(value, Literal):
-        return f"np.array({value.weight.values().tolist()!r}, {value.weight.dtype!r})"
+        numbers = literal_text(value.weight.values().tolist())
+        return f"np.array({numbers}, {value.weight.dtype!r})"
     if not isinstance(value, list | tuple):
-        return repr(value)
-    inner = ", ".join(value_text(item, names) for item in value)
-    if isinstance(value, list):
-        return f"[{inner}]"
-    comma = "," if len(value) == 1 else ""
-    return f"({inner}{comma})"
+        return literal_text(value)
+    return _enclose(value, [value_text(item, names) for item in value])
 
 
 def _index_text(index: Any) -> str:
