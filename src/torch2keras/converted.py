@@ -17,6 +17,7 @@ from torch2keras.conversion.call_arguments import order_arguments
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.source import WEIGHTS_FILE, make_source
 from torch2keras.conversion.state_record import array_checksum, record_state
 from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.substitution import Substitution
@@ -27,7 +28,12 @@ from torch2keras.keras_graph.graph import find_recurrent_layers
 from torch2keras.keras_model.build import unwrap_single
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.keras_model.recurrent_graphs import as_graph
-from torch2keras.keras_model.saving import save_model
+from torch2keras.keras_model.saving import (
+    SOURCE_SUFFIX,
+    save_model,
+    save_source,
+    weights_path,
+)
 from torch2keras.reporting.report import Report, make_report
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.held_values import hold_state
@@ -187,17 +193,37 @@ class Converted:
     @run_alone
     @raise_typed_errors
     def save(self, path: str | Path) -> Path:
-        """Write the model to a `.keras` file.
+        """Write the model to a `.keras` file, or as code to a `.py` file.
 
-        A file that stood there is replaced only by a complete one. It holds the layout of inputs
-        and outputs and the limits of sizes too, in `torch2keras.json`.
+        A file that stood there is replaced only by a complete one. A `.keras` file holds the layout
+        of inputs and outputs and the limits of sizes too, in `torch2keras.json`. Beside `net.py`
+        the weights are written to `net.weights.h5`; both are replaced, or neither.
         Raises OutputError where it cannot be written.
         """
+        path = Path(path)
+        if path.suffix == SOURCE_SUFFIX:
+            return save_source(self.model, self.source(weights_path(path).name), path)
         ports = {"inputs": self.inputs, "outputs": self.outputs}
         facts: dict[str, Any] = {"limits": self.conversion.size_limits}
         for kind, ours in ports.items():
             facts[kind] = [dataclasses.asdict(port) for port in ours]
-        return save_model(self.model, Path(path), facts)
+        return save_model(self.model, path, facts)
+
+    @run_alone
+    @raise_typed_errors
+    def source(self, weights_file: str = WEIGHTS_FILE) -> str:
+        """Return the model as Python that a Keras engineer might have written.
+
+        `build()` in it makes the same model, call by call, and needs Keras alone. A block that
+        repeats is a function, a run of blocks a loop. At the head stands how to load the weights
+        from `weights_file`, which `save("net.py")` writes beside the code.
+        Raises InternalError where the code would make another model.
+        """
+        return self._code.replace(WEIGHTS_FILE, weights_file, 1)
+
+    @cached_property
+    def _code(self) -> str:
+        return make_source(self.conversion)
 
     @run_alone
     @raise_typed_errors

@@ -215,6 +215,11 @@ def verify_model(work: Work) -> None:
     converted.hold_verification(verify_conversion(converted.conversion, converted.run))
 
 
+def verify_source(work: Work) -> None:
+    """Write the model as code, and hold that code to the calls that the model was built of."""
+    work.converted.source()
+
+
 PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
     Stage.CAPTURE: (ask_for_ports, capture_with_state),
     Stage.IMPORT: (
@@ -231,7 +236,7 @@ PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
     Stage.LAYOUT: (name_axes, choose_layouts),
     Stage.LOWER: (lower_ops,),
     Stage.BUILD: (build_model,),
-    Stage.VERIFY: (verify_model,),
+    Stage.VERIFY: (verify_model, verify_source),
 }
 """The passes of each stage, in their order."""
 

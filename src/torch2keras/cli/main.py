@@ -109,7 +109,11 @@ def convert_command(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="OUT.keras", help="The file to write.", show_default=False
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="The file to write: model.keras, or net.py for the model as code.",
+            show_default=False,
         ),
     ],
     no_verify: Annotated[

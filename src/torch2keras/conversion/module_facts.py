@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ class ModuleFacts:
     """The names of each parameter that has several."""
     without_momentum: frozenset[str]
     """The paths of normalizations with momentum=None, a cumulative average."""
+    classes: Mapping[str, str]
+    """The class of each submodule by its path."""
 
 
 def read_module_facts(module: nn.Module) -> ModuleFacts:
@@ -36,7 +38,9 @@ def read_module_facts(module: nn.Module) -> ModuleFacts:
     tensors: dict[str, dict[int, torch.Tensor]] = {"_parameters": {}, "_buffers": {}}
     names: dict[int, list[str]] = {}
     still = set()
+    classes = {}
     for path, part in walk_submodules(module):
+        classes[path] = type(part).__name__
         prefix = f"{path}." if path else ""
         for kind, known in tensors.items():
             for name, tensor in own_members(part, kind).items():
@@ -55,6 +59,7 @@ def read_module_facts(module: nn.Module) -> ModuleFacts:
         parameters=tuple(group[0] for group in groups),
         tied=tuple(group for group in groups if len(group) > 1),
         without_momentum=frozenset(still),
+        classes=classes,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from torch2keras.keras_graph.graph import Call, KerasGraph
+from torch2keras.keras_graph.layer_names import make_unique, sanitize
 
 DEPTH_LIMIT = 400
 """Calls on one path of one (nested) model: well below the 1000 frames of Python's default limit."""
@@ -38,6 +39,61 @@ def calls_of(item: Call | Segment) -> Iterator[Call]:
         yield from item.calls()
     else:
         yield item
+
+
+@dataclass(frozen=True)
+class SegmentPorts:
+    """A nested model's name, and the values that it takes and gives, in order."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def find_segment_ports(
+    items: Sequence[Call | Segment], outside: Collection[int], taken: Collection[str]
+) -> dict[int, SegmentPorts]:
+    """Return the ports of each segment by its id, those within segments too.
+
+    `outside` are the values that are read behind the items, `taken` the names that layers have.
+    """
+    found: dict[int, SegmentPorts] = {}
+    _collect_ports(items, set(outside), set(taken), found)
+    return found
+
+
+def _collect_ports(
+    items: Sequence[Call | Segment],
+    outside: set[int],
+    names: set[str],
+    found: dict[int, SegmentPorts],
+) -> None:
+    read_later = _find_read_later(items, outside)
+    for item, later in zip(items, read_later, strict=True):
+        if not isinstance(item, Segment):
+            continue
+        inputs: dict[int, None] = {}
+        made: set[int] = set()
+        given: list[int] = []
+        for call in item.calls():
+            inputs.update(dict.fromkeys(index for index in call.reads() if index not in made))
+            made.update(call.outputs)
+            given += filter(later.__contains__, call.outputs)
+        _collect_ports(item.items, set(given), names, found)
+        name = make_unique(sanitize(item.path), names)
+        names.add(name)
+        found[id(item)] = SegmentPorts(name, tuple(inputs), tuple(given))
+
+
+def _find_read_later(items: Sequence[Call | Segment], outside: set[int]) -> list[set[int]]:
+    """Return, for each segment, the values that are read behind it; an empty set for a call."""
+    read_later: list[set[int]] = []
+    wanted = set(outside)
+    for item in reversed(items):
+        read_later.append(set(wanted) if isinstance(item, Segment) else set())
+        for call in calls_of(item):
+            wanted.update(call.reads())
+    return read_later[::-1]
 
 
 def nest_calls(graph: KerasGraph, limit: int = DEPTH_LIMIT) -> tuple[Call | Segment, ...]:

@@ -1,4 +1,4 @@
-"""Write a model so that a file which stood there is replaced only by a complete one."""
+"""Write a model, or its code, so that what stood there is replaced only by a complete one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,38 @@ def save_model(model: keras.Model, path: Path, facts: Mapping[str, Any] | None =
     keeps Keras from writing.
     """
     require_writable(path)
+    with _refuse_failed_write(path), write_whole(path) as (place,):
+        model.save(place)
+        if facts is not None:
+            with zipfile.ZipFile(place, "a") as archive:
+                archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))
+    return path
+
+
+def weights_path(path: Path) -> Path:
+    """Return the file of weights beside a file of source code: `net.weights.h5` for `net.py`."""
+    return path.with_suffix(".weights.h5")
+
+
+def save_source(model: keras.Model, source: str, path: Path) -> Path:
+    """Write source code, and the weights beside it: both take their places when both are complete.
+
+    Raises OutputError as `save_model` does.
+    """
+    weights = weights_path(path)
+    require_writable(path)
+    _require_plain_name(weights)
+    with _refuse_failed_write(path), write_whole(path, weights) as (place, weights_place):
+        place.write_text(source, encoding="utf-8")
+        model.save_weights(weights_place)
+    return path
+
+
+@contextmanager
+def _refuse_failed_write(path: Path) -> Iterator[None]:
+    """Raise OutputError for whatever keeps a file from being written."""
     try:
-        with write_whole(path) as (place,):
-            model.save(place)
-            if facts is not None:
-                with zipfile.ZipFile(place, "a") as archive:
-                    archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))
+        yield
     except Exception as error:  # on a full disk, Keras raises RuntimeError too
         raise OutputError(
             f"cannot write {path}: {error}",
@@ -45,10 +72,11 @@ def save_model(model: keras.Model, path: Path, facts: Mapping[str, Any] | None =
                 ("next", "check the permissions and the free space there"),
             ],
         ) from error
-    return path
 
 
 SUFFIX = ".keras"
+
+SOURCE_SUFFIX = ".py"
 
 
 def require_writable(path: Path) -> None:
@@ -58,9 +86,9 @@ def require_writable(path: Path) -> None:
     written to, and a name that the system does not take.
     """
     _require_plain_name(path)
-    if path.suffix != SUFFIX:
+    if path.suffix not in (SUFFIX, SOURCE_SUFFIX):
         raise OutputError(
-            f"{path} does not end in {SUFFIX}",
+            f"{path} does not end in {SUFFIX} or {SOURCE_SUFFIX}",
             [("next", f"name it {path.with_suffix(SUFFIX).name}")],
         )
     if not path.parent.is_dir():

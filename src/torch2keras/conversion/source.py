@@ -1,0 +1,46 @@
+"""The source code of a converted model, with what it was made from at its head."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+
+import keras
+import torch
+
+from torch2keras.conversion.record import Conversion
+from torch2keras.keras_graph.source.program import write_source
+
+WEIGHTS_FILE = "net.weights.h5"
+"""The file of weights that the head names as long as the code is not saved."""
+
+
+def make_source(conversion: Conversion) -> str:
+    """Return Python whose `build()` makes the model of a conversion; it needs Keras alone.
+
+    The head names WEIGHTS_FILE. The code makes the calls of which the model was built, and is
+    checked against them one by one. Raises InternalError where it would make others.
+    """
+    code = write_source(conversion.lowered.graph, conversion.facts.classes)
+    _, _, rest = code.partition("\n")
+    tools = f"Keras {keras.__version__}, PyTorch {_plain(torch.__version__)}"
+    module = _describe_module(conversion)
+    head = [
+        f'"""{module} as a Keras model, made by torch2keras {version("torch2keras")} ({tools}).',
+        "",
+        "    model = build()",
+        f'    model.load_weights("{WEIGHTS_FILE}")',
+        '"""',
+    ]
+    return "\n".join([*head, rest])
+
+
+def _describe_module(conversion: Conversion) -> str:
+    """Return the class of the module as it is imported."""
+    cls = type(conversion.module)
+    return _plain(f"{cls.__module__}.{cls.__qualname__}").removeprefix("__main__.")
+
+
+def _plain(text: str) -> str:
+    """Return a text without what could end the docstring that it stands in."""
+    return re.sub(r"[^A-Za-z0-9_.+ -]", "_", text)

@@ -1,0 +1,1 @@
+"""KerasGraph to Python: the source code that a Keras engineer would have written."""

@@ -1,0 +1,245 @@
+"""KerasGraph -> a Python file whose `build()` makes the same model."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import TypeAlias
+
+from torch2keras.keras_graph.graph import Input, KerasGraph
+from torch2keras.keras_graph.source.expressions import (
+    Condition,
+    condition_text,
+    constant_text,
+    expression_text,
+)
+from torch2keras.keras_graph.source.fold import fold
+from torch2keras.keras_graph.source.functions import Function
+from torch2keras.keras_graph.source.identifiers import find_free_name, identifier, snake_case
+from torch2keras.keras_graph.source.lines import Line
+from torch2keras.keras_graph.source.loop_finder import LoopFinder
+from torch2keras.keras_graph.source.loop_headers import measure_height
+from torch2keras.keras_graph.source.loops import Item
+from torch2keras.keras_graph.source.parts import NEST, Part, split_parts, unwrap_parts
+from torch2keras.keras_graph.source.replay import require_same_calls
+from torch2keras.keras_graph.source.wrapping import wrap_call, wrap_values
+from torch2keras.keras_graph.source.writer import BodyWriter, last_reads
+
+Conditions: TypeAlias = Mapping[Line, Condition]
+"""When lines run that do not always."""
+
+VARIANT_COST = 3
+"""Lines that a second function of one class is worth."""
+
+
+def write_source(graph: KerasGraph, classes: Mapping[str, str]) -> str:
+    """Return Python whose `build()` makes the same model, checked call by call.
+
+    `classes` are the classes of the user's modules by path. Where the folded form were to differ,
+    the calls are written one by one. Raises InternalError where these differ too.
+    """
+    try:
+        text = write_program(graph, classes)
+        require_same_calls(text, graph)
+    except Exception:  # noqa: BLE001 - the flat form is right wherever the folded one fails
+        text = write_program(graph, {}, flat=True)
+        require_same_calls(text, graph)
+    return text
+
+
+def write_program(graph: KerasGraph, classes: Mapping[str, str], *, flat: bool = False) -> str:
+    """Return the source code of a graph, or, if `flat`, its calls one by one."""
+    parts = split_parts(graph)
+    text = _write_functions(graph, parts, classes, (), flat=flat)
+    inlined: list[str] = []
+    for cls in text.classes:
+        candidate = _write_functions(graph, parts, classes, [*inlined, cls], flat=flat)
+        if candidate.cost < text.cost:
+            text = candidate
+            inlined.append(cls)
+    return _add_imports(text.text, graph.name)
+
+
+def _add_imports(text: str, name: str) -> str:
+    """Return the file: what it is made from, the imports that it needs, and the functions."""
+    used = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    imports = ["import keras"]
+    if "partial" in used:
+        imports = ["from functools import partial", "", *imports]
+    if "np" in used:
+        imports.append("import numpy as np")
+    modules = [module for module in ("layers", "ops") if module in used]
+    if modules:
+        imports.append(f"from keras import {', '.join(modules)}")
+    head = f'"""{identifier(name)}, from its PyTorch module."""'
+    return "\n".join([head, "", *imports, "", "", text, ""])
+
+
+@dataclass(frozen=True)
+class _Written:
+    """The functions as text, the classes that they come from, and what there is to read."""
+
+    text: str
+    classes: tuple[str, ...]
+    cost: int
+
+
+def _write_functions(
+    graph: KerasGraph,
+    parts: Sequence[Part],
+    classes: Mapping[str, str],
+    inlined: Sequence[str],
+    *,
+    flat: bool,
+) -> _Written:
+    folded = fold([part.lines for part in parts], classes, graph.outputs, inlined)
+    others = list(map(attrgetter("function"), parts))
+    names = name_functions(folded.functions, others)
+    height = partial(measure_height, functions=names)
+    definitions = DefinitionWriter(names, others)
+    blocks = []
+    for function in folded.functions:
+        write = partial(definitions.write_function, function)
+        lines, outs, conditions = function.lines, function.outs, function.conditions
+        finder = LoopFinder(lines, outs, conditions, height, function.variables)
+        blocks.append(write_shortest(finder, write))
+    for part in unwrap_parts(parts, folded.parts):
+        if part.ports is None:
+            outs = list(graph.outputs)
+            write = partial(definitions.write_build, graph)
+        else:
+            outs = list(part.ports.outputs)
+            write = partial(definitions.write_part, part)
+        if flat:
+            blocks.append(write(part.lines, {}))
+        else:
+            blocks.append(write_shortest(LoopFinder(part.lines, outs, {}, height), write))
+    texts = [NEST] * (len(parts) > 1) + list(map("\n".join, blocks))
+    used = tuple(dict.fromkeys(map(attrgetter("cls"), folded.functions)))
+    variants = len(folded.functions) - len(used)
+    cost = sum(map(len, blocks)) + VARIANT_COST * variants
+    return _Written("\n\n\n".join(texts), used, cost)
+
+
+def write_shortest(
+    finder: LoopFinder, write: Callable[[Sequence[Item], Conditions], list[str]]
+) -> list[str]:
+    """Return what `write` gives for lines with loops, in the way that takes the fewest lines."""
+    candidates = [write(finder.items, finder.conditions)]
+    other = finder.copy()
+    while finder.fold(only_equal=True):
+        candidates.append(write(finder.items, finder.conditions))
+    for one in (finder, other):
+        while one.fold(only_equal=False):
+            candidates.append(write(one.items, one.conditions))
+    return min(candidates, key=len)
+
+
+def name_functions(functions: Sequence[Function], others: Collection[str]) -> dict[int, str]:
+    """Name each function after its class; those of one class by what tells them apart.
+
+    `others` are the names of functions that are there already. Returns the names by number.
+    """
+    taken = set(others)
+    for function in functions:
+        taken.update(function.variables)
+    for function in functions:
+        base = snake_case(function.cls)
+        candidates = [base, *map(f"{base}_{{}}".format, _find_telling_words(function))]
+        free = [one for one in candidates if one not in taken]
+        function.name = free[0] if free else find_free_name(base, taken)
+        taken.add(function.name)
+    return {function.number: function.name for function in functions}
+
+
+def _find_telling_words(function: Function) -> list[str]:
+    """Return the names on the paths of the modules that a function stands for."""
+    words: dict[str, None] = {}
+    for body in function.template.bodies:
+        for step in body.path.split("."):
+            if not step.isdigit():
+                words[identifier(step)] = None
+    return list(words)
+
+
+class DefinitionWriter:
+    """Writes functions; `functions` are the names of ours by number, `others` all other names."""
+
+    def __init__(self, functions: Mapping[int, str], others: Sequence[str]) -> None:
+        self.functions, self.others = functions, others
+
+    def write_function(
+        self, function: Function, items: Sequence[Item], conditions: Conditions
+    ) -> list[str]:
+        """Return the lines of a function."""
+        writer = BodyWriter(self.functions, conditions, [*self.others, *function.variables])
+        writer.name_inputs(function.ins, items)
+        required, optional = [], []
+        for one in function.parameters:
+            if one.default is None:
+                required.append(one.name)
+            else:
+                optional.append(f"{one.name}={expression_text(one.default)}")
+        given = [*writer.names.values(), *required, *optional, "*", "name"]
+        writer.lines = wrap_call(0, f"def {function.name}", given, "):")
+        for name, condition in function.shifts.items():
+            writer.lines.append(f"    {name} = 1 if {condition_text(condition)} else 0")
+        return _end(writer, items, function.outs)
+
+    def write_part(self, part: Part, items: Sequence[Item], conditions: Conditions) -> list[str]:
+        """Return the lines of the function of a nested model."""
+        assert part.ports is not None
+        writer = BodyWriter(self.functions, conditions, self.others)
+        writer.name_inputs(part.ports.inputs, items)
+        writer.lines = wrap_call(0, f"def {part.function}", list(writer.names.values()), "):")
+        return _end(writer, items, part.ports.outputs)
+
+    def write_build(
+        self, graph: KerasGraph, items: Sequence[Item], conditions: Conditions
+    ) -> list[str]:
+        """Return the lines of `build`."""
+        variables = ["inputs"]
+        if len(graph.inputs) > 1:
+            variables = []
+            for port in graph.inputs:
+                variables.append(find_free_name(f"{identifier(port.name)}_input", variables))
+        read = last_reads(items, graph.outputs)
+        writer = BodyWriter(self.functions, conditions, [*self.others, *variables])
+        for index, (port, variable) in enumerate(zip(graph.inputs, variables, strict=True)):
+            base = "x" if len(graph.inputs) == 1 else identifier(port.name)
+            name = find_free_name(base, {*writer.names.values(), *writer.reserved})
+            writer.names[index] = name
+            head = f"{name} = {variable} = keras.Input"
+            if index not in read:
+                head = f"{variable} = keras.Input"
+            writer.lines += wrap_call(4, head, _input_arguments(port), ")")
+        writer.write(items, graph.outputs, [], 4)
+        outs = [writer.names[value] for value in graph.outputs]
+        arguments = [_one_or_list(variables), _one_or_list(outs)]
+        name = f"name={constant_text(graph.name)}"
+        end = wrap_call(4, "return keras.Model", [*arguments, name], ")")
+        return ["def build():", *writer.lines, *end]
+
+
+def _end(writer: BodyWriter, items: Sequence[Item], outs: Sequence[int]) -> list[str]:
+    """Return the lines of a function from its first line and its items."""
+    writer.write(items, outs, [], 4)
+    results = [writer.names[value] for value in outs]
+    return [*writer.lines, *wrap_values(4, "return", results)]
+
+
+def _input_arguments(port: Input) -> list[str]:
+    """Return the arguments of `keras.Input`."""
+    arguments = [constant_text(tuple(port.shape[1:])), f"name={constant_text(port.name)}"]
+    if port.shape[:1] != (None,):
+        arguments[0] = f"batch_shape={constant_text(tuple(port.shape))}"
+    if port.dtype != "float32":
+        arguments.append(f"dtype={constant_text(port.dtype)}")
+    return arguments
+
+
+def _one_or_list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"

@@ -1,0 +1,140 @@
+"""What values are called: after what they are, `x` on the main path, `y` on a branch beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from torch2keras.keras_graph.source.expressions import Fixed, Text
+from torch2keras.keras_graph.source.identifiers import identifier, snake_case, yield_names
+from torch2keras.keras_graph.source.lines import Append, CallTree, Gap, Group, Layer, Line, Read
+from torch2keras.keras_graph.source.loops import Item, Loop
+
+PLAIN_NAMES = ("x", "y", "z")
+
+ROLES = {
+    "ops.dot_product_attention": ("query", "key", "value", "bias", "mask"),
+    "ops.where": ("mask",),
+    "ops.take": ("", "indices"),
+    "ops.take_along_axis": ("", "indices"),
+}
+"""What the arguments of an op are called."""
+
+PASS_ON = frozenset(
+    ["ops.reshape", "ops.transpose", "ops.multiply", "ops.cast", "ops.tile", "layers.Reshape"]
+)
+"""Ops and layers whose result is what their operand was."""
+
+SUBMODULES = {
+    "q": "query", "q_proj": "query", "query": "query", "to_q": "query", "wq": "query",
+    "k": "key", "k_proj": "key", "key": "key", "to_k": "key", "wk": "key",
+    "v": "value", "v_proj": "value", "value": "value", "to_v": "value", "wv": "value",
+    "gate": "gate", "gate_proj": "gate",
+}  # fmt: skip
+"""What the result of a submodule is called, by the submodule's own name."""
+
+
+def find_roles(items: Sequence[Item]) -> dict[int, str]:
+    """Return what values are for the ops that read them, looked for from the end backwards."""
+    roles: dict[int, str] = {}
+    for item in reversed(items):
+        if isinstance(item, Loop):
+            continue
+        for value, role in _roles_of(item, roles):
+            roles.setdefault(value, role)
+    return roles
+
+
+def _roles_of(line: Line, roles: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    if not isinstance(line.tree, CallTree):
+        return
+    name = _target_of(line.tree)
+    for argument, role in zip(line.tree.args, ROLES.get(name, ()), strict=False):
+        if role and isinstance(argument, Read):
+            yield line.reads[argument.place], role
+    if name in PASS_ON and len(line.makes) == 1 and line.makes[0] in roles and line.reads:
+        yield line.reads[-1], roles[line.makes[0]]
+
+
+def _target_of(call: CallTree) -> str:
+    """Return what is called as a graph names it, "ops.add" or "layers.Reshape", or ""."""
+    match call.function:
+        case str(name):
+            return name
+        case Layer(cls):
+            return f"layers.{cls}"
+    return ""
+
+
+def hint_of(line: Line, roles: Mapping[int, str], place: int = 0) -> str:
+    """Return what a value that a line makes is called by its role or its submodule, or ""."""
+    value = line.makes[place]
+    if isinstance(line.tree, Append | Group):
+        return "features"
+    if value in roles:
+        return roles[value]
+    if isinstance(line.tree, Layer):
+        return snake_case(line.tree.cls or "activation")
+    last = line.path.rpartition(".")[2]
+    return SUBMODULES.get(last.lower(), "")
+
+
+def order_names(names: Iterable[str]) -> list[str]:
+    """Return names with those of the main path first."""
+    known = list(dict.fromkeys(names))
+    return [n for n in PLAIN_NAMES if n in known] + [n for n in known if n not in PLAIN_NAMES]
+
+
+def yield_fallback_names(line: Line) -> Iterator[str]:
+    """Yield names for a value beside those that are alive: plain ones, then by what makes it."""
+    base = _describe(line)
+    if _is_bare_parameter(line):
+        yield base
+    yield from PLAIN_NAMES
+    names = yield_names(base)
+    yield next(names)
+    next(names)  # Nothing is called `conv_a` beside `conv`: the second one is `conv_b`.
+    yield from names
+
+
+def _layer_name(line: Line) -> str:
+    """Return the last word of the name of a line's layer, or ""."""
+    function = _function_of(line)
+    if not isinstance(function, Layer):
+        return ""
+    gap = dict(function.arguments)["name"]
+    assert isinstance(gap, Gap)
+    match line.gaps[gap.place]:
+        case Fixed(name):
+            return str(name)
+        case Text(parts) if parts and isinstance(parts[-1], str):
+            return parts[-1]
+    return ""
+
+
+def _is_bare_parameter(line: Line) -> bool:
+    """Whether a line is a parameter that stands as a layer: its name is not its module's."""
+    function = _function_of(line)
+    if not isinstance(function, Layer) or function.cls != "Dense":
+        return False
+    name = _layer_name(line).strip("_")
+    return bool(name) and not name.endswith(line.path.rpartition(".")[2] or "\0")
+
+
+def _function_of(line: Line) -> object:
+    """Return what a line calls, or the layer that it makes."""
+    return line.tree.function if isinstance(line.tree, CallTree) else line.tree
+
+
+def _describe(line: Line) -> str:
+    """Return a name for what a line makes: the module's, or that of the layer or op."""
+    if _is_bare_parameter(line):
+        return identifier(_layer_name(line))
+    last = line.path.rpartition(".")[2]
+    if last and not last.isdigit():
+        return identifier(last)
+    match _function_of(line):
+        case Layer(cls):
+            return snake_case(cls or "activation")
+        case str(name):
+            return identifier(name.rpartition(".")[2])
+    return "part"

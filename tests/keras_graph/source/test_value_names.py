@@ -1,0 +1,84 @@
+"""Values are called after what they are."""
+
+from __future__ import annotations
+
+from itertools import count, islice
+
+import pytest
+
+from source_graphs import Maker
+from torch2keras.keras_graph.source.lines import Append, Line, Read, make_lines
+from torch2keras.keras_graph.source.value_names import (
+    find_roles,
+    hint_of,
+    order_names,
+    yield_fallback_names,
+)
+
+
+def lines_of(maker: Maker) -> list[Line]:
+    return [line for group in make_lines(maker.calls, count(100)) for line in group]
+
+
+def test_roles_by_the_op_that_reads() -> None:
+    maker = Maker("a", "b", "c", "m")
+    query = maker.op("transpose", maker.layer("Reshape", 0, "q", target_shape=(2, 4)))
+    maker.op("dot_product_attention", query, 1, 2)
+    maker.op("where", 3, query, 1)
+    assert find_roles(lines_of(maker)) == {
+        query: "query",
+        query - 1: "query",
+        0: "query",
+        1: "key",
+        2: "value",
+        3: "mask",
+    }
+
+
+# path, hint
+HINTS = [("attn.q_proj", "query"), ("attn.to_v", "value"), ("mlp.gate", "gate"), ("mlp.fc", "")]
+
+
+@pytest.mark.parametrize(("path", "hint"), HINTS)
+def test_hints_by_the_submodule(path: str, hint: str) -> None:
+    maker = Maker()
+    maker.layer("Dense", 0, path, units=8)
+    (line,) = lines_of(maker)
+    assert hint_of(line, {}) == hint
+    assert hint_of(line, {line.makes[0]: "mask"}) == "mask"
+
+
+def test_lists_are_features_and_layers_are_called_after_their_class() -> None:
+    assert hint_of(Line(Append(Read(0), Read(1)), [], [0, 1], [2], ""), {}) == "features"
+    maker = Maker()
+    x = maker.layer("MaxPooling1D", 0, "a.pool", "pool", pool_size=(2,))
+    maker.layer("MaxPooling1D", x, "a.pool", "pool", pool_size=(2,))
+    assert hint_of(lines_of(maker)[0], {}) == "max_pooling_1d"
+
+
+# call, the first names
+FALLBACKS = [
+    (lambda maker: maker.op("tanh", 0, path="net.down1"), ["x", "y", "z", "down", "down_b"]),
+    (lambda maker: maker.op("tanh", 0, path="net.3"), ["x", "y", "z", "tanh", "tanh_b"]),
+    (lambda maker: maker.op("tanh", 0, path="net.class"), ["x", "y", "z", "class_value"]),
+    (lambda maker: maker.layer("Dense", 0, "0", units=8), ["x", "y", "z", "dense"]),
+    (lambda maker: maker.layer("ReLU", 0, "0"), ["x", "y", "z", "activation"]),
+    (
+        lambda maker: maker.layer("Dense", 0, "vit", "vit_class_token", units=8),
+        ["vit_class_token", "x", "y", "z"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "names"), FALLBACKS)
+def test_names_beside_others(call, names) -> None:
+    maker = Maker()
+    call(maker)
+    (line,) = lines_of(maker)
+    assert list(islice(yield_fallback_names(line), len(names))) == names
+    many = list(islice(yield_fallback_names(line), 2000))
+    assert len(set(many[4:])) == len(many[4:])
+
+
+def test_the_main_path_comes_first() -> None:
+    assert order_names(["mask", "y", "x", "mask"]) == ["x", "y", "mask"]

@@ -1,0 +1,154 @@
+"""A model as code: it needs Keras alone, builds the same model, and reads as if by hand."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+import torch2keras as t2k
+from source_nets import NETS
+from torch2keras.converted import Converted
+from torch2keras.errors import OutputError
+from torch2keras.keras_graph.source.program import write_program
+from torch2keras.keras_graph.source.replay import require_same_calls
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@cache
+def convert(name: str) -> Converted:
+    torch.manual_seed(0)
+    net, args = NETS[name]()
+    return t2k.convert(net.eval(), args, verify=False, name=name)
+
+
+def load(path: Path) -> keras.Model:
+    """The model that a saved file of code builds, with the weights beside it."""
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text("utf-8"), str(path), "exec"), names)  # noqa: S102
+    model = names["build"]()
+    model.load_weights(path.with_suffix(".weights.h5"))
+    return model
+
+
+def plain_config(model: keras.Model) -> str:
+    """A model's configuration, what Keras counts by itself counted from the first one on."""
+    text = json.dumps(model.get_config(), sort_keys=True, default=str)
+    known: dict[str, str] = {}
+    own = r'"name": "((?:keras_tensor|[a-z_]+?)(?:_\d+)?)"'
+    layers = {layer.name for layer in model.layers if not is_op(layer)}
+
+    def rename(found: re.Match[str]) -> str:
+        name = found[1]
+        return (
+            found[0] if name in layers else f'"name": "{known.setdefault(name, str(len(known)))}"'
+        )
+
+    return re.sub(r'\["([a-z_]+(?:_\d+)?)", ', r"[", re.sub(own, rename, text))
+
+
+def is_op(layer: Any) -> bool:
+    return not type(layer).__module__.startswith("keras.src.layers")
+
+
+def as_list(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, list | tuple) else [values]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_code_builds_the_same_model(name, tmp_path) -> None:
+    converted = convert(name)
+    path = converted.save(tmp_path / "net.py")
+    ours = load(path)
+    assert [(w.path, w.shape, w.dtype) for w in ours.weights] == [
+        (w.path, w.shape, w.dtype) for w in converted.model.weights
+    ]
+    for left, right in zip(ours.weights, converted.model.weights, strict=True):
+        assert np.array_equal(left.numpy(), right.numpy())
+    assert plain_config(ours) == plain_config(converted.model)
+    _, args = NETS[name]()
+    given = [port.from_torch(x) for port, x in zip(converted.inputs, args, strict=True)]
+    given = given[0] if len(given) == 1 else given
+    for left, right in zip(as_list(ours(given)), as_list(converted.model(given)), strict=True):
+        assert np.array_equal(left, right)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_folded_form_is_right_without_the_flat_one(name) -> None:
+    conversion = convert(name).conversion
+    text = write_program(conversion.lowered.graph, conversion.facts.classes)
+    require_same_calls(text, conversion.lowered.graph)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_code_is_that_of_the_golden_file(name) -> None:
+    text = convert(name).source()
+    text = re.sub(r"torch2keras \S+ \(Keras \S+, PyTorch \S+\)", "torch2keras (VERSIONS)", text)
+    path = GOLDEN / f"source_{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_code_reads_as_if_by_hand(name, tmp_path) -> None:
+    text = convert(name).source()
+    tree = ast.parse(text)
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert imported <= {"keras", "numpy", "functools"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert not node.name[-1].isdigit(), node.name
+        if isinstance(node, ast.Name):
+            assert not re.fullmatch(r"[xyz]_?\d+", node.id)
+    path = tmp_path / "net.py"
+    path.write_text(text, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff"]
+    settings = ["--isolated", "--line-length", "100"]
+    for command in (["format", "--check", "--diff"], ["check"]):
+        done = subprocess.run(
+            [*ruff, *command, *settings, str(path)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_code_is_written_once_more_the_same() -> None:
+    torch.manual_seed(0)
+    net, args = NETS["mobile_net"]()
+    again = t2k.convert(net.eval(), args, verify=False, name="mobile_net")
+    assert again.source() == convert("mobile_net").source()
+
+
+def test_code_and_weights_are_both_replaced_or_neither(tmp_path, monkeypatch) -> None:
+    converted = convert("tagger")
+    path, weights = tmp_path / "net.py", tmp_path / "net.weights.h5"
+    for place in (path, weights):
+        place.write_text("old", encoding="utf-8")
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("No space left on device")
+
+    monkeypatch.setattr(converted.model, "save_weights", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        converted.save(path)
+    assert [place.read_text("utf-8") for place in (path, weights)] == ["old", "old"]
+    assert sorted(tmp_path.iterdir()) == [path, weights]
+    monkeypatch.undo()
+    converted.save(path)
+    assert 'model.load_weights("net.weights.h5")' in path.read_text("utf-8")
