@@ -8,7 +8,7 @@ from torch2keras.keras_graph.source.columns import (
     agree,
     covers,
     evaluate,
-    fill,
+    fill_column,
     find_condition,
     find_ratio,
     is_half,
@@ -28,7 +28,7 @@ def test_values() -> None:
     assert values_of(column(1, None, 2)) == [Fixed(1), Fixed(2)]
     assert list(yield_pairs(column(1, None, 2), column(3, 4, None))) == [(Fixed(1), Fixed(3))]
     assert map_known(str, [1, None]) == ["1", None]
-    assert fill(column(1, None, None), column(9, 2, None)) == column(1, 2, None)
+    assert fill_column(column(1, None, None), column(9, 2, None)) == column(1, 2, None)
 
 
 # function, column, other, result

@@ -143,8 +143,8 @@ def test_layer_kinds() -> None:
     leaky = LayerKind("LeakyReLU", (("negative_slope", 0.2), ("dtype", "float64")))
     assert softmax.texts() == ["axis=1"]
     text = constant_text(leaky)
-    assert text == 'partial(layers.LeakyReLU, 0.2, dtype="float64")'
-    layers = SimpleNamespace(LeakyReLU=lambda slope, dtype: (slope, dtype))
+    assert text == 'partial(layers.LeakyReLU, negative_slope=0.2, dtype="float64")'
+    layers = SimpleNamespace(LeakyReLU=lambda negative_slope, dtype: (negative_slope, dtype))
     scope = {"partial": partial, "layers": layers}
     assert eval(text, scope)() == (0.2, "float64")  # noqa: S307 - as above
 

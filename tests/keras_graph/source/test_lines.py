@@ -18,13 +18,13 @@ from torch2keras.keras_graph.source.lines import (
     Layer,
     Line,
     Read,
-    as_constant,
     common_path,
     default_arguments,
     gaps_of,
     layer_extras,
     make_lines,
-    simplify,
+    read_constant,
+    simplify_argument,
 )
 
 
@@ -115,7 +115,7 @@ CONSTANTS = [
 
 @pytest.mark.parametrize(("tensor", "array"), CONSTANTS)
 def test_literals(tensor, array) -> None:
-    assert as_constant([literal(tensor), (1,)]) == [array, (1,)]
+    assert read_constant([literal(tensor), (1,)]) == [array, (1,)]
 
 
 SIMPLE = [
@@ -131,7 +131,7 @@ SIMPLE = [
 
 @pytest.mark.parametrize(("key", "value", "simple"), SIMPLE)
 def test_simple_numbers(key, value, simple) -> None:
-    assert simplify(key, value) == simple
+    assert simplify_argument(key, value) == simple
 
 
 PATHS = [(["a.b", "a.c"], "a"), (["a.b", "a.b.c"], "a.b"), (["ab", "a"], ""), (["", "a"], "")]

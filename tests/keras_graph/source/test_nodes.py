@@ -49,7 +49,7 @@ TREES = {
         0, (Read(0),), (("filters", Gap(2, "filters")), ("name", NAME))
     ),
     'partial(block, name="a")': CallTree(FunctionName(0), (), (("name", NAME),)),
-    'layers.ReLU(6, name="a")': ANY,
+    'layers.ReLU(max_value=6, name="a")': ANY,
     'filters(name="a")': GIVEN,
 }
 

@@ -226,9 +226,10 @@ def test_what_stands_in_the_code(name: str) -> None:
     assert [one for one in EXPECTED[name] if one not in text] == [], text
 
 
-def test_two_classes_of_modules_are_two_functions_and_numbers_end_no_name() -> None:
-    for build, classes in GRAPHS.values():
-        text = fold_source(build(), classes)
+def test_no_number_ends_a_name() -> None:
+    for name, (build, classes) in GRAPHS.items():
+        graph = nested_models(30) if name.startswith("nested") else build()
+        text = write_program(graph, classes)
         assert [name for name in function_names(text) if name[-1].isdigit()] == []
         assert [name for name in value_names(text) if re.fullmatch(r"x_?\d+", name)] == []
 
@@ -402,8 +403,8 @@ def test_random_graphs() -> None:
 
 
 def test_ruff_has_nothing_to_say(tmp_path) -> None:
-    texts = [fold_source(build(), classes) for build, classes in GRAPHS.values()]
-    texts += [fold_source(constant_graph(literal(one))) for one in LITERALS.values()]
+    texts = [write_program(build(), classes) for build, classes in GRAPHS.values()]
+    texts += [write_program(constant_graph(literal(one)), {}) for one in LITERALS.values()]
     texts += [write_source(*hostile_graph([text] * 6)) for text in TEXTS]
     long = Maker(shape=(None, 8))
     x = 0

@@ -13,8 +13,8 @@ from torch2keras.keras_graph.source.wrapping import (
     Bracket,
     fill_lines,
     split_brackets,
-    wrap,
     wrap_call,
+    wrap_statement,
     wrap_table,
     wrap_values,
 )
@@ -22,8 +22,8 @@ from torch2keras.keras_graph.source.wrapping import (
 
 def test_what_fits_stays() -> None:
     text = "x = f(" + "a" * (WIDTH - 11) + ")"
-    assert wrap(4, text) == [f"    {text}"]
-    assert len(wrap(5, text)) == 3
+    assert wrap_statement(4, text) == [f"    {text}"]
+    assert len(wrap_statement(5, text)) == 3
 
 
 A, B = "a" * 50, "b" * 60
@@ -48,11 +48,11 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_cases(name: str) -> None:
     text, wanted = CASES[name]
-    assert wrap(0, text) == wanted
+    assert wrap_statement(0, text) == wanted
 
 
 def test_long_lists_of_numbers_stay_together() -> None:
-    lines = wrap(0, f"x = f(np.array([{', '.join(map(str, range(100)))}], 'int32'))")
+    lines = wrap_statement(0, f"x = f(np.array([{', '.join(map(str, range(100)))}], 'int32'))")
     assert lines[-1] == ")  # fmt: skip"
     assert len(lines) <= 12
     assert max(map(len, lines)) <= WIDTH
@@ -108,7 +108,7 @@ def test_random_statements_are_as_ruff_writes_them(tmp_path) -> None:
     draw = random.Random(0)
     lines = []
     for _ in range(200):
-        lines += wrap(0, f"x = {random_call(draw)}")
+        lines += wrap_statement(0, f"x = {random_call(draw)}")
     file = tmp_path / "text.py"
     file.write_text("\n".join([*lines, ""]), encoding="utf-8")
     command = [sys.executable, "-m", "ruff", "format", "--diff", "--isolated"]

@@ -15,7 +15,7 @@ from torch2keras.keras_graph.source.columns import (
     Column,
     agree,
     covers,
-    fill,
+    fill_column,
     find_condition,
     find_ratio,
     is_half,
@@ -158,7 +158,7 @@ class ArgumentCollector:
         for name in names or list(self.columns):
             other = self.columns[name]
             if agree(column, other):
-                self.columns[name] = fill(other, column)
+                self.columns[name] = fill_column(other, column)
                 return Variable(name)
         return None
 

@@ -49,7 +49,7 @@ def agree(column: Column, other: Column) -> bool:
     return all(starmap(eq, both)) and len(set(both)) > 1
 
 
-def fill(column: Column, other: Column) -> Column:
+def fill_column(column: Column, other: Column) -> Column:
     """Return a column with the other's values where it has none."""
     return [b if a is None else a for a, b in zip(column, other, strict=True)]
 

@@ -173,7 +173,7 @@ class LineBuilder:
             return Group(isinstance(value, list), items)
         if _is_shape(value):
             return self.shape(value)
-        return self.gap(label, as_constant(value))
+        return self.gap(label, read_constant(value))
 
     def shape(self, sizes: tuple[int, ...]) -> Group:
         """Return the tree of a shape: a place for each size."""
@@ -200,7 +200,11 @@ class LineBuilder:
         for key, default in default_arguments(spec.cls).items():
             if key in given or default is not inspect.Parameter.empty:
                 value = given.pop(key, default)
-                shown = "" if default is inspect.Parameter.empty else repr(simplify(key, default))
+                shown = (
+                    ""
+                    if default is inspect.Parameter.empty
+                    else repr(simplify_argument(key, default))
+                )
                 arguments.append((key, self._config(key, value, shown)))
         for key, value in given.items():
             arguments.append((key, self._config(key, value)))
@@ -211,7 +215,7 @@ class LineBuilder:
             return self.layer(value, {"name": value.cls.lower()})
         if key == "target_shape" and _is_shape(value):
             return self.shape(value)
-        return self.gap(key, simplify(key, value), default)
+        return self.gap(key, simplify_argument(key, value), default)
 
 
 def _is_shape(value: Any) -> bool:
@@ -224,7 +228,7 @@ def _holds_value(item: Any) -> bool:
     return isinstance(item, Ref)
 
 
-def as_constant(value: Any) -> Any:
+def read_constant(value: Any) -> Any:
     """Return an argument without values, literal tensors as Arrays."""
     if isinstance(value, Literal):
         weight = value.weight
@@ -233,7 +237,7 @@ def as_constant(value: Any) -> Any:
         empty_shape = () if values.numel() else tuple(values.shape)
         return Array(values.tolist(), dtype, empty_shape)
     if isinstance(value, list | tuple):
-        return type(value)(map(as_constant, value))
+        return type(value)(map(read_constant, value))
     return value
 
 
@@ -248,10 +252,10 @@ def default_arguments(cls: str) -> Mapping[str, Any]:
     return found
 
 
-def simplify(key: str, value: Any) -> Any:
+def simplify_argument(key: str, value: Any) -> Any:
     """Return one number for a tuple of equal numbers, where Keras takes it for the same."""
     if key in SIMPLE_KEYS and isinstance(value, tuple) and value:
-        inner = [simplify(key, item) for item in value]
+        inner = [simplify_argument(key, item) for item in value]
         if all(type(item) is int and item == inner[0] for item in inner):
             return inner[0]
     return value

@@ -14,7 +14,13 @@ from torch2keras.keras_graph.source.expressions import (
 from torch2keras.keras_graph.source.lines import CallTree, Gap, Line
 from torch2keras.keras_graph.source.loops import Item, Loop
 from torch2keras.keras_graph.source.nodes import NodeWriter
-from torch2keras.keras_graph.source.wrapping import WIDTH, fill_lines, wrap, wrap_call, wrap_table
+from torch2keras.keras_graph.source.wrapping import (
+    WIDTH,
+    fill_lines,
+    wrap_call,
+    wrap_statement,
+    wrap_table,
+)
 
 SPLAT_COLUMNS = 4
 """Variables of a loop from which on its one call takes them as a row."""
@@ -96,7 +102,7 @@ def write_loop_header(loop: Loop, indent: int) -> list[str]:
     line = _for_line(loop, variables, "rows")
     if indent + len(line) > WIDTH and not loop.index:
         line = f"for ({', '.join(variables)}) in rows:"
-    return [*wrap_table(indent, "rows", rows), *wrap(indent, line)]
+    return [*wrap_table(indent, "rows", rows), *wrap_statement(indent, line)]
 
 
 def _range_text(loop: Loop) -> str:
@@ -119,6 +125,6 @@ def measure_height(item: Item, functions: Mapping[int, str]) -> int:
         return inside + len(write_loop_header(item, 4))
     nodes = NodeWriter(dict.fromkeys(item.reads, "x"), functions)
     if not isinstance(item.tree, CallTree):
-        return len(wrap(4, f"x = {nodes.text(item.tree, item)}"))
+        return len(wrap_statement(4, f"x = {nodes.text(item.tree, item)}"))
     head, arguments, tail = nodes.parts(item.tree, item)
     return len(wrap_call(4, f"x = {head}", arguments, tail))

@@ -20,10 +20,10 @@ from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph, LayerSpec, 
 from torch2keras.keras_graph.nesting import find_segment_ports, nest_calls
 from torch2keras.keras_graph.source.expressions import Array
 from torch2keras.keras_graph.source.lines import (
-    as_constant,
     default_arguments,
     layer_extras,
-    simplify,
+    read_constant,
+    simplify_argument,
 )
 
 BUILTINS = (enumerate, float, isinstance, len, list, range, slice, tuple)
@@ -193,14 +193,14 @@ def _plain_config(key: str, value: Any) -> Any:
         return value.cls, _full_config(value.cls, inner)
     if isinstance(value, _Layer):
         return value.cls, _full_config(value.cls, value.config)
-    return repr(simplify(key, value))
+    return repr(simplify_argument(key, value))
 
 
 def _plain(value: Any) -> Any:
     """Return an argument in a form that can be compared: values by number, tensors by content."""
     if isinstance(value, Literal):
         value = value.weight.array(value.weight.dtype)
-    value = as_constant(value)
+    value = read_constant(value)
     if isinstance(value, _Token | Ref):
         return "value", value.index
     if isinstance(value, Array):

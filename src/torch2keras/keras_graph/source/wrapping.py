@@ -139,7 +139,7 @@ def fill_lines(start: str, items: Sequence[str], end: str = "") -> list[str]:
     return [*lines, line + end]
 
 
-def wrap(indent: int, text: str) -> list[str]:
+def wrap_statement(indent: int, text: str) -> list[str]:
     """Return the lines of a statement."""
     wrapper = _Wrapper()
     lines = wrapper.wrap(indent, text)
@@ -166,4 +166,4 @@ def wrap_values(indent: int, head: str, values: Sequence[str]) -> list[str]:
 
 def wrap_call(indent: int, head: str, arguments: Sequence[str], tail: str) -> list[str]:
     """Return the lines of a call: `head`, its arguments, and from the closing bracket on `tail`."""
-    return wrap(indent, f"{head}({', '.join(arguments)}{tail}")
+    return wrap_statement(indent, f"{head}({', '.join(arguments)}{tail}")

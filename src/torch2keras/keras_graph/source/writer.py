@@ -23,7 +23,7 @@ from torch2keras.keras_graph.source.value_names import (
     order_names,
     yield_fallback_names,
 )
-from torch2keras.keras_graph.source.wrapping import wrap, wrap_call, wrap_values
+from torch2keras.keras_graph.source.wrapping import wrap_call, wrap_statement, wrap_values
 
 INPUT_NAMES = ("y", "z", "other", "context", "memory")
 """What a function calls the values that it takes, behind `x`."""
@@ -94,7 +94,7 @@ class BodyWriter:
             self.names[value] = free[0] if free else find_free_name("other", taken)
 
     def _add(self, indent: int, text: str) -> None:
-        self.lines += wrap(indent, text)
+        self.lines += wrap_statement(indent, text)
 
     def _want_names(self, item: Item) -> None:
         """Let what a loop begins with be called as what it ends with."""
