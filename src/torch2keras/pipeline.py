@@ -47,6 +47,7 @@ from torch2keras.ir_passes.drop_dead_code import drop_dead_code
 from torch2keras.ir_passes.drop_zero_states import drop_zero_states
 from torch2keras.ir_passes.fold_constants import fold_constants
 from torch2keras.ir_passes.merge_same_padding import merge_same_padding
+from torch2keras.ir_passes.undo_joins import undo_joins
 from torch2keras.keras_model.build import build
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.layout.assign import LayoutPlan, assign_layouts
@@ -226,6 +227,7 @@ PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
         split_complex_numbers,
         decompose_ops,
         import_program,
+        rewrite(undo_joins),
         rewrite(fold_constants),
         rewrite(drop_zero_states),
         rewrite(merge_same_padding),

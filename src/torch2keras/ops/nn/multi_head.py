@@ -38,14 +38,19 @@ def multi_head(
     query, key, value, q_kernel, k_kernel, v_kernel, out_kernel,
     q_bias, k_bias, v_bias, out_bias, num_heads, dropout_p, *, context,
 ):  # fmt: skip
-    """`MultiHeadAttention`; its parts where that layer of Keras 3.15.1 is wrong."""
+    """`MultiHeadAttention`; its parts where the model computes a weight of it.
+
+    So too where that layer of Keras 3.15.1 is wrong.
+    """
     inputs = {
         "query": Projection(query, q_kernel, q_bias, num_heads),
         "key": Projection(key, k_kernel, k_bias, num_heads),
         "value": Projection(value, v_kernel, v_bias, num_heads),
     }
     needs_weights = context.used[1]
-    if has_wrong_layer(inputs["query"], inputs["key"], needs_weights=needs_weights):
+    held = (q_kernel, k_kernel, v_kernel, out_kernel, q_bias, k_bias, v_bias, out_bias)
+    is_computed = any(weight is not None and not weight.is_constant for weight in held)
+    if is_computed or has_wrong_layer(inputs["query"], inputs["key"], needs_weights=needs_weights):
         return attend_in_parts(inputs, out_kernel, out_bias)
     weights = {**name_weights(inputs), **name_output_weights(out_kernel, out_bias, num_heads)}
     result = attend_by_layer(inputs, weights, dropout_p, needs_weights=needs_weights)
@@ -91,8 +96,17 @@ def attend_by_layer(
 ) -> Recorded:
     """A call of the layer, which gives the weights of attention too where they are needed."""
     query, key, value = inputs["query"], inputs["key"].x, inputs["value"].x
+    kernel = weights["output_dense.kernel"]
+    assert kernel is not None, "a projection has a kernel"
+    config: dict[str, Any] = {}
+    if kernel.shape[-1] != query.x.shape[-1]:
+        config["output_shape"] = kernel.shape[-1]
     layer = layers.MultiHeadAttention(
-        num_heads=query.heads, key_dim=query.size, dropout=dropout, use_bias=query.bias is not None
+        num_heads=query.heads,
+        key_dim=query.size,
+        dropout=dropout,
+        use_bias=query.bias is not None,
+        **config,
     )
     keys = () if key is value else (key,)
     options: dict[str, Any] = {"return_attention_scores": True} if needs_weights else {}
