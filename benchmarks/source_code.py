@@ -208,7 +208,7 @@ def measure(name: str) -> Row:
     torch_lines = [count_lines(part) for part in entry.torch_parts()]
     return Row(
         name,
-        len(converted.conversion.lowered.graph.calls),
+        sum(1 for _ in converted.keras_steps(*args)),
         len([line for line in text.splitlines() if line.strip()]),
         sum(keras_lines) or None,
         sum(torch_lines) or None,

@@ -19,6 +19,7 @@ from torch2keras.custom_ops.grouped_products import (
     make_blocks_of_groups,
     multiply_blocks,
     multiply_groups,
+    pytorch_grouped_mm,
     split_into_blocks,
 )
 
@@ -196,3 +197,14 @@ def test_experts_of_transformers_convert(implementation: str) -> None:
     assert converted.verification is not None
     assert converted.verification.ok
     assert tiny.module.config._experts_implementation == implementation
+
+
+def test_what_is_kept_by_its_name_is_pytorchs_function_once_out_of_use() -> None:
+    with make_blocks_of_groups():
+        kept = torch._grouped_mm
+    assert kept is not pytorch_grouped_mm
+    assert kept.__name__ == pytorch_grouped_mm.__name__
+    x, matrices = torch.randn(16, 16).bfloat16(), torch.randn(2, 16, 16).bfloat16()
+    ends = torch.tensor([8, 16], dtype=torch.int32)
+    assert torch.equal(kept(x, matrices, offs=ends), pytorch_grouped_mm(x, matrices, offs=ends))
+    assert kept._latest is None

@@ -28,8 +28,7 @@ def make_source(conversion: Conversion) -> str:
     head = [
         f'"""{module} as a Keras model, made by torch2keras {version("torch2keras")} ({tools}).',
         "",
-        "    model = build()",
-        f'    model.load_weights("{WEIGHTS_FILE}")',
+        f'model = build(); model.load_weights("{WEIGHTS_FILE}")',
         '"""',
     ]
     return "\n".join([*head, rest])

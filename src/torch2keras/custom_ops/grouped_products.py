@@ -100,16 +100,22 @@ def multiply_groups(x: Tensor, matrices: Tensor, *args: Any, **kwargs: Any) -> T
 
 
 class BlockProducts:
-    """What takes the place of PyTorch's function; products of the same groups share blocks."""
+    """What takes the place of PyTorch's function; products of the same groups share blocks.
+
+    PyTorch's compiler, where a capture is the first to import it, keeps what stands in that place
+    by its name: once out of use, this is PyTorch's function.
+    """
 
     def __init__(self) -> None:
         """Begin with no groups known."""
+        self.__name__ = pytorch_grouped_mm.__name__
+        self.in_use = True
         self._latest: tuple[Tensor, Blocks] | None = None
 
     def __call__(self, x: Tensor, matrices: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Return the products of groups of rows by blocks, all others as PyTorch does."""
         offsets = find_offsets(x, matrices, *args, **kwargs)
-        if offsets is None:
+        if offsets is None or not self.in_use:
             return pytorch_grouped_mm(x, matrices, *args, **kwargs)
         if self._latest is None or self._latest[0] is not offsets:
             self._latest = offsets, split_into_blocks(offsets, x.shape[0])
@@ -149,4 +155,7 @@ def make_blocks_of_groups() -> Iterator[None]:
         if interface is not None:
             get_grouped = _group_experts(interface.get_interface)
             stack.enter_context(exchange_attribute(interface, "get_interface", get_grouped))
-        yield
+        try:
+            yield
+        finally:
+            products.in_use = False
