@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import DeQuantStub, QuantStub
 
 from exported import Calls, assert_golden
 from torch2keras.capture.export import capture
@@ -112,3 +114,20 @@ def test_parts_in_train_mode_are_named():
     module[1].train()
     (note,) = note_train_mode(module)
     assert note.startswith("0, 1 are in train mode")
+
+
+def test_a_net_prepared_for_quantisation_is_still_float() -> None:
+    class Prepared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quantise, self.restore = QuantStub(), DeQuantStub()
+            self.conv, self.sum = nn.Conv1d(3, 3, 1), FloatFunctional()
+
+        def forward(self, x):
+            x = self.quantise(x)
+            return self.restore(self.sum.add(x, self.conv(x)))
+
+    check_module(Prepared())
+    dynamic = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 5)), {nn.Linear})
+    with pytest.raises(InputError, match="a part of the module is quantised"):
+        check_module(dynamic)

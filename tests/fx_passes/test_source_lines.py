@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import fx, nn
 
+import torch2keras
 from torch2keras.capture.export import capture
 from torch2keras.fx_passes.source_lines import (
     find_current_place,
+    is_users_file,
     module_path,
     normalise_path,
     user_line,
@@ -143,3 +145,22 @@ def test_outside_of_a_module_there_is_a_line_alone():
     module, line = find_current_place()
     assert module is None
     assert line.file == __file__
+
+
+def test_files_of_ours_and_of_torch_are_no_users_files():
+    own = Path(torch2keras.__file__).parent
+    inner = [*own.glob("*.py"), *own.glob("*/*.py"), *own.glob("*/*/*.py")]
+    assert not any(is_users_file(str(file)) for file in inner)
+    assert not is_users_file(nn.__file__)
+    assert not is_users_file("<string>")
+    assert is_users_file(__file__)
+
+
+def test_a_note_on_a_size_names_no_line_of_ours():
+    class Fixed(nn.Module):
+        def forward(self, x):
+            return nn.functional.softmax(x.expand(2, 3, 11), -1)
+
+    notes = torch2keras.convert(Fixed().eval(), (torch.randn(2, 3, 11),), verify=False).report.notes
+    assert any("test_source_lines.py" in str(note) for note in notes)
+    assert not any("torch2keras/" in str(note) for note in notes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 
 import torch
@@ -16,15 +15,12 @@ from torch2keras.custom_ops.packed_sequences import PackedError
 from torch2keras.errors import CaptureError, InputError
 from torch2keras.fx_passes.source_lines import (
     innermost_line,
-    is_torch_file,
+    is_users_file,
     origin_rows,
     read_line,
 )
 
 aten = torch.ops.aten
-
-
-_PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 _DATA_DEPENDENT = re.compile(
@@ -193,7 +189,7 @@ def _locate(module: nn.Module, error: BaseException) -> Rows:
     for file, number, owner in _walk_frames(error.__traceback__):
         if id(owner) in paths:
             where = f"{paths[id(owner)] or 'the module itself'} ({type(owner).__name__})"
-        if not is_torch_file(file) and not file.startswith(_PACKAGE):
+        if is_users_file(file):
             line = read_line(file, number)
     # Under strict export no frame of the user's is on the stack; its lines are quoted in the
     # message.

@@ -17,6 +17,9 @@ from torch2keras.runtime.native_attributes import state_tensors, submodules
 _QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
 
 
+_FLOAT_FUNCTIONALS = ("FloatFunctional", "FXFloatFunctional")
+"""Modules beside PyTorch's quantised ones that add and join in floats, to be observed."""
+
 _CONVOLUTIONS = (
     nn.Conv1d,
     nn.Conv2d,
@@ -56,7 +59,8 @@ def _check_part(path: str, part: nn.Module) -> None:
     if isinstance(part, torch.jit.ScriptModule):
         step = "put the nn.Module that was scripted or traced in its place"
         raise InputError("a part of the module is TorchScript", [("module", where), ("next", step)])
-    if type(part).__module__.startswith("torch.ao.nn.quantized"):
+    is_quantised = type(part).__module__.startswith("torch.ao.nn.quantized")
+    if is_quantised and type(part).__name__ not in _FLOAT_FUNCTIONALS:
         step = "convert the module as it was before quantize_dynamic; Keras has model.quantize"
         raise InputError("a part of the module is quantised", [("module", where), ("next", step)])
     padding = getattr(part, "padding", None)

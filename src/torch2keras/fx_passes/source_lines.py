@@ -62,6 +62,11 @@ def is_torch_file(file: str) -> bool:
     return file.startswith("<") or str(Path(file).resolve()).startswith(_TORCH_ROOT)
 
 
+def is_users_file(file: str) -> bool:
+    """Whether a file belongs neither to the installed torch package nor to this one."""
+    return not is_torch_file(file) and not file.startswith(_OWN_ROOT)
+
+
 def user_line(node: fx.Node) -> SourceLine | None:
     """The innermost line outside torch and this package that made this node.
 
@@ -77,7 +82,7 @@ def innermost_line(trace: str) -> SourceLine | None:
     lines = trace.splitlines()
     for text, below in zip(lines, [*lines[1:], ""], strict=True):
         frame = _FRAME.match(text)
-        if frame is None or is_torch_file(frame["file"]) or frame["file"].startswith(_OWN_ROOT):
+        if frame is None or not is_users_file(frame["file"]):
             continue
         source = "" if _FRAME.match(below) else below.strip()  # a frame may have no source
         found = SourceLine(frame["file"], int(frame["line"]), source)

@@ -17,9 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from torch2keras.capture.ports.module_ports import Tensors
 from torch2keras.capture.ports.random_formulas import FORMULAS, Distribution, Sizes
-from torch2keras.fx_passes.source_lines import is_torch_file
-
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+from torch2keras.fx_passes.source_lines import is_users_file
 
 _CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
@@ -130,7 +128,7 @@ def _find_user_line() -> str:
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - walking the stack from here
     while frame is not None:
         file = frame.f_code.co_filename
-        if not is_torch_file(file) and not file.startswith((_PACKAGE, "<")):
+        if is_users_file(file):
             return f"{Path(file).name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -27,11 +26,9 @@ from torch._guards import TracingContext
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._sympy.functions import Mod, PythonMod
 
-from torch2keras.fx_passes.source_lines import SourceLine, is_torch_file, read_line
+from torch2keras.fx_passes.source_lines import SourceLine, is_users_file, read_line
 from torch2keras.runtime.native_attributes import submodules
 from torch2keras.runtime.run_alone import only_here, patch_here
-
-_PACKAGE = str(Path(__file__).resolve().parents[1])
 
 _TO_NUMBER = (torch.SymInt.__index__.__code__, torch.SymInt.__int__.__code__)
 """What Python calls where a number must stand: `int(n)`, `range(n)`, `len(x)`."""
@@ -201,7 +198,7 @@ def _describe_fixed_size(target: Any, frame: FrameType, paths: dict[int, str]) -
 
 def _is_users(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
-    return not is_torch_file(file) and not file.startswith(_PACKAGE)
+    return is_users_file(file)
 
 
 def _locate(frame: FrameType, paths: dict[int, str]) -> LinePlace:
@@ -221,6 +218,6 @@ def _locate_traced_line() -> LinePlace:
     """Return the place that Dynamo reads just now; no frame of it is on the stack."""
     line = None
     for step in TracingContext.extract_stack():
-        if not is_torch_file(step.filename):
+        if is_users_file(step.filename):
             line = SourceLine(step.filename, step.lineno or 0, (step.line or "").strip())
     return LinePlace("", line)
