@@ -16,6 +16,7 @@ import torch2keras as t2k
 from tiny_transformers import decoder
 from torch2keras.custom_ops.grouped_products import (
     FALLBACK,
+    OpStandIn,
     make_blocks_of_groups,
     multiply_blocks,
     multiply_groups,
@@ -208,3 +209,11 @@ def test_what_is_kept_by_its_name_is_pytorchs_function_once_out_of_use() -> None
     ends = torch.tensor([8, 16], dtype=torch.int32)
     assert torch.equal(kept(x, matrices, offs=ends), pytorch_grouped_mm(x, matrices, offs=ends))
     assert kept._latest is None
+
+
+def test_a_stand_in_answers_as_the_operator_does() -> None:
+    operator = torch.ops.aten.mm
+    stand_in = OpStandIn(torch.add, operator)
+    assert stand_in.overloads() == operator.overloads()
+    assert stand_in.__name__ == operator.__name__
+    assert torch.equal(stand_in(torch.ones(3), torch.ones(3)), torch.full((3,), 2.0))

@@ -122,6 +122,22 @@ class BlockProducts:
         return multiply_blocks(x, matrices, self._latest[1])
 
 
+class OpStandIn:
+    """A function in the place of an operator, which answers all else: PyTorch lists operators."""
+
+    def __init__(self, function: Callable[..., Tensor], operator: Any) -> None:
+        """Take what is called, and what is asked for all else."""
+        self._function, self._operator = function, operator
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return what the function gives."""
+        return self._function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the operator has by this name."""
+        return getattr(self._operator, name)
+
+
 def find_offsets(
     x: Tensor, matrices: Tensor, offs: Tensor | None = None, *args: Any, **kwargs: Any
 ) -> Tensor | None:
@@ -150,7 +166,8 @@ def make_blocks_of_groups() -> Iterator[None]:
         stack.enter_context(exchange_attribute(torch, "_grouped_mm", products))
         if hasattr(torch.ops.transformers, FALLBACK):
             owner = torch.ops.transformers
-            stack.enter_context(exchange_attribute(owner, FALLBACK, products))
+            stand_in = OpStandIn(products, getattr(owner, FALLBACK))
+            stack.enter_context(exchange_attribute(owner, FALLBACK, stand_in))
         interface = getattr(sys.modules.get(EXPERTS), "ExpertsInterface", None)
         if interface is not None:
             get_grouped = _group_experts(interface.get_interface)
