@@ -17,7 +17,7 @@ from torch2keras.conversion.call_arguments import order_arguments
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
-from torch2keras.conversion.source import WEIGHTS_FILE, make_source
+from torch2keras.conversion.source import WEIGHTS_FILE, make_source, name_weights_file
 from torch2keras.conversion.state_record import array_checksum, record_state
 from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.substitution import Substitution
@@ -219,7 +219,7 @@ class Converted:
         from `weights_file`, which `save("net.py")` writes beside the code.
         Raises InternalError where the code would make another model.
         """
-        return self._code.replace(WEIGHTS_FILE, weights_file, 1)
+        return name_weights_file(self._code, weights_file)
 
     @cached_property
     def _code(self) -> str:

@@ -9,6 +9,7 @@ import keras
 import torch
 
 from torch2keras.conversion.record import Conversion
+from torch2keras.keras_graph.source.expressions import quote
 from torch2keras.keras_graph.source.program import write_source
 
 WEIGHTS_FILE = "net.weights.h5"
@@ -32,6 +33,11 @@ def make_source(conversion: Conversion) -> str:
         '"""',
     ]
     return "\n".join([*head, rest])
+
+
+def name_weights_file(code: str, weights_file: str) -> str:
+    """Return the code with another file of weights at its head, whatever that file is called."""
+    return code.replace(f'"{WEIGHTS_FILE}"', quote(weights_file), 1)
 
 
 def _describe_module(conversion: Conversion) -> str:
