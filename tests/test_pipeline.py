@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -49,3 +50,18 @@ def test_a_pass_that_runs_too_early_is_an_error() -> None:
 
 def test_the_pipeline_has_every_stage() -> None:
     assert list(PIPELINE) == list(Stage)
+
+
+class GivesNumpy(torch.nn.Module):
+    def forward(self, x):
+        y = x.detach().numpy() * 2
+        return x + 1, y, y.sum()
+
+
+def test_outputs_of_numpy_are_outputs_of_the_model_at_any_batch():
+    converted = t2k.convert(GivesNumpy(), (torch.randn(2, 5),))
+    x = torch.randn(7, 5)
+    plus, doubled, total = converted(x)
+    np.testing.assert_allclose(np.asarray(plus), x + 1, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(doubled), 2 * x, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(total), 2 * x.sum(), rtol=1e-4)

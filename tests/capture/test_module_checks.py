@@ -131,3 +131,49 @@ def test_a_net_prepared_for_quantisation_is_still_float() -> None:
     dynamic = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 5)), {nn.Linear})
     with pytest.raises(InputError, match="a part of the module is quantised"):
         check_module(dynamic)
+
+
+class WithoutInit(nn.Module):
+    def __init__(self):
+        self.factor = 3
+
+    def forward(self, x):
+        return self.factor * x
+
+
+class HoldsWithoutInit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = WithoutInit()
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [(WithoutInit, "the module itself (WithoutInit)"), (HoldsWithoutInit, "inner (WithoutInit)")],
+)
+def test_a_module_without_its_base_is_refused_with_what_to_call(make, where):
+    with pytest.raises(InputError, match="without torch") as raised:
+        capture(make(), (X,))
+    assert where in str(raised.value)
+    assert "super().__init__()" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (lambda x: None, "NoneType"),
+        (lambda x: [], "nothing"),
+        (lambda x: {"label": "a", "count": 2}, "int, str"),
+        (lambda x: x.shape[0], "SymInt"),
+    ],
+)
+def test_a_module_that_returns_no_tensor_is_refused(function, what):
+    with pytest.raises(InputError, match=f"forward returns no tensor, but {what}"):
+        capture(Calls(function), (X,))
+
+
+def test_one_tensor_among_the_outputs_is_enough():
+    capture(Calls(lambda x: {"label": "a", "y": x * 2}), (X,))

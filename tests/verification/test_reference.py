@@ -370,3 +370,17 @@ def test_a_lazy_module_is_refused() -> None:
     with pytest.raises(InputError, match=r"not initialised: 0\.weight") as caught:
         run(nn.Sequential(nn.LazyConv1d(5, 3)), (normal(2, 3, 11),))
     assert "run one forward call first" in str(caught.value)
+
+
+class GivesNumpy(nn.Module):
+    def forward(self, x: Tensor) -> Any:
+        return x * 2, x.numpy() * 3, x.numpy().sum(), "no number"
+
+
+@pytest.mark.parametrize("runner", [run, run64])
+def test_arrays_and_numbers_of_numpy_are_outputs(runner: Callable[..., list[np.ndarray]]) -> None:
+    x = torch.arange(5.0)
+    doubled, tripled, total = runner(GivesNumpy(), (x,))
+    np.testing.assert_array_equal(doubled, 2 * x)
+    np.testing.assert_array_equal(tripled, 3 * x)
+    assert total == 10

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from torch2keras.capture.attempts import Attempt, Exported, Way, export_once, plan_attempts
-from torch2keras.capture.captured import Captured
+from torch2keras.capture.captured import Captured, output_values
 from torch2keras.capture.example_inputs import Example, ExampleCall, bind_example
 from torch2keras.capture.failures import (
     ForeignObjectError,
@@ -26,6 +26,7 @@ from torch2keras.capture.module_checks import (
     check_inputs,
     check_module,
     check_not_packed,
+    check_outputs,
     note_odd_weights,
     note_train_mode,
 )
@@ -101,6 +102,7 @@ def capture(
         if any(packing.pads_to_longest for packing in packings):
             notes = (*notes, *note_padded_lengths(call))
     check_no_python_numbers(captured.graph_module)
+    check_outputs(output_values(captured.graph_module))
     training_notes = list_training_notes(training, captured.graph_module.graph)
     return replace(
         captured,

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from torch2keras.errors import InputError, list_names
 from torch2keras.runtime.isolation import check_initialised
-from torch2keras.runtime.native_attributes import state_tensors, submodules
+from torch2keras.runtime.native_attributes import instance_dict, state_tensors, submodules
 
 _QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
 
@@ -59,6 +59,12 @@ def _check_part(path: str, part: nn.Module) -> None:
     if isinstance(part, torch.jit.ScriptModule):
         step = "put the nn.Module that was scripted or traced in its place"
         raise InputError("a part of the module is TorchScript", [("module", where), ("next", step)])
+    if "_modules" not in (instance_dict(part) or {}):
+        step = "call super().__init__() in its __init__, before anything is set"
+        raise InputError(
+            "a module was made without torch.nn.Module.__init__",
+            [("module", where), ("next", step)],
+        )
     is_quantised = type(part).__module__.startswith("torch.ao.nn.quantized")
     if is_quantised and type(part).__name__ not in _FLOAT_FUNCTIONALS:
         step = "convert the module as it was before quantize_dynamic; Keras has model.quantize"
@@ -144,6 +150,15 @@ def check_inputs(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:
         if problem is not None:
             step = "give dense tensors of float32, float64 or complex64; quantised ones dequantised"
             raise InputError(f"example input {name} is {problem}", [("next", step)])
+
+
+def check_outputs(values: Sequence[Any]) -> None:
+    """Raise InputError where no output of a module, of which these are fake values, is a tensor."""
+    if any(isinstance(value, torch.Tensor) for value in values):
+        return
+    kinds = list_names(sorted({type(value).__name__ for value in values})) or "nothing"
+    step = "return from forward the tensors that the Keras model is to give"
+    raise InputError(f"forward returns no tensor, but {kinds}", [("next", step)])
 
 
 def check_not_packed(arguments: Mapping[str, Any]) -> None:

@@ -88,10 +88,14 @@ def clone_tensors(tree: Any) -> Any:
 
 
 def as_arrays(outputs: Any) -> list[np.ndarray]:
-    """Return copies of the tensors among nested outputs as arrays, flat; the rest is left out."""
-    return [_array(leaf) for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+    """Return copies of the tensors among nested outputs as arrays, flat; the rest is left out.
 
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    """A copy of `tensor` as an array, of the same values."""
-    return np.array(to_numpy(tensor))
+    An array or number of NumPy is a tensor in an exported graph, and here too.
+    """
+    arrays = []
+    for leaf in tree_leaves(outputs):
+        if isinstance(leaf, torch.Tensor):
+            arrays.append(np.array(to_numpy(leaf)))
+        elif isinstance(leaf, np.ndarray | np.generic):
+            arrays.append(np.array(leaf))
+    return arrays

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
+import numpy as np
 import sympy
 import torch
 from torch.export.graph_signature import InputKind
@@ -154,9 +155,19 @@ def _are_close(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
     return all(map(_is_close, found, wanted))
 
 
-def _is_close(found: Any, wanted: Any) -> bool:
-    if not isinstance(wanted, torch.Tensor) or not isinstance(found, torch.Tensor):
+def _are_equal_objects(found: Any, wanted: Any) -> bool:
+    """Return whether two outputs that are no tensors are equal; not where that cannot be told."""
+    try:
         return bool(found == wanted)
+    except Exception:  # noqa: BLE001 - a stranger's object may answer anything
+        return False
+
+
+def _is_close(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, np.ndarray | np.generic) and isinstance(found, torch.Tensor):
+        wanted = torch.tensor(wanted)
+    if not isinstance(wanted, torch.Tensor) or not isinstance(found, torch.Tensor):
+        return _are_equal_objects(found, wanted)
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return False
     rtol = LEAST_RTOL
