@@ -21,7 +21,6 @@ from typing import Any
 from torch import nn
 
 from torch2keras.cli.config_checks import read_config_file, unreadable_config
-from torch2keras.cli.input_shapes import InputShape
 from torch2keras.cli.optional_package import import_package
 from torch2keras.cli.safetensors_files import find_weight_files, read_folder
 from torch2keras.errors import SourceError, Torch2KerasError, list_names
@@ -35,17 +34,6 @@ TIMM_WRAPPER, TIMM_BACKBONE = "timm_wrapper", "timm_backbone"
 
 TIMM_FLOOR = (1, 0, 26)
 """The first timm that unpickles no checkpoint unasked (`weights_only=True` in its _helpers.py)."""
-
-
-BATCH = 2
-
-
-TOKENS = 16
-"""The length of the example text."""
-
-
-SAMPLES = 16000
-"""The length of the example audio: a second at the rate that speech models take."""
 
 
 def load_hugging_face(path: str) -> nn.Module:
@@ -90,36 +78,6 @@ def _blame_config(file: Path) -> Iterator[None]:
         raise SourceError(
             f"transformers makes no model of {file}", [("python", why), ("next", step)]
         ) from error
-
-
-def example_shapes(module: nn.Module) -> list[InputShape]:
-    """Return the example inputs of a model of transformers; an empty list for other modules.
-
-    A text of 16 tokens and its mask, an image of the configured size, or a second of audio.
-    The batch and the length are dynamic.
-    """
-    name, config = getattr(module, "main_input_name", ""), getattr(module, "config", None)
-    if config is None:
-        return []
-    if name == "input_ids":
-        return [_text_shape(name), _text_shape("attention_mask")]
-    if name == "pixel_values" and getattr(config, "image_size", None):
-        return [_image_shape(name, config)]
-    if name == "input_values":
-        return [InputShape((BATCH, SAMPLES), (None, "length"), "float32", name)]
-    return []
-
-
-def _text_shape(name: str) -> InputShape:
-    return InputShape((BATCH, TOKENS), (None, "length"), "int64", name)
-
-
-def _image_shape(name: str, config: Any) -> InputShape:
-    height = width = config.image_size
-    if isinstance(config.image_size, list | tuple):
-        height, width = config.image_size
-    channels = getattr(config, "num_channels", 3)
-    return InputShape((BATCH, channels, height, width), (None,) * 4, "float32", name)
 
 
 def _import_transformers(path: str) -> Any:

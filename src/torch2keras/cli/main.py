@@ -128,8 +128,8 @@ def convert_command(
     SOURCE is package.module:factory or file.py:factory (called without arguments), the name of an
     architecture (torchvision:NAME, timm:NAME, ultralytics:NAME, smp:NAME), or a folder of a
     transformers or diffusers model (hf:PATH, diffusers:PATH) or its config.json alone, or a file of
-    TorchScript (torchscript:FILE). For hf: a text, an image or a second of audio is the example by
-    default.
+    TorchScript (torchscript:FILE). Models of zoos need no --input: a text, two images, a second of
+    sound are the example by default.
     """
     with _show_work(options) as progress:
         shapes = options.parse_inputs()

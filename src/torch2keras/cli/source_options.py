@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from torch2keras.cli.default_inputs import find_default_inputs, has_default_inputs
 from torch2keras.cli.input_shapes import (
     InputShape,
     build_dynamic_shapes,
@@ -189,21 +190,19 @@ def build_call(
 ) -> SourceCall:
     """Return the arguments of `convert` and `inspect`: the module, an example call, the options.
 
-    `shapes` are the inputs that the user gave; a transformers model has some of its own.
+    `shapes` are the inputs that the user gave; a model of a zoo has some of its own.
     Raises InputError where there are none or the weights do not fit, SourceError where SOURCE names
     no module.
     """
-    is_transformer = options.source.startswith("hf:")
-    if not shapes and not is_transformer:
+    if not shapes and not has_default_inputs(options.source):
         raise _no_example(options.source)
     progress("load")
     module = _load_module(options.source)
     if not shapes:
-        from torch2keras.cli.hugging_face import example_shapes
-
-        shapes = example_shapes(module)
+        shapes = find_default_inputs(options.source, module)
     if not shapes:
-        raise _no_example(options.source)
+        taken = ", ".join(inspect.signature(module.forward).parameters)
+        raise _no_example(options.source, [("forward", f"takes {taken}")])
     args, kwargs = build_example(shapes)
     note = _take_weights(options, module)
     if options.source.startswith("torchscript:"):
@@ -256,7 +255,7 @@ def _load_module(source: str) -> Any:
     return module
 
 
-def _no_example(source: str) -> InputError:
+def _no_example(source: str, rows: Sequence[tuple[str, str]] = ()) -> InputError:
     why = "sizes are read off an example; it is drawn from N(0, 1), integers are 0 or 1"
     step = "give its shape in PyTorch's order, once an input: -i 2,3,224,224 or -i 2,77:int64"
-    return InputError(f"no example input for {source}", [("why", why), ("next", step)])
+    return InputError(f"no example input for {source}", [("why", why), *rows, ("next", step)])
