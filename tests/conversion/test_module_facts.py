@@ -22,6 +22,8 @@ def test_counts_and_names() -> None:
     assert facts.tied == (("0.weight", "1.weight"),)
     assert facts.parameters == ("0.weight", "0.bias", "1.bias", "2.weight", "2.bias")
     assert facts.without_momentum == {"2"}
+    assert facts.classes["0"] == "Linear"
+    assert facts.class_paths["0"] == "torch.nn.modules.linear.Linear"
 
 
 def test_the_report_does_not_follow_the_module() -> None:

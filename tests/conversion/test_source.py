@@ -46,7 +46,7 @@ def test_names_of_the_user_do_not_become_code() -> None:
 
 
 def test_a_conversion_is_verified_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_another(graph: Any, _: Any) -> str:
+    def write_another(graph: Any, *_: Any) -> str:
         text = "def build():\n    return keras.Model([], [], name='x')\n"
         require_same_calls(text, graph)
         return text

@@ -31,6 +31,8 @@ class ModuleFacts:
     """The paths of normalizations with momentum=None, a cumulative average."""
     classes: Mapping[str, str]
     """The class of each submodule by its path."""
+    class_paths: Mapping[str, str]
+    """The same as they are imported: "torch.nn.modules.conv.Conv1d"."""
 
 
 def read_module_facts(module: nn.Module) -> ModuleFacts:
@@ -38,9 +40,12 @@ def read_module_facts(module: nn.Module) -> ModuleFacts:
     tensors: dict[str, dict[int, torch.Tensor]] = {"_parameters": {}, "_buffers": {}}
     names: dict[int, list[str]] = {}
     still = set()
-    classes = {}
+    classes: dict[str, str] = {}
+    class_paths: dict[str, str] = {}
     for path, part in walk_submodules(module):
-        classes[path] = type(part).__name__
+        cls = type(part)
+        classes[path] = cls.__name__
+        class_paths[path] = f"{cls.__module__}.{cls.__qualname__}"
         prefix = f"{path}." if path else ""
         for kind, known in tensors.items():
             for name, tensor in own_members(part, kind).items():
@@ -60,6 +65,7 @@ def read_module_facts(module: nn.Module) -> ModuleFacts:
         tied=tuple(group for group in groups if len(group) > 1),
         without_momentum=frozenset(still),
         classes=classes,
+        class_paths=class_paths,
     )
 
 

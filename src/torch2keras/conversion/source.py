@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version
 
 import keras
@@ -11,6 +10,7 @@ import torch
 from torch2keras.conversion.record import Conversion
 from torch2keras.keras_graph.source.expressions import quote
 from torch2keras.keras_graph.source.program import write_source
+from torch2keras.keras_graph.source.remarks.remarks import Remarks, plain_text
 
 WEIGHTS_FILE = "net.weights.h5"
 """The file of weights that the head names as long as the code is not saved."""
@@ -22,9 +22,11 @@ def make_source(conversion: Conversion) -> str:
     The head names WEIGHTS_FILE. The code makes the calls of which the model was built, and is
     checked against them one by one. Raises InternalError where it would make others.
     """
-    code = write_source(conversion.lowered.graph, conversion.facts.classes)
+    code = write_source(
+        conversion.lowered.graph, conversion.facts.classes, collect_remarks(conversion)
+    )
     _, _, rest = code.partition("\n")
-    tools = f"Keras {keras.__version__}, PyTorch {_plain(torch.__version__)}"
+    tools = f"Keras {keras.__version__}, PyTorch {plain_text(torch.__version__)}"
     module = _describe_module(conversion)
     head = [
         f'"""{module} as a Keras model, made by torch2keras {version("torch2keras")} ({tools}).',
@@ -35,6 +37,17 @@ def make_source(conversion: Conversion) -> str:
     return "\n".join([*head, rest])
 
 
+def collect_remarks(conversion: Conversion) -> Remarks:
+    """Return what the code may say of the model beside its calls."""
+    shapes = {}
+    for stored in conversion.lowered.values.values():
+        shapes[stored.tensor.index] = stored.tensor.shape
+    class_paths = {
+        path: name.removeprefix("__main__.") for path, name in conversion.facts.class_paths.items()
+    }
+    return Remarks(shapes, class_paths)
+
+
 def name_weights_file(code: str, weights_file: str) -> str:
     """Return the code with another file of weights at its head, whatever that file is called."""
     return code.replace(f'"{WEIGHTS_FILE}"', quote(weights_file), 1)
@@ -43,9 +56,4 @@ def name_weights_file(code: str, weights_file: str) -> str:
 def _describe_module(conversion: Conversion) -> str:
     """Return the class of the module as it is imported."""
     cls = type(conversion.module)
-    return _plain(f"{cls.__module__}.{cls.__qualname__}").removeprefix("__main__.")
-
-
-def _plain(text: str) -> str:
-    """Return a text without what could end the docstring that it stands in."""
-    return re.sub(r"[^A-Za-z0-9_.+ -]", "_", text)
+    return plain_text(f"{cls.__module__}.{cls.__qualname__}").removeprefix("__main__.")

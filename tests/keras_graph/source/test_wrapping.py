@@ -11,6 +11,7 @@ import pytest
 from torch2keras.keras_graph.source.wrapping import (
     WIDTH,
     Bracket,
+    add_comment,
     fill_lines,
     split_brackets,
     wrap_call,
@@ -116,3 +117,10 @@ def test_random_statements_are_as_ruff_writes_them(tmp_path) -> None:
         [*command, "--line-length", "100", str(file)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_a_comment_stands_at_the_end_where_it_fits() -> None:
+    assert add_comment(["a(", ")"], "why") == ["a(", ")  # why"]
+    assert add_comment(["a"], "") == ["a"]
+    assert add_comment(["a" * 95], "why") == ["a" * 95]
+    assert add_comment(["a  # fmt: skip"], "why") == ["a  # fmt: skip"]

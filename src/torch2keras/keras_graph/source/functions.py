@@ -31,6 +31,11 @@ class Function:
     name: str = ""
 
     @property
+    def paths(self) -> list[str]:
+        """The paths of the modules that it stands for."""
+        return [body.path for body in self.template.bodies]
+
+    @property
     def variables(self) -> set[str]:
         """The names of its arguments beside values, and of its local numbers."""
         return {NAME.name, *self.shifts, *(parameter.name for parameter in self.parameters)}

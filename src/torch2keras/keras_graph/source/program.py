@@ -24,8 +24,11 @@ from torch2keras.keras_graph.source.loop_finder import LoopFinder
 from torch2keras.keras_graph.source.loop_headers import measure_height
 from torch2keras.keras_graph.source.loops import Item
 from torch2keras.keras_graph.source.parts import NEST, Part, split_parts, unwrap_parts
+from torch2keras.keras_graph.source.remarks.boundaries import BlockFinder
+from torch2keras.keras_graph.source.remarks.comments import ModelCommenter
+from torch2keras.keras_graph.source.remarks.remarks import UNKNOWN, Remarks
 from torch2keras.keras_graph.source.replay import require_same_calls
-from torch2keras.keras_graph.source.wrapping import wrap_call, wrap_values
+from torch2keras.keras_graph.source.wrapping import WIDTH, wrap_call, wrap_values
 from torch2keras.keras_graph.source.writer import BodyWriter, last_reads
 
 Conditions: TypeAlias = Mapping[Line, Condition]
@@ -35,14 +38,15 @@ VARIANT_COST = 3
 """Lines that a second function of one class is worth."""
 
 
-def write_source(graph: KerasGraph, classes: Mapping[str, str]) -> str:
+def write_source(graph: KerasGraph, classes: Mapping[str, str], remarks: Remarks = UNKNOWN) -> str:
     """Return Python whose `build()` makes the same model, checked call by call.
 
-    `classes` are the classes of the user's modules by path. Where the folded form were to differ,
-    the calls are written one by one. Raises InternalError where these differ too.
+    `classes` are the classes of the user's modules by path, `remarks` what else the code may say.
+    Where the folded form were to differ, the calls are written one by one. Raises InternalError
+    where these differ too.
     """
     try:
-        text = write_program(graph, classes)
+        text = write_program(graph, classes, remarks)
         require_same_calls(text, graph)
     except Exception:  # noqa: BLE001 - the flat form is right wherever the folded one fails
         text = write_program(graph, {}, flat=True)
@@ -50,13 +54,20 @@ def write_source(graph: KerasGraph, classes: Mapping[str, str]) -> str:
     return text
 
 
-def write_program(graph: KerasGraph, classes: Mapping[str, str], *, flat: bool = False) -> str:
+def write_program(
+    graph: KerasGraph,
+    classes: Mapping[str, str],
+    remarks: Remarks = UNKNOWN,
+    *,
+    flat: bool = False,
+) -> str:
     """Return the source code of a graph, or, if `flat`, its calls one by one."""
     parts = split_parts(graph)
-    text = _write_functions(graph, parts, classes, (), flat=flat)
+    write = partial(_write_functions, graph, parts, classes, remarks, flat=flat)
+    text = write(())
     inlined: list[str] = []
     for cls in text.classes:
-        candidate = _write_functions(graph, parts, classes, [*inlined, cls], flat=flat)
+        candidate = write([*inlined, cls])
         if candidate.cost < text.cost:
             text = candidate
             inlined.append(cls)
@@ -91,6 +102,7 @@ def _write_functions(
     graph: KerasGraph,
     parts: Sequence[Part],
     classes: Mapping[str, str],
+    remarks: Remarks,
     inlined: Sequence[str],
     *,
     flat: bool,
@@ -99,7 +111,7 @@ def _write_functions(
     others = list(map(attrgetter("function"), parts))
     names = name_functions(folded.functions, others)
     height = partial(measure_height, functions=names)
-    definitions = DefinitionWriter(names, others)
+    definitions = DefinitionWriter(names, others, remarks, BlockFinder(graph.calls, classes))
     blocks = []
     for function in folded.functions:
         write = partial(definitions.write_function, function)
@@ -121,6 +133,7 @@ def _write_functions(
     used = tuple(dict.fromkeys(map(attrgetter("cls"), folded.functions)))
     variants = len(folded.functions) - len(used)
     cost = sum(map(len, blocks)) + VARIANT_COST * variants
+    cost -= sum(bool(remarks.describe(function.paths)) for function in folded.functions)
     return _Written("\n\n\n".join(texts), used, cost)
 
 
@@ -168,8 +181,15 @@ def _find_telling_words(function: Function) -> list[str]:
 class DefinitionWriter:
     """Writes functions; `functions` are the names of ours by number, `others` all other names."""
 
-    def __init__(self, functions: Mapping[int, str], others: Sequence[str]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[int, str],
+        others: Sequence[str],
+        remarks: Remarks,
+        blocks: BlockFinder,
+    ) -> None:
         self.functions, self.others = functions, others
+        self.remarks, self.blocks = remarks, blocks
 
     def write_function(
         self, function: Function, items: Sequence[Item], conditions: Conditions
@@ -185,6 +205,7 @@ class DefinitionWriter:
                 optional.append(f"{one.name}={expression_text(one.default)}")
         given = [*writer.names.values(), *required, *optional, "*", "name"]
         writer.lines = wrap_call(0, f"def {function.name}", given, "):")
+        writer.lines += write_docstring(self.remarks.describe(function.paths))
         for name, condition in function.shifts.items():
             writer.lines.append(f"    {name} = 1 if {condition_text(condition)} else 0")
         return _end(writer, items, function.outs)
@@ -192,7 +213,8 @@ class DefinitionWriter:
     def write_part(self, part: Part, items: Sequence[Item], conditions: Conditions) -> list[str]:
         """Return the lines of the function of a nested model."""
         assert part.ports is not None
-        writer = BodyWriter(self.functions, conditions, self.others)
+        commenter = ModelCommenter(self.remarks, self.blocks)
+        writer = BodyWriter(self.functions, conditions, self.others, commenter)
         writer.name_inputs(part.ports.inputs, items)
         writer.lines = wrap_call(0, f"def {part.function}", list(writer.names.values()), "):")
         return _end(writer, items, part.ports.outputs)
@@ -207,7 +229,8 @@ class DefinitionWriter:
             for port in graph.inputs:
                 variables.append(find_free_name(f"{identifier(port.name)}_input", variables))
         read = last_reads(items, graph.outputs)
-        writer = BodyWriter(self.functions, conditions, [*self.others, *variables])
+        commenter = ModelCommenter(self.remarks, self.blocks)
+        writer = BodyWriter(self.functions, conditions, [*self.others, *variables], commenter)
         for index, (port, variable) in enumerate(zip(graph.inputs, variables, strict=True)):
             base = "x" if len(graph.inputs) == 1 else identifier(port.name)
             name = find_free_name(base, {*writer.names.values(), *writer.reserved})
@@ -222,6 +245,12 @@ class DefinitionWriter:
         name = f"name={constant_text(graph.name)}"
         end = wrap_call(4, "return keras.Model", [*arguments, name], ")")
         return ["def build():", *writer.lines, *end]
+
+
+def write_docstring(text: str) -> list[str]:
+    """Return the lines of a function's docstring, none for no text."""
+    line = f'    """{text}"""'
+    return [line] if text and len(line) <= WIDTH else []
 
 
 def _end(writer: BodyWriter, items: Sequence[Item], outs: Sequence[int]) -> list[str]:

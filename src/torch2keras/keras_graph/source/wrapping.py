@@ -167,3 +167,11 @@ def wrap_values(indent: int, head: str, values: Sequence[str]) -> list[str]:
 def wrap_call(indent: int, head: str, arguments: Sequence[str], tail: str) -> list[str]:
     """Return the lines of a call: `head`, its arguments, and from the closing bracket on `tail`."""
     return wrap_statement(indent, f"{head}({', '.join(arguments)}{tail}")
+
+
+def add_comment(lines: Sequence[str], comment: str) -> list[str]:
+    """Return lines with a comment at the end of the last, if there is one and it fits there."""
+    last = f"{lines[-1]}  # {comment}"
+    if not comment or len(last) > WIDTH or lines[-1].endswith(KEEP):
+        return list(lines)
+    return [*lines[:-1], last]

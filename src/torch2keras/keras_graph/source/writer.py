@@ -16,6 +16,7 @@ from torch2keras.keras_graph.source.loop_headers import (
 )
 from torch2keras.keras_graph.source.loops import Item, Loop, find_variables, makes_of, reads_of
 from torch2keras.keras_graph.source.nodes import NodeWriter
+from torch2keras.keras_graph.source.remarks.comments import Commenter
 from torch2keras.keras_graph.source.value_names import (
     PLAIN_NAMES,
     find_roles,
@@ -23,7 +24,12 @@ from torch2keras.keras_graph.source.value_names import (
     order_names,
     yield_fallback_names,
 )
-from torch2keras.keras_graph.source.wrapping import wrap_call, wrap_statement, wrap_values
+from torch2keras.keras_graph.source.wrapping import (
+    add_comment,
+    wrap_call,
+    wrap_statement,
+    wrap_values,
+)
 
 INPUT_NAMES = ("y", "z", "other", "context", "memory")
 """What a function calls the values that it takes, behind `x`."""
@@ -50,6 +56,7 @@ class BodyWriter:
         functions: Mapping[int, str],
         conditions: Mapping[Line, Condition],
         reserved: Collection[str] = (),
+        commenter: Commenter | None = None,
     ) -> None:
         self.functions, self.conditions = functions, conditions
         self.reserved = {*functions.values(), *reserved, NAME.name}
@@ -60,6 +67,9 @@ class BodyWriter:
         self.forced: dict[int, str] = {}
         """What a value is called: it is that of an `else` to an `if` before."""
         self.nodes = NodeWriter(self.names, functions)
+        self.commenter = commenter or Commenter()
+        self.depth = 0
+        """How many loops stand around what is written."""
         self.lines: list[str] = []
 
     def write(
@@ -80,7 +90,7 @@ class BodyWriter:
                 place = self._write_option(place, scope)
             else:
                 self._name_results(item, place, scope)
-                self._write_line(item, indent)
+                self._write_line(item, indent, self._find_comment(place, scope))
                 place += 1
 
     def name_inputs(self, values: Sequence[int], items: Sequence[Item]) -> None:
@@ -93,8 +103,14 @@ class BodyWriter:
             free = [name for name in candidates if name and name not in taken]
             self.names[value] = free[0] if free else find_free_name("other", taken)
 
-    def _add(self, indent: int, text: str) -> None:
-        self.lines += wrap_statement(indent, text)
+    def _add(self, indent: int, text: str, comment: str = "") -> None:
+        self.lines += add_comment(wrap_statement(indent, text), comment)
+
+    def _find_comment(self, place: int, scope: _Scope) -> str:
+        """Return what is to be said of an item, or ""."""
+        if self.depth:
+            return self.commenter.comment(scope.items, place)
+        return self.commenter.comment_outermost(scope.items, place)
 
     def _want_names(self, item: Item) -> None:
         """Let what a loop begins with be called as what it ends with."""
@@ -139,9 +155,9 @@ class BodyWriter:
             yield from order_names(self.names[read] for read in line.reads)
         yield from yield_fallback_names(line)
 
-    def _write_line(self, line: Line, indent: int) -> None:
+    def _write_line(self, line: Line, indent: int, comment: str = "") -> None:
         targets = ", ".join(self.names[value] for value in line.makes)
-        self._add(indent, f"{targets} = {self.nodes.text(line.tree, line)}")
+        self._add(indent, f"{targets} = {self.nodes.text(line.tree, line)}", comment)
 
     def _write_option(self, place: int, scope: _Scope) -> int:
         """Write the lines that one condition guards; return the place behind them."""
@@ -163,7 +179,7 @@ class BodyWriter:
                 else:
                     self._share_name(made, other, block, place, scope)
         head = "else" if opposite else f"if {condition_text(condition)}"
-        self._add(indent, f"{head}:")
+        self._add(indent, f"{head}:", self._find_comment(place, scope))
         for number, line in enumerate(block):
             self._name_results(line, place + number, scope)
             self._write_line(line, indent + 4)
@@ -218,16 +234,19 @@ class BodyWriter:
         outside.difference_update(targets)
         indent = scope.indent
         header, self.lines = self.lines, []
+        comment = self._find_comment(place, scope)
+        self.depth += 1
         self.write(loop.items, [one.made for one in loop.carried], outside, indent + 4)
+        self.depth -= 1
         body, self.lines = self.lines, header
         splat = find_splat_columns(loop)
         if splat:
             line = loop.items[0]
             assert isinstance(line, Line)
-            self.lines += write_rows_header(loop, splat, indent)
+            self.lines += add_comment(write_rows_header(loop, splat, indent), comment)
             self.lines += self._write_splat_call(line, splat, indent + 4)
         else:
-            self.lines += [*write_loop_header(loop, indent), *body]
+            self.lines += [*add_comment(write_loop_header(loop, indent), comment), *body]
         self._move_carried(loop, targets, indent + 4)
         self.names.update(before)
         for one, name in zip(loop.carried, targets, strict=True):
