@@ -7,8 +7,9 @@ PyTorch and Keras are imported by the commands that need them: `--help` answers 
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from torch2keras import errors
+from torch2keras.cli.bug_report import report_error, write_bug_report
 from torch2keras.cli.input_shapes import parse_plain_shape
 from torch2keras.cli.optional_package import import_keras
 from torch2keras.cli.source_options import (
@@ -165,6 +167,11 @@ def inspect_command(options: SourceOptions) -> None:
     elif not options.quiet:
         print_text(str(inspection))
     if not inspection.ok:
+        if options.bug_report:
+            refusal = f"ops of {options.source} are refused"
+            _write_report(
+                functools.partial(write_bug_report, sys.argv[1:], refusal, str(inspection))
+            )
         raise typer.Exit(EXIT_CODES[errors.UnsupportedOpError])
 
 
@@ -259,28 +266,43 @@ def ops_command(
 def _show_work(options: SourceOptions) -> Iterator[Progress]:
     """Give a function to be told each stage as it begins; errors and Ctrl-C end the command."""
     with (
-        exit_on_error(as_json=options.as_json, quiet=options.quiet),
+        exit_on_error(as_json=options.as_json, quiet=options.quiet, bug_report=options.bug_report),
         show_stages(shown=not options.quiet) as progress,
     ):
         yield progress
 
 
 @contextmanager
-def exit_on_error(*, as_json: bool, quiet: bool = False) -> Iterator[None]:
-    """Turn an error, or Ctrl-C, into its message and exit code; stdout is for results alone."""
+def exit_on_error(
+    *, as_json: bool, quiet: bool = False, bug_report: bool = False
+) -> Iterator[None]:
+    """Turn an error, or Ctrl-C, into its message and exit code; stdout is for results alone.
+
+    With `bug_report` the message is written to a file too.
+    """
     try:
         with keep_stdout(quiet=quiet):
             yield
-    except errors.Torch2KerasError as error:
-        print_error(error, as_json=as_json)
-        raise typer.Exit(EXIT_CODES[type(error)]) from error
     except Exception as error:
-        typed = as_typed_error(error, "load")
+        typed = error
+        if not isinstance(error, errors.Torch2KerasError):
+            typed = as_typed_error(error, "load")
+            typed.__cause__ = error
         print_error(typed, as_json=as_json)
+        if bug_report:
+            _write_report(functools.partial(report_error, sys.argv[1:], typed))
         raise typer.Exit(EXIT_CODES[type(typed)]) from error
     except KeyboardInterrupt as error:
         print_interrupted(as_json=as_json)
         raise typer.Exit(INTERRUPTED) from error
+
+
+def _write_report(write: Callable[[], Path]) -> None:
+    """Write a file for an issue, and say so; that it cannot be written changes no exit code."""
+    try:
+        sys.stderr.write(f"written: {write()}\n")
+    except errors.OutputError as error:
+        print_error(error, as_json=False)
 
 
 if __name__ == "__main__":

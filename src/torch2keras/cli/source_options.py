@@ -120,6 +120,12 @@ class SourceOptions:
     random: Annotated[
         RandomOption, typer.Option(help="Refuse random numbers of forward, or make them inputs.")
     ] = RandomOption.REFUSE
+    bug_report: Annotated[
+        bool,
+        typer.Option(
+            "--bug-report", help="Where this fails, write torch2keras-report.md, for an issue."
+        ),
+    ] = False
     quiet: Quiet = False
     as_json: AsJson = False
 

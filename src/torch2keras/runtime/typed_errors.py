@@ -82,7 +82,7 @@ def as_typed_error(error: Exception, action: str) -> Torch2KerasError:
         [
             ("error", raised),
             ("at", source.removeprefix(OWN_ROOT)),
-            ("versions", _versions()),
+            ("versions", ", ".join(describe_versions())),
             ("next", "please report it with this message, and with the module if you can share it"),
         ],
     )
@@ -132,11 +132,12 @@ def _is_installed_framework(file: str) -> bool:
     return str(path).startswith(STANDARD_LIBRARY)
 
 
-def _versions() -> str:
+def describe_versions() -> list[str]:
+    """Return the versions of Python, the platform, this package and the frameworks."""
     found = [f"python {platform.python_version()}", sys.platform]
     for name in VERSIONS:
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return found

@@ -1,0 +1,72 @@
+"""`--bug-report`: what a refusal or a fault says, as a file that is fit for an issue."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch2keras.cli.terminal import show_controls
+from torch2keras.errors import InternalError, OutputError, Torch2KerasError
+from torch2keras.runtime.atomic_writing import write_whole
+from torch2keras.runtime.typed_errors import describe_versions
+
+REPORT = Path("torch2keras-report.md")
+
+
+def write_bug_report(
+    arguments: Sequence[str], headline: str, message: str, trace: str = "", file: Path = REPORT
+) -> Path:
+    """Write the command, what came of it and the versions; return the file.
+
+    The folder of the user's is written as `~`. No weight and no line of the user's is in it but
+    those that the message names. Raises OutputError where it cannot be written.
+    """
+    parts = [
+        f"# {_one_line(headline)}",
+        "## Command",
+        _fence(shlex.join(["torch2keras", *arguments])),
+        "## Message",
+        _fence(message),
+    ]
+    if trace:
+        parts += ["## Traceback", _fence(trace)]
+    parts += [
+        "## Versions",
+        _fence("\n".join(describe_versions())),
+        "## The module",
+        "<!-- The module, or the smallest one that is refused alike, if you can share it. -->",
+    ]
+    text = show_controls("\n\n".join(parts)).replace(str(Path.home()), "~") + "\n"
+    try:
+        with write_whole(file.absolute()) as (place,):
+            place.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        step = "run the command in a folder that you may write to"
+        raise OutputError(
+            f"cannot write {file}", [("error", str(error)), ("next", step)]
+        ) from error
+    return file
+
+
+def report_error(arguments: Sequence[str], error: Torch2KerasError) -> Path:
+    """Write the report of an error, with the traceback where the fault is ours."""
+    trace = ""
+    if isinstance(error, InternalError):
+        trace = "".join(traceback.format_exception(error))
+    return write_bug_report(
+        arguments, f"{type(error).__name__}: {error.headline}", error.message, trace
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fence(text: str) -> str:
+    """Return text as a block of code, whatever backticks it holds (CommonMark 4.5)."""
+    runs = [len(run) for run in re.findall(r"`+", text)]
+    fence = "`" * max(3, *(run + 1 for run in runs), 3)
+    return f"{fence}text\n{text.rstrip()}\n{fence}"
