@@ -111,6 +111,36 @@ def dense_block() -> KerasGraph:
     return maker.graph(maker.op("concatenate", values, axis=2))
 
 
+def preactivation_blocks() -> KerasGraph:
+    """Blocks in which a projection and a padding, side by side, are options of two values."""
+    maker = Maker(shape=(None, 32, 8))
+    x = 0
+    for place, width in enumerate([8, 16, 16, 24, 32]):
+        path = f"layer{place + 1}"
+        y = maker.layer("ReLU", maker.layer("BatchNormalization", x, f"{path}.bn"), f"{path}.act")
+        strides = (1 + place % 2,)
+        if strides == (2,):
+            shortcut = add_conv(maker, y, f"{path}.down", filters=width, strides=strides)
+            y = maker.layer("ZeroPadding1D", y, f"{path}.conv", f"{path}_pad")
+        else:
+            shortcut = x
+        y = add_conv(maker, y, f"{path}.conv", filters=width, strides=strides)
+        y = maker.layer("ReLU", maker.layer("BatchNormalization", y, f"{path}.bn2"), f"{path}.act2")
+        y = add_conv(maker, y, f"{path}.conv2", filters=width)
+        x = maker.op("add", y, shortcut, path=path)
+    return maker.graph(x)
+
+
+def loop_beside_a_skip() -> KerasGraph:
+    """What a loop begins with is read behind it, where its body might have given its name away."""
+    maker = Maker()
+    first = x = maker.layer("Dense", 0, "stem", units=8)
+    for place in range(3):
+        y = maker.op("tanh", maker.layer("Dense", x, f"net.{place}", units=8))
+        x = maker.op("add", y, x)
+    return maker.graph(maker.op("concatenate", [first, x], axis=1))
+
+
 def several_outputs() -> KerasGraph:
     maker = Maker()
     x, _, z = maker.op("split", 0, Value(4), count=3, axis=1)
@@ -179,6 +209,8 @@ GRAPHS = {
     "one value carried as two": (carry_of_one_value, {}),
     "a shared layer": (shared_layer, {"encoder": "Encoder"}),
     "growing lists": (dense_block, {f"block.{i}": "DenseLayer" for i in range(6)}),
+    "options of two values": (preactivation_blocks, BLOCK_CLASSES),
+    "a loop beside a skip": (loop_beside_a_skip, {}),
     "several outputs": (several_outputs, {}),
     "nested models": (nested_models, {f"blocks.{i}": "Block" for i in range(60)}),
     "nested without classes": (nested_models, {}),

@@ -228,8 +228,8 @@ class BodyWriter:
 
     def _write_loop(self, loop: Loop, place: int, scope: _Scope) -> None:
         before = {one.first: self.names[one.first] for one in loop.carried}
-        targets = self._name_carried(loop, place, scope)
         outside = self._find_alive(place, scope)
+        targets = self._name_carried(loop, place, scope)
         outside.update(self.names[value] for value in loop.reads if value not in before)
         outside.difference_update(targets)
         indent = scope.indent
@@ -297,14 +297,17 @@ def _are_opposites(one: Condition, other: Condition) -> bool:
 
 
 def last_reads(items: Sequence[Item], outs: Sequence[int]) -> dict[int, int]:
-    """Return value -> the place of the last item that reads it; behind all for `outs`."""
+    """Return value -> the place of the last item that reads it; behind all for `outs`.
+
+    What an option's result stands for where it is left out is read there too.
+    """
     last: dict[int, int] = {}
     for place, item in enumerate(items):
         last.update(dict.fromkeys(item.reads, place))
     last.update(dict.fromkeys(outs, len(items)))
-    for item in items:
+    for place, item in enumerate(items):
         if isinstance(item, Line):
             for made, other in item.otherwise.items():
-                if made in last and other not in last:
-                    last[other] = last[made]
+                if made in last:
+                    last[other] = max(place, last.get(other, last[made]))
     return last
