@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch2keras.cli.safetensors_files import SUFFIX, read_safetensors
 from torch2keras.errors import InputError, SourceError, UnsafeFileError
+from torch2keras.runtime.paths import is_file
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
     """
     if file.suffix == SUFFIX:
         return Checkpoint(file, {"": read_safetensors(file)})
-    if not file.is_file():  # neither a folder nor a pipe, which would block
+    if not is_file(file):  # neither a folder nor a pipe, which would block
         step = "name a .safetensors file, or one that torch.save has written"
         raise SourceError(f"{file} is no file", [("next", step)])
     return Checkpoint(file, dict(_find_states(_load(file))))

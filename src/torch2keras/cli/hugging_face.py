@@ -25,6 +25,7 @@ from torch2keras.cli.optional_package import import_package
 from torch2keras.cli.safetensors_files import find_weight_files, read_folder
 from torch2keras.errors import SourceError, Torch2KerasError, list_names
 from torch2keras.runtime.free_memory import require_room
+from torch2keras.runtime.paths import is_file, is_folder
 
 CONFIG = "config.json"
 
@@ -43,15 +44,11 @@ def load_hugging_face(path: str) -> nn.Module:
     UnsafeFileError where loading it would run code of its own or open files elsewhere.
     """
     place = Path(path).expanduser()
-    try:
-        is_folder = place.is_dir()
-        config_file = place / CONFIG if is_folder else place
-        is_file = config_file.is_file()
-    except OSError as error:  # of a name that is too long, or a folder that is closed
-        raise _no_config(path, place) from error
-    if not is_file:
+    has_folder = is_folder(place)
+    config_file = place / CONFIG if has_folder else place
+    if not is_file(config_file):
         raise _no_config(path, config_file)
-    if is_folder:
+    if has_folder:
         find_weight_files(place)
     written = read_config_file(config_file)
     transformers = _import_transformers(path)
@@ -59,7 +56,7 @@ def load_hugging_face(path: str) -> nn.Module:
     model_class = _find_class(transformers, config, config_file)
     with _blame_config(config_file):
         require_room(lambda: model_class(config), str(config_file))
-        if is_folder:
+        if has_folder:
             return _load_weights(model_class, config, place)
         model: nn.Module = model_class(config)
         return model

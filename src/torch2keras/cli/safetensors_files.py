@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch2keras.cli.optional_package import import_package
 from torch2keras.errors import SourceError, UnsafeFileError
+from torch2keras.runtime.paths import is_file
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +48,7 @@ def read_safetensors(file: Path) -> dict[str, torch.Tensor]:
 
     Raises SourceError where it is no file, or a damaged one.
     """
-    if not file.is_file():  # neither a folder nor a pipe, which would block
+    if not is_file(file):  # neither a folder nor a pipe, which would block
         raise SourceError(f"{file} is no file", [("next", "name a file of safetensors")])
     safetensors = import_package("safetensors.torch", "safetensors", str(file))
     try:

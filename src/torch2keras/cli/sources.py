@@ -30,6 +30,7 @@ from torch import nn
 
 from torch2keras.cli.zoos import ZOOS, similar_names
 from torch2keras.errors import SourceError, Torch2KerasError
+from torch2keras.runtime.paths import is_file
 from torch2keras.workarounds.triton_import import load_exporter
 
 FORMS = (
@@ -139,7 +140,7 @@ def _import_file(file: Path) -> Any:
 
     The folder of a file that lies in none is importable too.
     """
-    if not file.is_file():
+    if not is_file(file):
         siblings = [path.name for path in file.parent.glob(f"*{PYTHON}")]
         step = "name a file that is there, from the current folder"
         rows = [("close", similar_names(file.name, siblings)), ("next", step)]

@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from torch2keras.errors import CaptureError, InputError, SourceError
+from torch2keras.runtime.paths import is_file
 from torch2keras.workarounds.triton_import import load_exporter
 
 RECURRENT = (
@@ -39,7 +40,7 @@ def load_program(path: str) -> torch.jit.ScriptModule:
     Raises SourceError where the file cannot be read.
     """
     file = Path(path).expanduser()
-    if not file.is_file():
+    if not is_file(file):
         raise SourceError(f"there is no file {file}", [("next", "name what torch.jit.save wrote")])
     try:
         with _without_warnings():

@@ -25,6 +25,7 @@ from torch2keras.cli.safetensors_files import read_folder
 from torch2keras.cli.torchscript import load_program
 from torch2keras.errors import SourceError
 from torch2keras.runtime.free_memory import require_room
+from torch2keras.runtime.paths import is_file, is_folder
 
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model"
 """How diffusers calls the files of weights."""
@@ -83,15 +84,15 @@ def _load_smp(name: str) -> Any:
 def _load_diffusers(path: str) -> Any:
     """Return the model of a folder that diffusers has saved, or of its config.json alone."""
     place = Path(path).expanduser()
-    is_folder = place.is_dir()
+    has_folder = is_folder(place)
     config_file = place
-    if is_folder:
+    if has_folder:
         config_file = place / "config.json"
-    if (place / "model_index.json").is_file():
+    if is_file(place / "model_index.json"):
         parts = [str(part.parent) for part in sorted(place.glob("*/config.json"))]
         rows = [("models", ", ".join(parts)), ("next", "name one of these folders")]
         raise SourceError(f"{place} is a pipeline of several models", rows)
-    if not config_file.is_file():
+    if not is_file(config_file):
         step = "name a folder that diffusers has saved, or its config.json for random weights"
         raise SourceError(f"there is no {config_file}", [("next", step)])
     config = read_config_file(config_file)
@@ -104,7 +105,7 @@ def _load_diffusers(path: str) -> Any:
             [("next", "name the folder of one model, as of a UNet2DModel")],
         )
     model = _make_diffusers(found, config, config_file)
-    if is_folder:
+    if has_folder:
         weights = Checkpoint(place, {"": read_folder(place, DIFFUSERS_WEIGHTS)})
         model.load_state_dict(fit_names(weights, model.state_dict()).state)
     return model
@@ -152,7 +153,7 @@ def has_random_weights(source: str) -> bool:
     """Return whether a SOURCE names an architecture alone."""
     zoo, _, name = source.partition(":")
     if zoo in FOLDERS:
-        return not Path(name).expanduser().is_dir()
+        return not is_folder(Path(name).expanduser())
     return zoo in ZOOS and zoo not in TRAINED
 
 

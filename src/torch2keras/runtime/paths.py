@@ -1,0 +1,21 @@
+"""What stands at a path that a stranger has written: no name is too long to be asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file stands there; False where the system cannot tell."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder stands there; False where the system cannot tell."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
