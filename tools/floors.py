@@ -64,10 +64,12 @@ FLOORS = (
         Room("conversion/", "the record of one conversion, its ports and weights"),
         Room("extend.py", "what authors of ops and of leaf modules import"),
     ),
+    (Room("training/", "PyTorch's optimizers, schedules and losses as Keras's"),),
     (Room("verification/", "the numbers of both sides compared, in float64 and as saved"),),
     (Room("reporting/", "what became of what: facts, notes, parameters, transposes, text"),),
     (
         Room("converted.py", "the result of a conversion"),
+        Room("fitting/", "`optimizer` and `loss` of a converted model"),
         Room("pipeline.py", "`convert`, a list of passes"),
         Room("inspection.py", "`inspect`: what would become of a module"),
         Room("explanation/", "`explain`: one layer, its Keras code and the reasons"),

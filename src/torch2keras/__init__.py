@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from torch2keras.errors import VerificationError as VerificationError
     from torch2keras.explanation.explain import Explanation as Explanation
     from torch2keras.explanation.explain import explain as explain
+    from torch2keras.fitting.losses import loss as loss
+    from torch2keras.fitting.optimizers import optimizer as optimizer
     from torch2keras.inspection import Inspection as Inspection
     from torch2keras.inspection import inspect as inspect
     from torch2keras.pipeline import convert as convert
@@ -45,6 +47,8 @@ HOMES = {
         "Torch2KerasError UnsafeFileError UnsupportedOpError VerificationError"
     ),
     "explanation.explain": "Explanation explain",
+    "fitting.losses": "loss",
+    "fitting.optimizers": "optimizer",
     "inspection": "Inspection inspect",
     "pipeline": "convert",
     "reporting.report": "Report",

@@ -87,7 +87,7 @@ def read_state(
     differ.
     """
     state = record.copy_state()
-    holders = list(_find_holders(conversion, layers))
+    holders = list(find_holders(conversion, layers))
     own = set(conversion.captured.program.state_dict)
     for holder in holders:
         if not holder.is_computed:
@@ -117,7 +117,7 @@ def load_state_dict(
     record.require_same_constants(state)
     record.require_same_views(state)
     substitution = Substitution(state)
-    for holder in _find_holders(conversion, layers):
+    for holder in find_holders(conversion, layers):
         weight = substitution.weight(holder.weight)
         holder.variable.assign(weight.array(holder.dtype))
         if not holder.has(weight):
@@ -128,7 +128,8 @@ def load_state_dict(
     return record.after_load(given)
 
 
-def _find_holders(conversion: Conversion, layers: Layers) -> Iterator[Holder]:
+def find_holders(conversion: Conversion, layers: Layers) -> Iterator[Holder]:
+    """Yield the variables of a model's layers, with the weights that they were made of."""
     for call, attribute, weight in conversion.lowered.graph.weights():
         variable = find_variable(layers[call.name], attribute)
         yield Holder(f"{call.name}.{attribute}", weight, variable)
@@ -169,13 +170,13 @@ def _put_folded(
             f"and is computed from {name_sources(constant)} in PyTorch",
             [
                 ("why", "their values cannot be told from it"),
-                ("next", _advise(find_paths(constant), own)),
+                ("next", advise_plain(find_paths(constant), own)),
             ],
         )
     state.update(parts)
 
 
-def _advise(names: Sequence[str], own: set[str]) -> str:
+def advise_plain(names: Sequence[str], own: set[str]) -> str:
     """Return how to convert a module so that a weight computed from `names` is a parameter."""
     for name in names:
         owner, is_parametrized, rest = f".{name}".partition(".parametrizations.")

@@ -7,8 +7,8 @@ the Keras graph in float64 by TensorFlow's tape.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -23,14 +23,11 @@ from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.errors import VerificationError, list_names
-from torch2keras.graph.element_moves import view_elements
-from torch2keras.graph.interpreter import evaluate_node
-from torch2keras.graph.ir import Constant, Node, Value
-from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers, find_variable
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_module, silence_output
+from torch2keras.training.weight_gradients import pull_back
 from torch2keras.verification.divergence import NEXT
 from torch2keras.verification.float64_keras import widen_inputs
 from torch2keras.verification.float64_torch import float64_arithmetic
@@ -245,7 +242,7 @@ def keras_gradients(
         gradients = iter([_as_array(gradient) for gradient in tape.gradient(total, sources)])
     found: dict[str, np.ndarray] = {}
     for _, weight in held:
-        for name, part in _pull_back(conversion, weight, next(gradients)):
+        for name, part in pull_back(conversion, weight, next(gradients)):
             found[name] = found.get(name, 0.0) + part
     for port, _ in ports:
         gradient = next(gradients)
@@ -271,56 +268,3 @@ def _store_cotangent(
     """Return the cotangent of an output in Keras's order; `stored` is its shape there."""
     shape = [stored[port.permutation.index(dim)] for dim in range(len(stored))]
     return cotangents.draw(number, shape).transpose(port.permutation)
-
-
-def _pull_back(
-    conversion: Conversion, weight: Weight, gradient: np.ndarray | None
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the gradients of the parameters that a Keras weight holds, or is computed from."""
-    if gradient is None:
-        return
-    parameters = dict(conversion.module.named_parameters(remove_duplicate=False))
-    first_names = {id(parameter): name for name, parameter in conversion.module.named_parameters()}
-    leaves, names = {}, {}
-    for path in (*weight.constant.paths, *weight.constant.folded_from):
-        parameter = parameters.get(path)
-        if parameter is not None and parameter.requires_grad:
-            leaves[path] = view_elements(parameter.detach()).double().requires_grad_()
-            names[path] = first_names[id(parameter)]
-    value = _recompute(replace(weight.constant, moves=()), leaves, {})
-    if not value.requires_grad:
-        return
-    flat = torch.zeros(value.numel(), dtype=torch.float64)
-    flat.index_add_(0, weight.numbers().reshape(-1), torch.from_numpy(gradient).reshape(-1))
-    parts = torch.autograd.grad(
-        value, list(leaves.values()), flat.reshape(value.shape), allow_unused=True
-    )
-    for path, part in zip(leaves, parts, strict=True):
-        if part is not None:
-            is_pair = parameters[path].is_complex()
-            yield names[path], (torch.view_as_complex(part) if is_pair else part).numpy()
-
-
-def _recompute(
-    constant: Constant,
-    leaves: Mapping[str, torch.Tensor],
-    results: dict[Node, list[torch.Tensor]],
-) -> torch.Tensor:
-    """Return the value of a constant that is computed from parameters, for autograd to go through.
-
-    `results` are those of the nodes that were computed before.
-    """
-
-    def recompute_operand(value: Value) -> torch.Tensor | None:
-        return _recompute(value, leaves, results) if isinstance(value, Constant) else None
-
-    if constant.recipe is None:
-        result = next((leaves[p] for p in constant.paths if p in leaves), constant.tensor)
-    else:
-        node, number = constant.recipe
-        if node not in results:
-            results[node] = evaluate_node(node, recompute_operand, with_gradients=True)
-        result = results[node][number]
-    for move in constant.moves:
-        result = move(result)
-    return result

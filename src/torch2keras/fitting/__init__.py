@@ -1,0 +1,1 @@
+"""What trains a converted model as PyTorch trained the module: optimizer and loss."""
