@@ -90,3 +90,11 @@ def test_paths_and_names_within() -> None:
     assert rename_within(Fixed("a"), "a", NAME) == Text((NAME,))
     assert rename_within(Fixed("ab"), "a", NAME) == Fixed("ab")
     assert rename_within(Fixed(1), "a", NAME) == Fixed(1)
+
+
+def test_lines_that_make_another_number_of_values_are_not_one() -> None:
+    one, other = make_body("a", "pqr", 0), make_body("b", "pqr", 10)
+    other.lines[1].makes = [12, 20]
+    pairs = align(start_template(one), other)
+    assert [new is not None for old, new in pairs if old is not None] == [True, False, True]
+    merge(start_template(one), other)

@@ -142,6 +142,6 @@ def test_no_value_is_called_as_a_variable_of_a_loop() -> None:
 def test_last_reads() -> None:
     maker = option_maker()
     lines = lines_of(maker)
-    assert last_reads(lines, [3]) == {0: 1, 1: 2, 2: 2, 3: 3}
+    assert last_reads(lines, [3], {}) == {0: 1, 1: 2, 2: 2, 3: 3}
     lines[1].otherwise = {2: 7}
-    assert last_reads(lines, [3])[7] == 2
+    assert last_reads(lines, [3], {})[7] == 2

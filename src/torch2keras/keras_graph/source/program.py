@@ -228,7 +228,7 @@ class DefinitionWriter:
             variables = []
             for port in graph.inputs:
                 variables.append(find_free_name(f"{identifier(port.name)}_input", variables))
-        read = last_reads(items, graph.outputs)
+        read = last_reads(items, graph.outputs, conditions)
         commenter = ModelCommenter(self.remarks, self.blocks)
         writer = BodyWriter(self.functions, conditions, [*self.others, *variables], commenter)
         for index, (port, variable) in enumerate(zip(graph.inputs, variables, strict=True)):

@@ -105,7 +105,7 @@ def align(template: Template, body: Body) -> list[tuple[TemplateLine | None, Lin
     for i in range(len(olds) - 1, -1, -1):
         for j in range(len(news) - 1, -1, -1):
             best = max(score[i + 1][j], score[i][j + 1])
-            if olds[i].tree == news[j].tree:
+            if _is_one_line(olds[i], news[j]):
                 likeness[i, j] = _likeness(olds[i], news[j], body.path)
                 best = max(best, score[i + 1][j + 1] + likeness[i, j])
             score[i][j] = best
@@ -124,6 +124,11 @@ def align(template: Template, body: Body) -> list[tuple[TemplateLine | None, Lin
     pairs += [(old, None) for old in olds[i:]]
     pairs += [(None, new) for new in news[j:]]
     return pairs
+
+
+def _is_one_line(old: TemplateLine, new: Line) -> bool:
+    """Whether two lines differ in their constants alone, not in how many values they make."""
+    return old.tree == new.tree and len(old.makes) == len(new.makes)
 
 
 def _likeness(old: TemplateLine, new: Line, path: str) -> float:

@@ -77,7 +77,9 @@ class BodyWriter:
     ) -> None:
         """Write items; `outs` are read behind them, and what is called as in `kept` too."""
         self.reserved |= find_variables(items)
-        scope = _Scope(items, last_reads(items, outs), kept, find_roles(items), indent)
+        scope = _Scope(
+            items, last_reads(items, outs, self.conditions), kept, find_roles(items), indent
+        )
         for item in reversed(items):
             self._want_names(item)
         place = 0
@@ -296,18 +298,26 @@ def _are_opposites(one: Condition, other: Condition) -> bool:
     return texts[0] == f"not {texts[1]}" or texts[1] == f"not {texts[0]}"
 
 
-def last_reads(items: Sequence[Item], outs: Sequence[int]) -> dict[int, int]:
+def last_reads(
+    items: Sequence[Item], outs: Sequence[int], conditions: Mapping[Line, Condition]
+) -> dict[int, int]:
     """Return value -> the place of the last item that reads it; behind all for `outs`.
 
-    What an option's result stands for where it is left out is read there too.
+    What an option's result stands for where it is left out is read at the option's first line:
+    from there on its name is the option's.
     """
     last: dict[int, int] = {}
     for place, item in enumerate(items):
         last.update(dict.fromkeys(item.reads, place))
     last.update(dict.fromkeys(outs, len(items)))
+    start = 0
     for place, item in enumerate(items):
-        if isinstance(item, Line):
-            for made, other in item.otherwise.items():
-                if made in last:
-                    last[other] = max(place, last.get(other, last[made]))
+        if not isinstance(item, Line):
+            continue
+        before = items[place - 1] if place else None
+        if not isinstance(before, Line) or conditions.get(before) != conditions.get(item):
+            start = place
+        for made, other in item.otherwise.items():
+            if made in last:
+                last[other] = max(start, last.get(other, last[made]))
     return last
