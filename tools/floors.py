@@ -72,7 +72,7 @@ FLOORS = (
         Room("fitting/", "`optimizer` and `loss` of a converted model"),
         Room("pipeline.py", "`convert`, a list of passes"),
         Room("inspection.py", "`inspect`: what would become of a module"),
-        Room("explanation/", "`explain`: one layer, its Keras code and the reasons"),
+        Room("explanation/", "`explain`: a layer or net as Keras code that runs, and the reasons"),
         Room("__init__.py", "the public names"),
         Room("cli/", "the command line"),
     ),

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from torch2keras.errors import UnsafeFileError as UnsafeFileError
     from torch2keras.errors import UnsupportedOpError as UnsupportedOpError
     from torch2keras.errors import VerificationError as VerificationError
-    from torch2keras.explanation.explain import Explanation as Explanation
     from torch2keras.explanation.explain import explain as explain
+    from torch2keras.explanation.result import Explanation as Explanation
     from torch2keras.fitting.losses import loss as loss
     from torch2keras.fitting.optimizers import optimizer as optimizer
     from torch2keras.inspection import Inspection as Inspection
@@ -46,7 +46,8 @@ HOMES = {
         "CaptureError InputError InternalError LoweringError OutputError SourceError "
         "Torch2KerasError UnsafeFileError UnsupportedOpError VerificationError"
     ),
-    "explanation.explain": "Explanation explain",
+    "explanation.explain": "explain",
+    "explanation.result": "Explanation",
     "fitting.losses": "loss",
     "fitting.optimizers": "optimizer",
     "inspection": "Inspection inspect",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import keras
 import pytest
@@ -180,11 +181,11 @@ def test_explain():
     ran = command("explain", "nn.Conv1d(3, 5, 3, stride=2, padding=1)")
     assert ran.code == 0
     assert "ZeroPadding1D" in ran.out
-    assert (
-        command("explain", "nn.Linear(3, 5)", "-i", "2,3", "--json")
-        .json["layer"]
-        .startswith("Linear")
-    )
+    names: dict[str, Any] = {}
+    exec(compile(ran.out, "<stdout>", "exec"), names)  # noqa: S102 - it is printed to be pasted
+    assert names["model"].output_shape == (None, 10, 5)
+    linear = command("explain", "Linear(3, 5)", "-i", "2,3", "--json").json
+    assert linear["layer"] == "nn.Linear(3, 5)"
 
 
 def test_explain_never_evaluates(folder):

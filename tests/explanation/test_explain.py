@@ -6,14 +6,16 @@ The numbers of the last line vary with the processor.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import torch2keras as t2k
-from exported import assert_golden
+from exported import GOLDEN, assert_golden
 from torch2keras.explanation.explain import explain_text
+from torch_layers import LAYERS as LAYERS_OF_TORCH
 
 LAYERS = {
     "conv1d_stride_2": nn.Conv1d(3, 16, 5, stride=2, padding=2),
@@ -24,12 +26,19 @@ LAYERS = {
     "batch_norm1d": nn.BatchNorm1d(7),
     "depthwise": nn.Conv1d(6, 12, 3, groups=6),
     "linear": nn.Linear(3, 5),
+    "max_pool2d": nn.MaxPool2d(3, stride=2, padding=1),
+    "gru": nn.GRU(3, 5, bidirectional=True),
+    "attention": nn.MultiheadAttention(6, 2),
+    "weight_norm": nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 5, 3, stride=2, padding=1))
+    ),
 }
 
 
 def steady(text: str) -> str:
     """The text without the measured differences."""
-    return re.sub(r"\d\.\de-\d+|0\.0e\+00", "TINY", text)
+    text = re.sub(r"\d\.\de-\d+|0\.0e\+00", "TINY", text)
+    return text.replace("TINY of the\n#     largest value", "TINY of the largest value")
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -41,10 +50,19 @@ def test_golden(name: str) -> None:
     assert all(reason.text for reason in explanation.reasons)
 
 
+def test_the_page_shows_what_is_printed() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+    shown = page.partition("```python\n")[2].partition("```")[0]
+    golden = GOLDEN / "explain_conv1d_stride_2.txt"
+    assert steady(re.sub(r"\de-\d+", "TINY", shown)).strip() == golden.read_text("utf-8").strip()
+    assert f"tested on {len(LAYERS_OF_TORCH)} layers" in page
+
+
 def test_text_and_data() -> None:
     explanation = explain_text("nn.Linear(3, 5)", (2, 3))
     assert explanation.as_dict()["inputs"][0]["torch_shape"] == (None, 3)
-    assert explanation.as_dict()["code"][-1] == "outputs = x"
+    assert explanation.as_dict()["layer"] == "nn.Linear(3, 5)"
+    assert "layer = nn.Linear(3, 5)\n" in explanation.as_dict()["code"]
 
 
 REFUSED = [

@@ -1,4 +1,4 @@
-"""KerasGraph: a Keras model as data, which `keras_model` builds and `source_code` writes as Python.
+"""KerasGraph: a Keras model as data, which `keras_model` builds and `source` writes as Python.
 
 A call is a stock layer (`layers.Conv1D` with its configuration and weights) or a stock op
 (`ops.softmax`), its arguments, and where in the user's module it comes from. Values are numbered in
