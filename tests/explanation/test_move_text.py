@@ -9,9 +9,9 @@ import torch
 
 from torch2keras.errors import InternalError
 from torch2keras.explanation.move_text import (
+    constant_argument,
     index_text,
     numpy_move,
-    plain_text,
     reshape_text,
     torch_move,
     transpose_text,
@@ -64,9 +64,9 @@ def test_short_forms() -> None:
     ],
 )
 def test_a_plain_argument(value, text) -> None:
-    assert plain_text(value) == text
+    assert constant_argument(value) == text
 
 
 def test_what_has_no_text_is_refused() -> None:
     with pytest.raises(InternalError, match="has no text"):
-        plain_text(object())
+        constant_argument(object())

@@ -95,11 +95,11 @@ def torch_move(text: str, move: ElementMove) -> str:
 
 def _items_text(value: Any) -> str:
     if isinstance(value, tuple):
-        return list_text(map(plain_text, value))
-    return plain_text(value)
+        return list_text(map(constant_argument, value))
+    return constant_argument(value)
 
 
-def plain_text(value: Any) -> str:
+def constant_argument(value: Any) -> str:
     """Return an argument that is no tensor as Python; raises InternalError for what has no text."""
     if isinstance(value, torch.dtype):
         return str(value)

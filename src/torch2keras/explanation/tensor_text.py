@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from torch2keras.errors import InternalError
-from torch2keras.explanation.move_text import plain_text, torch_move
+from torch2keras.explanation.move_text import constant_argument, torch_move
 from torch2keras.explanation.weight_text import weight_text
 from torch2keras.graph.ir import Constant, Node, argument_leaves
 from torch2keras.keras_graph.source.expressions import constant_text, list_text, quote
@@ -136,7 +136,7 @@ class TensorWriter:
         if isinstance(value, list | tuple):
             return list_text(map(self._numpy, value))
         if not isinstance(value, Constant):
-            return plain_text(value)
+            return constant_argument(value)
         text = self._compute(value, self._numpy) or self._entry(value)
         return weight_text(Weight.of(value), text)
 
@@ -145,7 +145,7 @@ class TensorWriter:
         if isinstance(value, list | tuple):
             return list_text(map(self._torch, value))
         if not isinstance(value, Constant):
-            return plain_text(value)
+            return constant_argument(value)
         text = self._compute(value, self._torch)
         if not text:
             text = f"torch.from_numpy({self._entry(value)})"

@@ -11,6 +11,7 @@ from torch2keras.keras_graph.source.lines import Append, Line, Read, make_lines
 from torch2keras.keras_graph.source.value_names import (
     find_roles,
     hint_of,
+    is_bare_parameter,
     order_names,
     yield_fallback_names,
 )
@@ -54,6 +55,26 @@ def test_lists_are_features_and_layers_are_called_after_their_class() -> None:
     x = maker.layer("MaxPooling1D", 0, "a.pool", "pool", pool_size=(2,))
     maker.layer("MaxPooling1D", x, "a.pool", "pool", pool_size=(2,))
     assert hint_of(lines_of(maker)[0], {}) == "max_pooling_1d"
+
+
+# path of the module, name of the layer, whether it stands for a parameter
+PARAMETERS = [
+    ("", "dense", False),
+    ("", "dense_1", False),
+    ("", "cls_token", True),
+    ("vit", "vit_cls_token", True),
+    ("vit.0", "vit_0_gamma", True),
+    ("layers.0.attn", "layers_0_attn_1", False),
+    ("mlp.fc1", "mlp_fc1", False),
+]
+
+
+@pytest.mark.parametrize(("path", "name", "is_parameter"), PARAMETERS)
+def test_what_stands_for_a_parameter(path: str, name: str, is_parameter: bool) -> None:
+    maker = Maker()
+    maker.layer("Dense", 0, path, name, units=8)
+    (line,) = lines_of(maker)
+    assert is_bare_parameter(line) == is_parameter
 
 
 # call, the first names

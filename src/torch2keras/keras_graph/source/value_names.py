@@ -116,8 +116,9 @@ def is_bare_parameter(line: Line) -> bool:
     function = _function_of(line)
     if not isinstance(function, Layer) or function.cls != "Dense":
         return False
-    name = _layer_name(line).strip("_")
-    return bool(name) and not name.endswith(line.path.rpartition(".")[2] or "\0")
+    name = _layer_name(line).strip("_0123456789")
+    own = line.path.rpartition(".")[2].strip("_0123456789") or "dense"
+    return bool(name) and not name.endswith(own)
 
 
 def _function_of(line: Line) -> object:
