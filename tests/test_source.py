@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from torch.export import Dim
 
 import torch2keras as t2k
 from source_nets import NETS
@@ -152,3 +153,45 @@ def test_code_and_weights_are_both_replaced_or_neither(tmp_path, monkeypatch) ->
     monkeypatch.undo()
     converted.save(path)
     assert 'model.load_weights("net.weights.h5")' in path.read_text("utf-8")
+
+
+def run(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(x))
+
+
+@pytest.mark.parametrize("name", ["tcn", "mobile_net", "resnet18"])
+def test_a_model_with_dynamic_sizes_is_built_for_any_size(name, tmp_path) -> None:
+    torch.manual_seed(0)
+    net, (x,) = NETS[name]()
+    dims = ({0: Dim.AUTO} | dict.fromkeys(range(2, x.ndim), Dim.AUTO),)
+    converted = t2k.convert(net.eval(), (x,), verify=False, dynamic_shapes=dims)
+    path = converted.save(tmp_path / "net.py")
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text("utf-8"), str(path), "exec"), names)  # noqa: S102
+    assert plain_config(names["build"]()) == plain_config(converted.model)
+    for size in (64, 97):
+        sizes = (size,) * (x.ndim - 2)
+        given = torch.randn(3, x.shape[1], *sizes)
+        model = names["build"](input_shape=(*sizes, x.shape[1]))
+        model.load_weights(path.with_suffix(".weights.h5"))
+        assert model.input_shape == (None, *sizes, x.shape[1])
+        with torch.no_grad():
+            wanted = net(given).numpy()
+        assert np.abs(run(model, given.movedim(1, -1).numpy()) - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["resnet18", "tcn", "tagger"])
+def test_another_number_of_classes_leaves_all_other_weights(name, tmp_path) -> None:
+    converted = convert(name)
+    path = converted.save(tmp_path / "net.py")
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text("utf-8"), str(path), "exec"), names)  # noqa: S102
+    model = names["build"](classes=7)
+    with pytest.warns(UserWarning, match="could not be loaded"):
+        model.load_weights(path.with_suffix(".weights.h5"), skip_mismatch=True)
+    assert model.output_shape[-1] == 7
+    pairs = list(zip(model.weights, converted.model.weights, strict=True))
+    others = [weight.path for weight, old in pairs if weight.shape != old.shape]
+    assert others == [weight.path for weight in model.weights[-2:]]
+    for weight, old in pairs[:-2]:
+        assert np.array_equal(weight.numpy(), old.numpy())

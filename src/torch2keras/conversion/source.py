@@ -45,7 +45,7 @@ def collect_remarks(conversion: Conversion) -> Remarks:
     class_paths = {
         path: name.removeprefix("__main__.") for path, name in conversion.facts.class_paths.items()
     }
-    return Remarks(shapes, class_paths)
+    return Remarks(shapes, class_paths, conversion.size_limits)
 
 
 def name_weights_file(code: str, weights_file: str) -> str:

@@ -10,6 +10,13 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from torch2keras.keras_graph.graph import Input, KerasGraph
+from torch2keras.keras_graph.source.build.build_arguments import (
+    CLASSES,
+    CLASSES_NOTE,
+    INPUT_SHAPE,
+    BuildArguments,
+    find_build_arguments,
+)
 from torch2keras.keras_graph.source.expressions import (
     Condition,
     condition_text,
@@ -119,16 +126,20 @@ def _write_functions(
         finder = LoopFinder(lines, outs, conditions, height, function.variables)
         blocks.append(write_shortest(finder, write))
     for part in unwrap_parts(parts, folded.parts):
+        lines = part.lines
+        taken: Sequence[str] = ()
         if part.ports is None:
             outs = list(graph.outputs)
-            write = partial(definitions.write_build, graph)
+            lines, arguments = find_build_arguments(graph, remarks.shapes).fill(lines)
+            taken = tuple(arguments.defaults)
+            write = partial(definitions.write_build, graph, arguments)
         else:
             outs = list(part.ports.outputs)
             write = partial(definitions.write_part, part)
         if flat:
-            blocks.append(write(part.lines, {}))
+            blocks.append(write(lines, {}))
         else:
-            blocks.append(write_shortest(LoopFinder(part.lines, outs, {}, height), write))
+            blocks.append(write_shortest(LoopFinder(lines, outs, {}, height, taken), write))
     texts = [NEST] * (len(parts) > 1) + list(map("\n".join, blocks))
     used = tuple(dict.fromkeys(map(attrgetter("cls"), folded.functions)))
     variants = len(folded.functions) - len(used)
@@ -220,7 +231,11 @@ class DefinitionWriter:
         return _end(writer, items, part.ports.outputs)
 
     def write_build(
-        self, graph: KerasGraph, items: Sequence[Item], conditions: Conditions
+        self,
+        graph: KerasGraph,
+        arguments: BuildArguments,
+        items: Sequence[Item],
+        conditions: Conditions,
     ) -> list[str]:
         """Return the lines of `build`."""
         variables = ["inputs"]
@@ -230,7 +245,8 @@ class DefinitionWriter:
                 variables.append(find_free_name(f"{identifier(port.name)}_input", variables))
         read = last_reads(items, graph.outputs, conditions)
         commenter = ModelCommenter(self.remarks, self.blocks)
-        writer = BodyWriter(self.functions, conditions, [*self.others, *variables], commenter)
+        reserved = [*self.others, *variables, *arguments.defaults]
+        writer = BodyWriter(self.functions, conditions, reserved, commenter)
         for index, (port, variable) in enumerate(zip(graph.inputs, variables, strict=True)):
             base = "x" if len(graph.inputs) == 1 else identifier(port.name)
             name = find_free_name(base, {*writer.names.values(), *writer.reserved})
@@ -238,13 +254,21 @@ class DefinitionWriter:
             head = f"{name} = {variable} = keras.Input"
             if index not in read:
                 head = f"{variable} = keras.Input"
-            writer.lines += wrap_call(4, head, _input_arguments(port), ")")
+            given = _input_arguments(port)
+            if arguments.input_shape:
+                given[0] = INPUT_SHAPE
+            writer.lines += wrap_call(4, head, given, ")")
         writer.write(items, graph.outputs, [], 4)
         outs = [writer.names[value] for value in graph.outputs]
-        arguments = [_one_or_list(variables), _one_or_list(outs)]
+        ends = [_one_or_list(variables), _one_or_list(outs)]
         name = f"name={constant_text(graph.name)}"
-        end = wrap_call(4, "return keras.Model", [*arguments, name], ")")
-        return ["def build():", *writer.lines, *end]
+        return [
+            *wrap_call(0, "def build", arguments.texts(), "):"),
+            *write_docstring(CLASSES_NOTE * (CLASSES in arguments.defaults)),
+            *self.remarks.limit_lines(),
+            *writer.lines,
+            *wrap_call(4, "return keras.Model", [*ends, name], ")"),
+        ]
 
 
 def write_docstring(text: str) -> list[str]:

@@ -66,6 +66,9 @@ def test_a_parameter_that_stands_as_a_layer_is_explained() -> None:
     one = maker.op("ones_like", 0)
     token = maker.layer("Dense", one, "", name="cls_token", units=8, use_bias=False)
     assert comments(write(maker, maker.op("add", 0, token))) == [PARAMETER]
+    maker = Maker()
+    other = maker.layer("Dense", 0, "", name="cls_token", units=8, use_bias=False)
+    assert comments(write(maker, other)) == []
 
 
 def chain(maker: Maker, count: int = 4) -> tuple[int, dict[int, tuple[int | None, ...]]]:
@@ -125,8 +128,8 @@ def test_a_function_says_which_class_it_is_of() -> None:
 
 def test_a_comment_that_does_not_fit_is_left_out() -> None:
     maker = Maker(shape=(None, 8))
-    name = "a" * 60
-    x = maker.layer("Dense", 0, "one", name=name, units=8)
+    name = "a" * 62
+    x = maker.layer("ReLU", 0, "one", name=name)
     text = write(maker, x, shapes={x: (None, 8)})
     assert max(map(len, text.splitlines())) <= 100
     assert comments(text) == []

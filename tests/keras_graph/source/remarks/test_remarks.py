@@ -39,3 +39,11 @@ def test_a_text_of_the_user_stays_a_text(text) -> None:
     assert len(plain) == len(text)
     assert plain.isascii()
     assert not {*plain} & {*'"\\\n\r#'}
+
+
+def test_limits_of_sizes_are_lines_of_comments() -> None:
+    limits = ["x.shape[2] <= 512", "x.shape[2] % 4 == 0\nimport os", "é" * 60]
+    lines = Remarks(limits=limits).limit_lines()
+    assert lines[0].startswith("    # sizes, in PyTorch's order: x.shape[2] <= 512, x.shape[2] % 4")
+    assert all(line.startswith("    # ") and line.isprintable() for line in lines)
+    assert UNKNOWN.limit_lines() == []

@@ -9,7 +9,6 @@ from torch2keras.keras_graph.source.lines import CallTree, Gap, Layer, Line
 from torch2keras.keras_graph.source.loops import Item, Loop
 from torch2keras.keras_graph.source.remarks.boundaries import BlockFinder, path_of
 from torch2keras.keras_graph.source.remarks.remarks import Remarks, plain_text, shape_text
-from torch2keras.keras_graph.source.value_names import is_bare_parameter
 
 PADDING = 'both ends alike, unlike "same"'
 """Why a padding is explicit: with strides, "same" pads the end more than the start."""
@@ -31,7 +30,7 @@ class Commenter:
             return ""
         if place + 1 < len(items) and _is_padding(line, items[place + 1]):
             return self._say_once(PADDING)
-        return self._say_once(PARAMETER) if is_bare_parameter(line) else ""
+        return self._say_once(PARAMETER) if _reads_ones(items, place) else ""
 
     def comment_outermost(self, items: Sequence[Item], place: int) -> str:
         """Return what is to be said of an item of the function's outermost level, or ""."""
@@ -107,6 +106,17 @@ def _is_padding(line: Line, behind: Item) -> bool:
     if padding is None or strides in (None, Fixed(1)):
         return False
     return not isinstance(padding, Fixed) or _is_symmetric(padding.value)
+
+
+def _reads_ones(items: Sequence[Item], place: int) -> bool:
+    """Whether an item is a layer that stands for a parameter: it reads a constant one."""
+    line = items[place]
+    if not isinstance(line, Line) or _find_argument(line, "Dense", "units") is None:
+        return False
+    for maker in items[:place]:
+        if isinstance(maker, Line) and maker.makes == line.reads:
+            return isinstance(maker.tree, CallTree) and maker.tree.function == "ops.ones_like"
+    return False
 
 
 def _find_argument(line: Line, prefix: str, key: str) -> Expression | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from torch2keras.keras_graph.source.wrapping import fill_lines
 from torch2keras.keras_graph.weight import Shape
 
 
@@ -17,12 +18,21 @@ class Remarks:
     """The stored shape of a value by its number, with the batch; None for a dynamic size."""
     class_paths: Mapping[str, str] = field(default_factory=dict)
     """The class of each of the user's modules by path, as "torchvision.models.resnet.ResNet"."""
+    limits: Sequence[str] = ()
+    """What sizes of the inputs have to keep to, as `x.shape[2] <= 512`."""
 
     def describe(self, paths: Sequence[str]) -> str:
         """Return the classes of modules as a sentence, or "" where they are not known."""
         names = [self.class_paths[path] for path in paths if path in self.class_paths]
         text = ", ".join(dict.fromkeys(map(plain_text, names)))
         return f"{text}." if text else ""
+
+    def limit_lines(self) -> list[str]:
+        """Return the limits of sizes as lines of comments within a function."""
+        if not self.limits:
+            return []
+        shown = [re.sub(r"[^ -~]", "_", limit) for limit in self.limits]
+        return fill_lines("    # ", [f"sizes, in PyTorch's order: {shown[0]}", *shown[1:]])
 
 
 UNKNOWN = Remarks()
