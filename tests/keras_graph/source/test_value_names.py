@@ -66,6 +66,7 @@ PARAMETERS = [
     ("vit.0", "vit_0_gamma", True),
     ("layers.0.attn", "layers_0_attn_1", False),
     ("mlp.fc1", "mlp_fc1", False),
+    ("encoder.3", "encoder_3", False),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torch2keras.keras_graph.source.expressions import Fixed, Text
@@ -10,6 +11,9 @@ from torch2keras.keras_graph.source.lines import Append, CallTree, Gap, Group, L
 from torch2keras.keras_graph.source.loops import Item, Loop
 
 PLAIN_NAMES = ("x", "y", "z")
+
+NUMBER = re.compile(r"_\d+$")
+"""What tells apart the layers of one name."""
 
 ROLES = {
     "ops.dot_product_attention": ("query", "key", "value", "bias", "mask"),
@@ -116,9 +120,9 @@ def _is_bare_parameter(line: Line) -> bool:
     function = _function_of(line)
     if not isinstance(function, Layer) or function.cls != "Dense":
         return False
-    name = _layer_name(line).strip("_0123456789")
-    own = line.path.rpartition(".")[2].strip("_0123456789") or "dense"
-    return bool(name) and not name.endswith(own)
+    name = _layer_name(line).strip("_")
+    own = line.path.rpartition(".")[2] or "dense"
+    return bool(name) and not name.endswith(own) and not NUMBER.sub("", name).endswith(own)
 
 
 def _function_of(line: Line) -> object:
