@@ -39,11 +39,12 @@ from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.held_values import hold_state
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
+from torch2keras.verification.learning.verify_training import choose_optimizers
 from torch2keras.verification.results import Verification
 from torch2keras.verification.verify import verify_conversion
 
-Level = Literal["outputs", "gradients"]
-"""What is compared of a model and its module; gradients beside outputs."""
+Level = Literal["outputs", "gradients", "training"]
+"""What is compared of a model and its module; each level beside those before it."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
@@ -169,23 +170,32 @@ class Converted:
         probes: Sequence[str] | None = None,
         *,
         level: Level = "outputs",
+        optimizer: torch.optim.Optimizer | None = None,
     ) -> Verification:
         """Compare with the module, in float64 and in its own dtype (docs/verify.md).
 
         The module runs with the weights that the Keras model has now. With `level="gradients"` the
-        gradients of every parameter and input are compared too; without it they are where the
-        module has a custom backward, hooks on gradients or the like.
+        gradients of every parameter and input are compared too, in eval and in train mode; without
+        it they are where the module has a custom backward, hooks on gradients or the like. With
+        `level="training"` both are then trained on the same batches, 20 steps by SGD and by
+        `optimizer`, one of the module's parameters, from its first step on: neither it nor
+        weights move.
         Raises VerificationError, which names the first value that diverges, and InputError where
         the module cannot have these weights, as `state_dict` does, or for an unknown level.
         """
         if level not in LEVELS:
             known = ", ".join(map(repr, LEVELS))
             raise InputError(f"no level of verification: {level!r}", [("next", f"one of {known}")])
+        optimizers = choose_optimizers(self.conversion, optimizer) if level == "training" else []
         state = read_state(self.conversion, self.layers, self.state_record)
         conversion = Substitution(state).conversion(self.conversion)
         with hold_state(conversion.module, state, conversion.captured.program.state_dict):
             verification = verify_conversion(
-                conversion, self.run, probes, with_gradients=level == "gradients"
+                conversion,
+                self.run,
+                probes,
+                with_gradients=level != "outputs",
+                optimizers=optimizers,
             )
         self.hold_verification(verification)
         return verification

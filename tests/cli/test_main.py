@@ -306,3 +306,16 @@ def test_dynamic_sizes_of_two_inputs_that_must_be_equal(folder):
         [None, 5, None],
     ]
     assert ran.json["report"]["verified"]["probes"][-1][0] == "another size"
+
+
+def test_gradients_are_compared_when_asked_for(folder):
+    ran = command(*SMALL, "2,3,11", "--json", "--verify", "gradients")
+    (_, in_train_mode) = ran.json["report"]["learning"]
+    assert in_train_mode["what"] == "gradients, train mode"
+    assert set(in_train_mode["verdicts"].values()) == {"equal"}
+
+
+def test_to_verify_and_not_to_verify_are_opposites(folder):
+    ran = command(*SMALL, "2,3,11", "--no-verify", "--verify", "training")
+    assert ran.code == 2
+    assert "opposites" in ran.err

@@ -24,6 +24,7 @@ from torch2keras.cli.optional_package import import_keras
 from torch2keras.cli.source_options import (
     AsJson,
     SourceOptions,
+    VerifyOption,
     add_note,
     build_call,
     take_source_options,
@@ -121,6 +122,12 @@ def convert_command(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
     ] = False,
+    verify: Annotated[
+        VerifyOption,
+        typer.Option(
+            "--verify", help="What to compare: gradients beside outputs, or 20 steps of both sides."
+        ),
+    ] = VerifyOption.OUTPUTS,
     full: Annotated[
         bool, typer.Option("--full", help="Show every module, unfolded, with your lines.")
     ] = False,
@@ -134,12 +141,21 @@ def convert_command(
     sound are the example by default.
     """
     with _show_work(options) as progress:
+        if no_verify and verify is not VerifyOption.OUTPUTS:
+            raise errors.InputError(
+                f"--no-verify and --verify {verify.value} are opposites",
+                [("next", "give one of them")],
+            )
         shapes = options.parse_inputs()
         require_writable(output)
         call = build_call(options, shapes, progress)
         from torch2keras import convert
 
-        converted = convert(**call.arguments, verify=not no_verify)
+        is_plain = verify is VerifyOption.OUTPUTS
+        converted = convert(**call.arguments, verify=is_plain and not no_verify)
+        if not is_plain:
+            progress("verify")
+            converted.verify(level=verify.value)
         progress("save")
         saved = converted.save(output)
         report = add_note(converted.report, call.note)

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 Noted = TypeVar("Noted", "Report", "Inspection")
 
 
+class VerifyOption(StrEnum):
+    """What is compared of a model and its module; each level beside those before it."""
+
+    OUTPUTS = "outputs"
+    GRADIENTS = "gradients"
+    TRAINING = "training"
+
+
 class StateOption(StrEnum):
     """What becomes of values that forward keeps from call to call."""
 

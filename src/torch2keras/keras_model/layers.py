@@ -44,6 +44,8 @@ class Layers:
         self.runners: dict[str, Callable[..., Any]] = {}
         """What is called for each layer on real tensors."""
         self.initializers = ZeroInitializers()
+        self.training = False
+        """Whether batch norms run as in training; nothing else does, dropouts stay idle."""
         self.filled: dict[str, str] = {}
         """The name of the call whose weights each layer has."""
 
@@ -85,6 +87,8 @@ class Layers:
                 for attribute, weight in call.weights.items():
                     assign(find_variable(layer, attribute), weight)
                 self.filled[key] = call.name
+            if self.training and isinstance(layer, keras.layers.BatchNormalization):
+                kwargs["training"] = True
             return self.runners[key](*args, **kwargs)
 
         return run_layer

@@ -29,6 +29,7 @@ from torch2keras.reporting.facts import (
     Transpose,
     Verified,
 )
+from torch2keras.reporting.learning import write_learning_lines
 from torch2keras.reporting.notes import write_notes
 from torch2keras.reporting.parameters import count_parameters, count_scalars
 from torch2keras.reporting.text import (
@@ -44,7 +45,7 @@ from torch2keras.reporting.text import (
     verification_text,
 )
 from torch2keras.reporting.transposes import describe_transposes
-from torch2keras.verification.results import Check, Verification
+from torch2keras.verification.results import Check, LearningCheck, Verification
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Report:
     transposes: tuple[Transpose, ...]
     notes: tuple[str, ...]
     verified: Verified | None
+    learning: tuple[LearningCheck, ...] = ()
+    """Gradients and training, where these were compared."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, strings and numbers."""
@@ -106,6 +109,7 @@ def make_report(
         transposes=tuple(describe_transposes(graph, conversion.plan)),
         notes=tuple(write_notes(conversion, parameters, verification)),
         verified=verified,
+        learning=() if verification is None else verification.learning,
     )
 
 
@@ -191,6 +195,7 @@ def report_text(report: Report, table: Iterable[str]) -> str:
     ]
     for note in report.notes:
         facts += label_lines("note", note)
+    facts += write_learning_lines(report.learning)
     ports = [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)]
     if report.limits:
         ports += label_lines("limits", ", ".join(report.limits))

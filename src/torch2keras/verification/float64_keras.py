@@ -35,11 +35,18 @@ def values64(
 
 def widen_inputs(conversion: Conversion, tensors: Sequence[torch.Tensor]) -> list[Any]:
     """Return PyTorch's inputs as the Keras graph takes them in float64."""
+    return store_inputs(conversion, tensors, wide=True)
+
+
+def store_inputs(
+    conversion: Conversion, tensors: Sequence[torch.Tensor], *, wide: bool
+) -> list[Any]:
+    """Return PyTorch's inputs as the Keras graph takes them: in float64, or as it is."""
     inputs = []
     given = zip(conversion.inputs, conversion.lowered.graph.inputs, tensors, strict=True)
     for port, stored, tensor in given:
         array = port.from_torch(tensor)
-        if "float" in stored.dtype:
+        if wide and "float" in stored.dtype:
             array = array.astype("float64")
         inputs.append(keras.ops.convert_to_tensor(array))
     return inputs

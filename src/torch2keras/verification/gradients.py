@@ -1,14 +1,13 @@
 """Gradients: those of every parameter and input, on one random cotangent, in float64.
 
 Outputs say nothing of how a model trains: a custom backward, a hook or a detached value has the
-same outputs and other gradients. Compared is the module in float64, in eval mode, by autograd with
-the Keras graph in float64 by TensorFlow's tape.
+same outputs and other gradients. Compared is the module in float64, in eval mode and in train mode,
+by autograd with the Keras graph in float64 by TensorFlow's tape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -22,7 +21,7 @@ from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.custom_ops.recurrent import pad_packed_in_full
-from torch2keras.errors import VerificationError, list_names
+from torch2keras.errors import VerificationError
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers, find_variable
 from torch2keras.runtime.arrays import to_numpy
@@ -32,7 +31,9 @@ from torch2keras.verification.divergence import NEXT
 from torch2keras.verification.float64_keras import widen_inputs
 from torch2keras.verification.float64_torch import float64_arithmetic
 from torch2keras.verification.input_sets import example_tensors, replace_tensors
+from torch2keras.verification.learning.train_mode import KerasTraining, set_train_mode
 from torch2keras.verification.probes import probes
+from torch2keras.verification.results import Learning, LearningCheck, Verdict
 from torch2keras.workarounds.float64_promotion import double_precision
 
 RELATIVE = 1e-8
@@ -43,62 +44,62 @@ FLOOR = 1e-11
 
 DETACHED = "torch.export took the module only with strict=True, and detached custom functions"
 
-MOST_NAMED = 4
-
 Gradients = Mapping[str, np.ndarray]
 """By the name of a parameter or of an input, in PyTorch's order. None stands for zeros."""
 
 
-@dataclass(frozen=True)
-class GradientCheck:
-    """How the gradients compare: the error of each as a share of the larger of the two."""
-
-    errors: Mapping[str, float]
-    differing: tuple[str, ...]
-    """The names of those that differ by more than is allowed, the worst first."""
-
-    def describe(self) -> str:
-        """Return the worst of those that differ."""
-        shown = [f"{name} by {self.errors[name]:.2g} of its size" for name in self.differing]
-        return list_names(shown, MOST_NAMED)
-
-
-def verify_gradients(conversion: Conversion, *, asked: bool) -> list[str]:
+def verify_gradients(conversion: Conversion, *, asked: bool) -> Learning:
     """Return notes on the gradients; none where they are equal and nobody asked.
 
-    Without being asked they are compared only where the module has what may make them differ.
+    Without being asked they are compared only where the module has what may make them differ, and
+    in eval mode alone.
     Raises VerificationError where they differ and no note of the capture says that they will.
     """
+    if not (asked or conversion.captured.training.doubts):
+        return Learning()
+    notes, checks, equal = [], [], []
+    for training in (False, True) if asked else (False,):
+        mode = "train mode" if training else "eval mode"
+        try:
+            check = compare_gradients(conversion, training=training)
+        except GradientsNotComparedError as error:
+            notes.append(f"The gradients in {mode} were not compared with PyTorch's: {error}.")
+            continue
+        checks.append(check)
+        if check.differing:
+            notes.append(_explain_difference(conversion, check))
+        else:
+            equal.append(mode)
+    if equal:
+        told = f"The gradients of all {len(checks[0].errors)} parameters and inputs are PyTorch's"
+        modes = " and in ".join(equal)
+        notes.append(f"{told}, in float64, on the one random cotangent that was tried, in {modes}.")
+    return Learning(tuple(notes), tuple(checks))
+
+
+def _explain_difference(conversion: Conversion, check: LearningCheck) -> str:
+    """Return a note where the capture knows why gradients differ. Raises VerificationError."""
     training = conversion.captured.training
-    if not (asked or training.doubts):
-        return []
-    try:
-        check = compare_gradients(conversion)
-    except GradientsNotComparedError as error:
-        return [f"The gradients were not compared with PyTorch's: {error}."]
-    if not check.differing:
-        count = len(check.errors)
-        told = f"The gradients of all {count} parameters and inputs are PyTorch's, in float64"
-        return [f"{told}, on the one random cotangent that was tried."]
     known = training.differences
     if conversion.captured.strict and training.functions.measured:
         known = (*known, DETACHED)
     if not known:
         rows = [
             ("which", check.describe()),
+            ("what", check.what),
             ("because", "; ".join(training.doubts)),
             ("next", NEXT),
         ]
         raise VerificationError("the gradients of the converted model are not PyTorch's", rows)
-    return [f"The gradients differ from PyTorch's: {check.describe()}. {'; '.join(known)}."]
+    return f"The gradients differ from PyTorch's: {check.describe()}. {'; '.join(known)}."
 
 
 class GradientsNotComparedError(Exception):
     """Says why gradients could not be compared."""
 
 
-def compare_gradients(conversion: Conversion) -> GradientCheck:
-    """Compare on normal inputs of the example's shapes.
+def compare_gradients(conversion: Conversion, *, training: bool = False) -> LearningCheck:
+    """Compare on normal inputs of the example's shapes, in eval mode or `training`.
 
     Raises GradientsNotComparedError where one of the sides gives none.
     """
@@ -106,56 +107,62 @@ def compare_gradients(conversion: Conversion) -> GradientCheck:
         message = f"that needs Keras's TensorFlow backend, and this is {keras.backend.backend()}"
         raise GradientsNotComparedError(message)
     (probe,) = probes(example_tensors(conversion), names=["normal"])
-    cotangents = _Cotangents()
+    cotangents = Cotangents()
     try:
-        theirs = torch_gradients(conversion, probe.tensors, cotangents)
+        theirs = torch_gradients(conversion, probe.tensors, cotangents, training=training)
     except Exception as error:
         message = f"PyTorch itself gives none ({type(error).__name__}: {first_line(error)})"
         raise GradientsNotComparedError(message) from error
     try:
-        ours = keras_gradients(conversion, probe.tensors, cotangents)
+        ours = keras_gradients(conversion, probe.tensors, cotangents, training=training)
     except LookupError as error:  # an op of TensorFlow without a gradient
         message = f"TensorFlow gives none ({error})"
         raise GradientsNotComparedError(message) from error
-    return judge(theirs, ours)
+    return judge(theirs, ours, f"gradients, {'train' if training else 'eval'} mode")
 
 
-def judge(theirs: Gradients, ours: Gradients) -> GradientCheck:
+def judge(theirs: Gradients, ours: Gradients, what: str = "gradients") -> LearningCheck:
     """Compare by name, what is missing being zeros."""
     names = [*theirs, *(name for name in ours if name not in theirs)]
     sizes = {name: max(_size(theirs.get(name)), _size(ours.get(name))) for name in names}
     largest = max(sizes.values(), default=0.0)
     errors: dict[str, float] = {}
-    differing = []
+    verdicts: dict[str, Verdict] = {}
     for name in names:
         error = _size(np.subtract(theirs.get(name, 0.0), ours.get(name, 0.0)))
         errors[name] = error / sizes[name] if sizes[name] else 0.0
-        if not error <= RELATIVE * sizes[name] + FLOOR * largest:
-            differing.append(name)
-    differing.sort(key=lambda name: -errors[name])
-    return GradientCheck(errors, tuple(differing))
+        verdicts[name] = Verdict.EQUAL
+        if not error <= RELATIVE * sizes[name]:
+            is_rounding = error <= RELATIVE * sizes[name] + FLOOR * largest
+            verdicts[name] = Verdict.ROUNDING if is_rounding else Verdict.DIFFERS
+    return LearningCheck(what, errors, verdicts)
 
 
 def _size(gradient: Any) -> float:
     return 0.0 if gradient is None or not np.size(gradient) else float(np.abs(gradient).max())
 
 
-class _Cotangents:
+class Cotangents:
     """Random cotangents, the same for both sides, by the number of the output."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
         self.drawn: dict[int, np.ndarray] = {}
 
     def draw(self, number: int, shape: Sequence[int]) -> np.ndarray:
         """Return the cotangent of an output, drawn when it is first asked for."""
         if number not in self.drawn:
-            generator = np.random.default_rng(number)
+            generator = np.random.default_rng(self.seed + number)
             self.drawn[number] = generator.standard_normal(tuple(shape))
         return self.drawn[number]
 
 
 def torch_gradients(
-    conversion: Conversion, tensors: Sequence[torch.Tensor], cotangents: _Cotangents
+    conversion: Conversion,
+    tensors: Sequence[torch.Tensor],
+    cotangents: Cotangents,
+    *,
+    training: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return the module's own gradients in float64. Raises what the module raises."""
     module = conversion.module
@@ -167,7 +174,10 @@ def torch_gradients(
         pad_packed_in_full(module),
         sdpa_kernel(SDPBackend.MATH),
         float64_arithmetic(nominal) as widen,
+        KerasTraining(),
     ):
+        if training:
+            set_train_mode(conversion)
         state, leaves = {}, {}
         for name, parameter in module.named_parameters():
             state[f"module.{name}"] = wide = widen(parameter.detach()).clone()
@@ -189,7 +199,7 @@ def torch_gradients(
 class _Backward(torch.nn.Module):
     """Runs a module forwards and backwards, since a checkpoint reads its parameters in both."""
 
-    def __init__(self, module: torch.nn.Module, cotangents: _Cotangents) -> None:
+    def __init__(self, module: torch.nn.Module, cotangents: Cotangents) -> None:
         super().__init__()
         self.module = module
         self.cotangents = cotangents
@@ -209,7 +219,11 @@ class _Backward(torch.nn.Module):
 
 
 def keras_gradients(
-    conversion: Conversion, tensors: Sequence[torch.Tensor], cotangents: _Cotangents
+    conversion: Conversion,
+    tensors: Sequence[torch.Tensor],
+    cotangents: Cotangents,
+    *,
+    training: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return the Keras graph's gradients in float64, by the names of PyTorch's parameters."""
     import tensorflow as tf
@@ -223,6 +237,7 @@ def keras_gradients(
             return run_graph(graph, inputs, layers.layer_with_weights, "float64", keep=False)
 
         run()  # makes the layers
+        layers.training = training
         held = []
         for call, attribute, weight in graph.weights():
             if call.trainable and weight.trainable:
@@ -237,7 +252,7 @@ def keras_gradients(
             for number, port in enumerate(conversion.outputs):
                 output = values[graph.outputs[number]]
                 if _is_float(output):
-                    cotangent = _store_cotangent(port, output.shape, number, cotangents)
+                    cotangent = store_cotangent(port, output.shape, number, cotangents)
                     total += tf.reduce_sum(output * cotangent)
         gradients = iter([_as_array(gradient) for gradient in tape.gradient(total, sources)])
     found: dict[str, np.ndarray] = {}
@@ -262,8 +277,8 @@ def _as_array(gradient: Any) -> np.ndarray | None:
     return None if gradient is None else np.array(tf.convert_to_tensor(gradient))
 
 
-def _store_cotangent(
-    port: Port, stored: Sequence[int], number: int, cotangents: _Cotangents
+def store_cotangent(
+    port: Port, stored: Sequence[int], number: int, cotangents: Cotangents
 ) -> np.ndarray:
     """Return the cotangent of an output in Keras's order; `stored` is its shape there."""
     shape = [stored[port.permutation.index(dim)] for dim in range(len(stored))]

@@ -31,6 +31,7 @@ from torch2keras.verification.input_sets import (
     example_tensors,
     replace_tensors,
 )
+from torch2keras.verification.learning.verify_training import verify_training
 from torch2keras.verification.metric import EPS
 from torch2keras.verification.output_check import Answers
 from torch2keras.verification.probes import DEFAULT_PROBES, probes
@@ -53,11 +54,13 @@ def verify_conversion(
     names: Sequence[str] | None = None,
     *,
     with_gradients: bool = False,
+    optimizers: Sequence[torch.optim.Optimizer] = (),
 ) -> Verification:
     """Run all checks of a conversion.
 
     `run` gives the Keras model's outputs on flat inputs, both in PyTorch's order. Gradients are
-    compared where the module has what may make them differ, or `with_gradients`.
+    compared where the module has what may make them differ, or `with_gradients`; both sides are
+    trained by each of the `optimizers`, of the module's parameters.
     Raises VerificationError at the first that fails, naming the first value that diverges.
     """
     _require_repeatable(conversion)
@@ -74,11 +77,10 @@ def verify_conversion(
         if not check.difference.ok:
             raise divergence_error(conversion, double, check, given.tensors)
     eps = {port.name: EPS.get(port.dtype, EPS["float32"]) for port in conversion.outputs}
-    notes += [
-        *list_uncompared(checks, eps),
-        *verify_gradients(conversion, asked=with_gradients),
-    ]
-    return Verification(tuple(checks), tuple(notes))
+    gradients = verify_gradients(conversion, asked=with_gradients)
+    training = verify_training(conversion, optimizers)
+    notes += [*list_uncompared(checks, eps), *gradients.notes, *training.notes]
+    return Verification(tuple(checks), tuple(notes), (*gradients.checks, *training.checks))
 
 
 def _require_repeatable(conversion: Conversion) -> None:

@@ -1,0 +1,145 @@
+"""Both sides trained on the same batches: equal weights, and faults that show."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import torch2keras as t2k
+from torch2keras.training.gradient_descent import TorchSGD
+from torch2keras.verification.learning.verify_training import (
+    choose_optimizers,
+    judge_weights,
+    verify_training,
+)
+from torch2keras.verification.results import Verdict
+
+
+class Net(nn.Module):
+    """A bias in front of a batch norm, a dropout, and a norm over channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4)
+        self.drop, self.head = nn.Dropout(0.5), nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = nn.functional.dropout(self.norm(self.conv(x)), 0.2, self.training)
+        return self.head(self.drop(y.tanh().mean(-1)))
+
+
+def make():
+    torch.manual_seed(0)
+    module = Net().eval()
+    return module, t2k.convert(module, (torch.randn(3, 2, 8),), verify=False)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    module, converted = make()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+    verification = converted.verify(level="training", optimizer=optimizer)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert not optimizer.state
+    assert not module.training
+    return converted, {check.what: check for check in verification.learning}
+
+
+def test_all_levels_are_compared(trained):
+    _, checks = trained
+    assert set(checks) == {
+        *("gradients, eval mode", "gradients, train mode"),
+        *("20 steps of SGD", "20 steps of AdamW"),
+    }
+    for check in checks.values():
+        assert not check.differing
+        assert check.worst[1] < 1e-9
+
+
+def test_statistics_are_compared_by_one_rule(trained):
+    _, checks = trained
+    for name in ("norm.running_mean", "norm.running_var"):
+        assert checks["20 steps of SGD"].errors[name] < 1e-12
+
+
+def test_a_dead_bias_is_told_apart(trained):
+    _, checks = trained
+    assert checks["gradients, train mode"].verdicts["conv.bias"] is Verdict.ROUNDING
+    assert checks["gradients, eval mode"].verdicts["conv.bias"] is Verdict.EQUAL
+
+
+def test_the_report_has_the_table(trained):
+    converted, _ = trained
+    text = str(converted.report)
+    assert "conv.bias" in text.split("learning")[1]
+    assert "20 steps of AdamW on the same batches move all 8 weights as PyTorch" in " ".join(
+        text.split()
+    )
+    assert len(converted.report.as_dict()["learning"]) == 4
+
+
+def test_another_formula_is_an_error_that_names_the_worst(monkeypatch):
+    _, converted = make()
+    right = TorchSGD.move
+    monkeypatch.setattr(TorchSGD, "move", lambda self, now: right(self, now) * (1 + 1e-8))
+    with pytest.raises(t2k.VerificationError, match="does not train as PyTorch does") as caught:
+        converted.verify(level="training")
+    assert "20 steps of SGD" in str(caught.value)
+
+
+def test_what_cannot_be_trained_so_is_said():
+    module = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))).eval()
+    converted = t2k.convert(module, (torch.randn(2, 3),), verify=False)
+    notes = converted.verify(level="training").notes
+    assert any("20 steps of SGD was not compared" in note for note in notes)
+
+
+def test_a_frozen_norm_is_compared_in_eval_mode_and_the_advice_holds():
+    module, _ = make()
+    module.norm.requires_grad_(requires_grad=False)
+    converted = t2k.convert(module, (torch.randn(3, 2, 8),), verify=False)
+    learning = verify_training(converted.conversion, choose_optimizers(converted.conversion, None))
+    (advice, _) = learning.notes
+    assert "norm.gamma.trainable = norm.beta.trainable = False" in advice
+    model = converted.model
+    code = advice.partition("in Keras too: ")[2].rstrip(".")
+    exec(code, {"model": model})  # noqa: S102 - what users are told to write
+    assert len(model.trainable_variables) == 4
+    x = torch.randn(3, 2, 8)
+    module.norm.train()
+    with torch.no_grad():
+        expected = module(x).numpy()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    ours = model(converted.inputs[0].from_torch(x), training=True)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+class Held:
+    def __init__(self, values):
+        self.names, self.values = ("a",), np.array(values)
+        self.is_sum, self.is_parameter, self.weight = False, True, None
+
+
+JUDGED = {
+    "equal": ([1.0], [1.0], [1.0], Verdict.EQUAL),
+    "off": ([1.0 + 1e-6], [1.0], [1.0], Verdict.DIFFERS),
+    "noise": ([1.0 + 1e-6], [1.0], [1.0 + 1e-7], Verdict.ROUNDING),
+    "more than noise": ([1.0 + 1e-3], [1.0], [1.0 + 1e-7], Verdict.DIFFERS),
+    "not a number": ([float("nan")], [1.0], [1.0], Verdict.DIFFERS),
+}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_weights_are_judged(monkeypatch, name):
+    ours, theirs, nudged, verdict = JUDGED[name]
+    home = "torch2keras.verification.learning.verify_training._read_run"
+    monkeypatch.setattr(home, lambda _, run: np.array(run["a"]))
+    check = judge_weights([Held(ours)], [{"a": theirs}, {"a": nudged}], "steps")
+    assert check.verdicts == {"a": verdict}
