@@ -11,6 +11,7 @@ from exported import Calls
 from torch2keras.capture.attempts import Attempt, export_once, plan_attempts
 from torch2keras.capture.captured import user_values
 from torch2keras.capture.example_inputs import Example
+from torch2keras.capture.failures import FrozenValueError
 from torch2keras.capture.sizes.dynamic_shapes import leave_to_export
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.fx_passes.fake_values import size_as_number
@@ -69,5 +70,10 @@ def test_recurrent_layers_stay_whole():
 
 
 def test_a_frozen_value_is_no_success():
-    with pytest.raises(RuntimeError, match="constant"):
-        export_once(Calls(lambda x: (x * 2).data + 1), Attempt(FIRST), FunctionTable())
+    def take_memory(x):
+        y = x * 2
+        y.data = x[:, :, :3] * 3
+        return y
+
+    with pytest.raises(FrozenValueError):
+        export_once(Calls(take_memory), Attempt(FIRST), FunctionTable())

@@ -11,8 +11,10 @@ from torch.export import Dim
 
 import torch2keras as t2k
 from exported import Calls, assert_golden
+from hand_written_experts import WIDTH, WRITTEN, Experts
 from torch2keras.capture.export import capture
 from torch2keras.capture.failures import (
+    EXPERTS,
     MOST_LETTERS,
     FrozenValueError,
     capture_failure,
@@ -47,6 +49,12 @@ class Lengths(nn.Module):
         return x * lengths
 
 
+def take_memory(x):
+    y = x * 2
+    y.data = x[:, :, :3] * 3
+    return y
+
+
 # golden text, error, module, args, keyword arguments of capture
 REFUSED = [
     ("no_inputs", InputError, Lengths, (), {}),
@@ -54,7 +62,7 @@ REFUSED = [
     ("unknown_input", InputError, lambda: conv, (X,), {"kwargs": {"mask": X}}),
     ("wrong_shape", InputError, lambda: nn.Sequential(nn.ReLU(), nn.Conv1d(4, 5, 3)), (X,), {}),
     ("branch_on_tensor", CaptureError, lambda: nn.Sequential(Branches()), (X,), {}),
-    ("data_of_a_value", CaptureError, lambda: Calls(lambda x: (x * 2).data + 1), (X,), {}),
+    ("memory_of_another", CaptureError, lambda: Calls(take_memory), (X,), {}),
     ("number_from_tensor", CaptureError, CountsFrames, (X,), {}),
     ("fixed_length_named_dynamic", InputError, lambda: nn.Linear(L, 5), (X,),
      {"dynamic_shapes": ({2: Dim("length")},)}),
@@ -134,14 +142,6 @@ def test_python_numbers_are_found_in_a_graph():
         check_no_python_numbers(counts)
 
 
-class MaxNorm(nn.Linear):
-    """A layer that renormalises its own weight in forward, as EEG nets have it."""
-
-    def forward(self, x):
-        self.weight.data = torch.renorm(self.weight.data, 2, 0, 0.5)
-        return super().forward(x)
-
-
 class MaxNormOfNewTensor(nn.Linear):
     """The same as the refusal tells to write it."""
 
@@ -149,16 +149,43 @@ class MaxNormOfNewTensor(nn.Linear):
         return F.linear(x, torch.renorm(self.weight, 2, 0, 0.5), self.bias)
 
 
-def test_the_next_steps_of_data_convert_and_the_weight_is_as_it_was():
-    net = MaxNorm(L, 3).eval()
-    before = net.weight.detach().clone()
-    with pytest.raises(CaptureError, match="becomes a constant") as raised:
-        t2k.convert(net, (X,))
-    assert "torch.renorm(self.weight" in dict(raised.value.rows)["next"]
-    assert torch.equal(net.weight, before)
+def test_the_next_steps_of_memory_of_another_convert():
     other = MaxNormOfNewTensor(L, 3).eval()
-    other.load_state_dict(net.state_dict())
-    converted = t2k.convert(other, (X,))
-    assert converted.verification.ok
-    np.testing.assert_allclose(converted(X), net(X).detach(), rtol=1e-5, atol=1e-6)
+    assert t2k.convert(other, (X,)).verification.ok
     assert t2k.convert(Calls(lambda x: (x * 2).detach() + 1), (X,)).verification.ok
+
+
+def follow_advice(message: str, module: Experts) -> nn.Module:
+    """Write forward as a refusal says: the lines of its code, in place of the loop."""
+    assert all(line in message for line in EXPERTS.splitlines())
+    loop = "\n".join(f"        {line}" for line in EXPERTS.splitlines()[1:])
+    written: dict[str, object] = {"Experts": Experts}
+    exec(  # noqa: S102 - the code is ours
+        "class Followed(Experts):\n"
+        "    def forward(self, x):\n"
+        "        weights, index = self.choose(x)\n"
+        f"{loop}\n"
+        "        return y\n",
+        written,
+    )
+    followed = written["Followed"]()  # type: ignore[operator]
+    followed.load_state_dict(module.state_dict())
+    return followed.eval()
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_experts_that_run_on_their_rows_are_told_what_is_exact(name):
+    module = WRITTEN[name]().eval()
+    with pytest.raises(t2k.Torch2KerasError) as raised:
+        t2k.convert(module, (torch.randn(11, WIDTH),))
+    followed = follow_advice(str(raised.value).replace("\n           ", "\n"), module)
+    converted = t2k.convert(followed, (torch.randn(11, WIDTH),))
+    x = torch.randn(23, WIDTH)
+    with torch.no_grad():
+        np.testing.assert_allclose(np.asarray(converted(x)), module(x), atol=1e-5)
+
+
+def test_a_branch_without_experts_is_not_told_of_them():
+    with pytest.raises(CaptureError) as raised:
+        capture(Branches(), (X,))
+    assert "experts" not in str(raised.value)

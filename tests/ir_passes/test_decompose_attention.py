@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention as attention
 
 from stages import graph_of, ops_of
+from torch2keras.custom_ops.training_noise import dropped_attention
 from torch2keras.ir_passes.decompose_attention import decompose_attention
 from torch2keras.ir_passes.fold_constants import fold_constants
 
@@ -29,6 +30,11 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], list[str] | None]] =
         None,
     ),
     "wider values": (attention, (Q, K, WIDE), BARE),
+    "dropped in training": (
+        lambda q, k, v: dropped_attention(q, k, v, None, 0.3, False, None, False),
+        (Q, K, V),
+        ["mul", "transpose", "matmul", "softmax", "dropout", "matmul"],
+    ),
     "five dimensions": (attention, ((2, 3, 2, 5, 7), (2, 3, 2, 11, 7), (2, 3, 2, 11, 7)), BARE),
     "keys for all batches": (attention, (Q, (1, 3, 11, 7), (1, 3, 11, 7)), BARE),
     "one head of queries": (attention, ((2, 1, 5, 7), K, V), BARE),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from torch2keras.capture.data_access import DataAccess
 from torch2keras.capture.example_inputs import Example
 from torch2keras.capture.failures import check_constants
 from torch2keras.capture.sizes.size_uses import SizeUses, record_size_uses
 from torch2keras.capture.training.custom_functions import FunctionTable
+from torch2keras.capture.training.train_flags import set_train_flags
 from torch2keras.capture.value_checks import replay_values
 from torch2keras.capture.value_reads import Reading
 from torch2keras.custom_ops.whole_modules import keep_modules_whole
@@ -29,13 +31,15 @@ class Attempt:
     Not `strict`, forward is run on fake tensors; strict, dynamo reads its bytecode, which takes
     some modules more. `known` are the values that forward reads of its tensors, where they are
     answered from a run on the example. `warm`, the module has run before, so that it holds what it
-    makes once.
+    makes once. `in_eval` are the paths of the modules in eval mode while the rest trains; without
+    it, all are.
     """
 
     example: Example
     strict: bool = False
     known: Sequence[Reading] | None = None
     warm: bool = False
+    in_eval: Collection[str] | None = None
 
     @property
     def way(self) -> Way:
@@ -108,7 +112,10 @@ def _run_export(
         replay_values(attempt.known),
         functions.write_as_operations(),
         record_size_uses(module, uses, free=free),
+        DataAccess(),
     ):
+        if attempt.in_eval is not None:
+            set_train_flags(module, attempt.in_eval)
         return torch.export.export(
             module, args, kwargs, dynamic_shapes=attempt.example.shapes, strict=attempt.strict
         )

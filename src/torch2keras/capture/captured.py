@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
+from torch2keras.capture.attempts import Attempt
 from torch2keras.capture.training.training_survey import TrainingFacts
 from torch2keras.fx_passes.fake_values import size_as_number
 
@@ -31,6 +32,8 @@ class Captured:
     notes: tuple[str, ...]
     training: TrainingFacts = field(default_factory=TrainingFacts)
     """What training does with the module otherwise than its graph shows."""
+    attempt: Attempt | None = None
+    """What gave the program; None where it is a trace."""
     traced: bool = False
     size_conditions: tuple[Any, ...] = ()
     """What the sizes of the inputs have to keep to: conditions, in sympy, on their symbols."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from torch2keras.capture.module_checks import (
     note_odd_weights,
     note_train_mode,
 )
+from torch2keras.capture.settled_parameters import find_settled_parameters
 from torch2keras.capture.sizes.asked_dims import AskedDim, list_asked_dims
 from torch2keras.capture.sizes.dynamic_batch import (
     default_examples,
@@ -50,12 +51,21 @@ from torch2keras.capture.sizes.size_conditions import list_size_conditions
 from torch2keras.capture.sizes.size_limits import find_size_limits
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.training.custom_functions import FunctionTable
-from torch2keras.capture.training.training_survey import list_training_notes, survey_training
+from torch2keras.capture.training.mode_alignment import align_modes
+from torch2keras.capture.training.train_flags import find_batch_norms
+from torch2keras.capture.training.training_ops import insert_training_ops
+from torch2keras.capture.training.training_survey import (
+    TrainingFacts,
+    list_lost,
+    list_training_notes,
+    survey_training,
+)
 from torch2keras.capture.value_checks import find_known_values, note_known_values
 from torch2keras.capture.warm_up import warm_up
 from torch2keras.custom_ops.leaf_modules import check_leaves
 from torch2keras.custom_ops.packing_exchange import watch_packing
 from torch2keras.custom_ops.whole_modules import keep_modules_whole
+from torch2keras.errors import UnsupportedOpError
 from torch2keras.fx_passes.drop_copies import drop_copies
 from torch2keras.fx_passes.fix_modes import fix_modes
 from torch2keras.fx_passes.fold_numbers import fold_numbers
@@ -103,7 +113,9 @@ def capture(
             notes = (*notes, *note_padded_lengths(call))
     check_no_python_numbers(captured.graph_module)
     check_outputs(output_values(captured.graph_module))
-    training_notes = list_training_notes(training, captured.graph_module.graph)
+    with isolate_module(module), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        captured, unread = _follow_training(call, captured, training)
+    training_notes = list_training_notes(training, captured.graph_module.graph, unread)
     return replace(
         captured,
         graph_module=fix_modes(captured.graph_module, training.fixed),
@@ -111,6 +123,29 @@ def capture(
         training=training,
         traced=trace,
     )
+
+
+def _follow_training(
+    call: ExampleCall, captured: Captured, training: TrainingFacts
+) -> tuple[Captured, Collection[str] | None]:
+    """Put into the graph what acts in training alone, where stock Keras has a layer for it.
+
+    Returned with it are the paths of the modules of which that could not be read; None where the
+    module was not exported in train mode.
+    """
+    lost = list_lost(training, captured.graph_module.graph)
+    if not lost or captured.attempt is None:
+        return captured, None
+    in_eval = training.fixed.union(find_batch_norms(call.module))
+    attempt = replace(captured.attempt, in_eval=in_eval)
+    try:
+        exported = export_once(call.module, attempt, training.functions)
+        in_train = _make_functional(call, exported).graph_module
+    except Exception:  # noqa: BLE001 - a stranger's module may raise anything; it is noted then
+        return captured, None
+    found = align_modes(captured.graph_module.graph, in_train.graph)
+    graph_module = insert_training_ops(captured.graph_module, found)
+    return replace(captured, graph_module=graph_module), found.unread_paths
 
 
 def _export(
@@ -182,14 +217,14 @@ def _keep_sizes(
     lost = find_lost_dims(asked, exported)
     if not exported.attempt.strict and is_lost_in_python(lost, exported):
         exported = _export_by_dynamo(call, functions, exported, asked)
-    captured = _make_functional(exported)
+    captured = _make_functional(call, exported)
     limits = find_size_limits(call, exported, captured, asked)
     limited = match_limits(asked, exported, tuple(limits.found.values()))
     if limited:
         require_fixable(limited)
         example = fix_dims(call, exported.attempt.example, limited)
         exported = export_once(call.module, replace(exported.attempt, example=example), functions)
-        captured = _make_functional(exported)
+        captured = _make_functional(call, exported)
     lost_notes = note_lost_dims(asked, exported, reason, limited)
     return replace(
         captured,
@@ -212,18 +247,26 @@ def _export_by_dynamo(
     return other if keeps_more else exported
 
 
-def _make_functional(exported: Exported) -> Captured:
+def _make_functional(call: ExampleCall, exported: Exported) -> Captured:
     """Return the exported program with its functional graph, and the notes on the two."""
     program, attempt = exported.program, exported.attempt
     inputs = program.graph_signature.input_specs
-    functional, written = functionalize(inline(program.graph_module), inputs)
+    inlined = inline(program.graph_module)
+    try:
+        functional, written = functionalize(inlined, inputs)
+    except UnsupportedOpError:
+        settled = find_settled_parameters(call)
+        if not settled:
+            raise
+        functional, written = functionalize(inlined, inputs, settled)
     folded = fold_numbers(functional, program)
     notes = (
         *note_known_values(attempt.known or (), folded),
         *_note_writes_without_grad(program.graph_module),
         *written,
     )
-    return Captured(program, drop_copies(functional, inputs), attempt.strict, notes)
+    graph_module = drop_copies(functional, inputs)
+    return Captured(program, graph_module, attempt.strict, notes, attempt=attempt)
 
 
 def _trace(call: ExampleCall, functions: FunctionTable) -> Captured:
@@ -237,8 +280,8 @@ def _trace(call: ExampleCall, functions: FunctionTable) -> Captured:
     except Exception as error:
         raise capture_failure(call.module, call.leaves(), error) from error
     restore_module_stacks(exported.program)
-    captured = _make_functional(exported)
-    return replace(captured, notes=(FROZEN, *captured.notes))
+    captured = _make_functional(call, exported)
+    return replace(captured, notes=(FROZEN, *captured.notes), attempt=None)
 
 
 def _note_constants(leaves: list[tuple[str, Any]]) -> list[str]:

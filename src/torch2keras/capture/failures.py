@@ -19,6 +19,7 @@ from torch2keras.fx_passes.source_lines import (
     origin_rows,
     read_line,
 )
+from torch2keras.runtime.native_attributes import is_native, own_members, submodules
 
 aten = torch.ops.aten
 
@@ -54,8 +55,18 @@ _NOT_BY_VALUE = (
 )
 
 
+EXPERTS = (
+    "of several experts run each on all rows, times its weight, which is zero where it is not "
+    "chosen:\n"
+    "y = 0\n"
+    "for e, expert in enumerate(self.experts):\n"
+    "    y = y + expert(x) * (weights * (index == e)).sum(-1, keepdim=True)"
+)
+"""What to write for a choice among experts, with `weights, index = scores.topk(k)`."""
+
+
 _NO_DATA = (
-    "write x.detach() for x.data; in place of a write to weight.data give the op a new tensor:\n"
+    "write x.detach() for x.data, and give the op a new tensor in place of a write to a weight:\n"
     "F.linear(x, torch.renorm(self.weight, 2, 0, 1.0), self.bias)"
 )
 
@@ -89,10 +100,13 @@ def capture_failure(
     text = f"{type(error).__name__}: {error}"
     rows = [*_locate(module, error), ("inputs", describe_inputs(inputs))]
     if _DATA_DEPENDENT.search(text) or _looks_up_unknown_number(error):
-        rows += [("torch", first_line(error)), ("next", _NOT_BY_VALUE)]
+        step = _NOT_BY_VALUE
+        if _chooses_modules(module, error):
+            step += f";\n{EXPERTS}"
+        rows += [("torch", first_line(error)), ("next", step)]
         return CaptureError(_BY_VALUE, rows)
     if isinstance(error, FrozenValueError) or _FAKE_CONSTANT in text:
-        why = "as x.data and x.set_() make it, which torch.export does not see"
+        why = "as x.data of another shape or type makes it, which torch.export does not see"
         rows += [("why", why), ("next", _NO_DATA)]
         return CaptureError(
             "a value that forward computes becomes a constant when it is exported", rows
@@ -195,6 +209,19 @@ def _locate(module: nn.Module, error: BaseException) -> Rows:
     # message.
     line = line or innermost_line(str(error))
     return [("module", where), ("source", str(line or ""))]
+
+
+def _chooses_modules(module: nn.Module, error: BaseException) -> bool:
+    """Return whether what fails is a list of modules, or the innermost that has one."""
+    ours = set(map(id, submodules(module).values()))
+    innermost = None
+    for _, _, owner in _walk_frames(error.__traceback__):
+        if id(owner) in ours:
+            innermost = owner
+    if not isinstance(innermost, nn.Module):
+        return False
+    parts = (innermost, *own_members(innermost, "_modules").values())
+    return any(is_native(part, nn.ModuleList) for part in parts)
 
 
 def _walk_frames(traceback: TracebackType | None) -> Iterator[tuple[str, int, object]]:

@@ -7,7 +7,7 @@ storage, and every other alias that is read afterwards is taken anew from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -55,11 +55,14 @@ _STATE = {
 
 
 def functionalize(
-    graph_module: fx.GraphModule, inputs: Sequence[InputSpec] = ()
+    graph_module: fx.GraphModule,
+    inputs: Sequence[InputSpec] = (),
+    settled: Collection[str] = (),
 ) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """A new graph without in-place ops, and notes about writes to the caller's inputs.
 
-    `inputs` say which placeholder is which (`ExportedProgram.graph_signature.input_specs`).
+    `inputs` say which placeholder is which (`ExportedProgram.graph_signature.input_specs`), and
+    `settled` names parameters that each call writes the same to, whatever they are given.
     Placeholders, names and meta are kept. Raises UnsupportedOpError for writes to parameters or
     buffers, and for writes that have no functional form.
     """
@@ -67,7 +70,11 @@ def functionalize(
         graph_module = with_alias_info(graph_module)
     graph = fx.Graph()
     aliases = Aliases(graph, fake_mode_of(graph_module.graph))
-    state = {spec.arg.name: spec for spec in inputs if spec.kind in _STATE}
+    state: dict[str, InputSpec] = {}
+    own: dict[str, InputSpec] = {}
+    for spec in inputs:
+        if spec.kind in _STATE:
+            (own if spec.target in settled else state)[spec.arg.name] = spec
     writes: dict[str, list[fx.Node]] = {}
     for node in graph_module.graph.nodes:
         if node.op == "output":
@@ -86,11 +93,20 @@ def functionalize(
     _refuse_state_writes(writes, state)
     _drop_dead_code(graph)
     graph.lint()
-    notes = tuple(
-        f"The module writes to its input {name!r}; the converted model leaves its inputs alone."
-        for name in writes
-    )
-    return fx.GraphModule(graph_module, graph), notes
+    return fx.GraphModule(graph_module, graph), tuple(_note_writes(writes, own))
+
+
+def _note_writes(names: Iterable[str], settled: Mapping[str, InputSpec]) -> Iterator[str]:
+    """Yield the notes about writes to inputs and to settled parameters."""
+    for name in names:
+        if name in settled:
+            yield (
+                f"forward writes to {settled[name].target}, the same in each call: "
+                "the converted model computes that from what it was."
+            )
+        else:
+            own = "the converted model leaves its inputs alone"
+            yield f"The module writes to its input {name!r}; {own}."
 
 
 def with_alias_info(graph_module: fx.GraphModule) -> fx.GraphModule:

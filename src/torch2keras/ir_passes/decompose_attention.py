@@ -11,6 +11,7 @@ import sympy
 import torch
 from torch.utils._sympy.functions import ToFloat
 
+from torch2keras.custom_ops.training_noise import dropped_attention
 from torch2keras.graph.ir import Constant, Graph, Node, Size, TensorType, Value, broadcast_shape
 
 aten = torch.ops.aten
@@ -49,16 +50,22 @@ def _hides_all(mask: Constant) -> bool:
 
 
 def _parts(node: Node) -> Iterator[Node]:
-    if (
-        node.op is not aten.scaled_dot_product_attention.default
-        or has_keras_op(node)
-        or node.args["dropout_p"] > 0
-    ):
-        yield node  # active dropout is refused by name
+    if not _is_decomposed(node):
+        yield node
         return
     parts = _Parts(node)
     parts.add_attention()
     yield from parts.nodes
+
+
+def _is_decomposed(node: Node) -> bool:
+    """Return whether a node is attention without an op of Keras; the op drops nothing."""
+    if node.op is dropped_attention:
+        return True
+    if node.op is not aten.scaled_dot_product_attention.default:
+        return False
+    is_active = node.args["dropout_p"] > 0  # which is refused by name
+    return not is_active and not has_keras_op(node)
 
 
 @dataclass
@@ -83,7 +90,7 @@ class _Parts:
         return value
 
     def add_attention(self) -> None:
-        """Add softmax(scale * query keyT + mask) value.
+        """Add softmax(scale * query keyT + mask) value, its weights dropped where that is asked.
 
         A query that may attend to nothing gives zeros.
         """
@@ -101,6 +108,9 @@ class _Parts:
         shape = (*broadcast_shape([query.type.shape[:-2], batch]), query.type.shape[-2], length)
         scores = self.add(aten.matmul.default, query, key, shape=shape)
         weights = self.softmax(scores, self.mask(scores))
+        if self.whole.op is dropped_attention:
+            rate, is_active = given["dropout_p"], False
+            weights = self.add(aten.dropout.default, weights, rate, is_active, shape=shape)
         self.nodes.append(_call(aten.matmul.default, (weights, value), out, self.whole))
 
     def repeat_heads(self, x: Value, heads: Size) -> Value:

@@ -65,6 +65,8 @@ _WITHOUT_FLOAT64 = {torch._grouped_mm: multiply_groups}  # noqa: SLF001 - what F
 
 _DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]
 
+_DATA_SETTER = torch.Tensor.data.__set__  # type: ignore[attr-defined]
+
 
 def _is_plain(tensor: torch.Tensor) -> bool:
     """Whether size, stride and offset alone say how `tensor` reads its storage."""
@@ -170,12 +172,21 @@ class _Naming(TorchFunctionMode):
                 )
         # Composite operators compare types before any kernel runs, so their tensors are widened
         # here already.
+        given = args
         args, kwargs = tree_map(self._as_shadow, (args, kwargs))
+        if func == _DATA_SETTER and args[0].shape == args[1].shape:
+            # A shadow is found by the memory that it stands for, and keeps to its own.
+            with torch.no_grad():
+                args[0].detach().copy_(args[1])
+            return None
         if func in _LOOPS:
             return self._shadowing.at_once(func, args, kwargs)
         if _hashable(func):
             func = _WITHOUT_FLOAT64.get(func, func)
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if args and result is args[0]:  # `self.weight *= 2` puts it back into its module
+            return given[0]
+        return result
 
     def _as_shadow(self, value: Any) -> Any:
         return self._shadowing.widen(value) if isinstance(value, torch.Tensor) else value

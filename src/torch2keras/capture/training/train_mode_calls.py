@@ -8,8 +8,8 @@ function of PyTorch that forward calls is recorded in both modes, with its place
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -104,6 +104,15 @@ class TrainOnly:
     def paths(self) -> frozenset[str]:
         """The paths of the modules."""
         return frozenset(place.path for place in self.modules)
+
+    def keep_modules_above(self, paths: Collection[str]) -> TrainOnly | None:
+        """Return it for the modules at these paths, or with one of them below; None for none."""
+        kept = []
+        for place in self.modules:
+            prefix = f"{place.path}." if place.path else ""
+            if place.path in paths or any(path.startswith(prefix) for path in paths):
+                kept.append(place)
+        return replace(self, modules=tuple(kept)) if kept else None
 
     def note(self) -> str:
         """Return the sentence for the report."""

@@ -23,6 +23,7 @@ from torch2keras.capture.example_inputs import ExampleCall
 from torch2keras.capture.failures import first_line
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.training.function_backward import Backward, Measured
+from torch2keras.capture.training.train_flags import set_train_flags
 from torch2keras.capture.training.train_mode_calls import (
     ATTENTION,
     CallRecorder,
@@ -115,8 +116,8 @@ def survey_training(call: ExampleCall) -> TrainingFacts:
     )
 
 
-def list_training_notes(facts: TrainingFacts, graph: torch.fx.Graph) -> list[str]:
-    """Return all notes of a survey; attention that stayed whole in the graph has its dropout."""
+def list_lost(facts: TrainingFacts, graph: torch.fx.Graph) -> list[TrainOnly]:
+    """Return what a graph in eval mode lacks; attention that stayed whole in it has its dropout."""
     whole = set[str]()
     for node in graph.nodes:
         if node.target is multi_head_attention.default:
@@ -125,7 +126,23 @@ def list_training_notes(facts: TrainingFacts, graph: torch.fx.Graph) -> list[str
     def is_lost(found: TrainOnly) -> bool:
         return found.names != (ATTENTION,) or not whole.issuperset(found.paths)
 
-    return [*facts.notes, *(found.note() for found in facts.train_only if is_lost(found))]
+    return list(filter(is_lost, facts.train_only))
+
+
+def list_training_notes(
+    facts: TrainingFacts, graph: torch.fx.Graph, unread: Collection[str] | None = None
+) -> list[str]:
+    """Return all notes of a survey.
+
+    `unread` are the paths of the modules that still do otherwise in training than the graph; all
+    that the survey found, without it.
+    """
+    notes = list(facts.notes)
+    for found in list_lost(facts, graph):
+        rest = found if unread is None else found.keep_modules_above(unread)
+        if rest is not None:
+            notes.append(rest.note())
+    return notes
 
 
 def _stack_paths(node: torch.fx.Node) -> Iterator[str]:
@@ -252,21 +269,13 @@ def _set_train_mode(
     """
     fixed = set(kept)
     if any(type(part).train is not nn.Module.train for part in parts.values()):
-        for part in parts.values():
-            _set_flag(part, is_training=True)
+        set_train_flags(module, ())
         module.train()
         fixed.update(_find_eval_paths(parts))
-    for path, part in parts.items():
-        _set_flag(part, is_training=path not in fixed)
+    set_train_flags(module, fixed)
     return frozenset(fixed)
 
 
 def _find_eval_paths(parts: Mapping[str, nn.Module]) -> frozenset[str]:
     flags = {path: (instance_dict(part) or {}).get("training") for path, part in parts.items()}
     return frozenset(path for path, flag in flags.items() if flag is False)
-
-
-def _set_flag(part: nn.Module, *, is_training: bool) -> None:
-    attributes = instance_dict(part) or {}
-    if "training" in attributes:
-        attributes["training"] = is_training

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
+from torch2keras.custom_ops import training_noise
 from torch2keras.declarations.registry import lowering
 from torch2keras.lower.recorder import Tensor, layers, ops
 from torch2keras.ops.blocks.refusals import require_inactive
@@ -63,3 +67,25 @@ def feature_alpha_dropout(x, p, train, *, n, c):
     if not p:
         return x
     return layers.AlphaDropout(rate=p, noise_shape=channel_shape(x, n, c))(x)
+
+
+def name_decided(args: Mapping[str, Any]) -> str:
+    """The dimensions along which each index is decided by itself are d0, d1 and so on."""
+    term = [f"s{dim}" for dim in range(args["input"].type.rank)]
+    for number, dim in enumerate(args["dims"]):
+        term[dim] = f"d{number}"
+    return f"{' '.join(term)} -> {' '.join(term)}"
+
+
+@lowering(training_noise.shared_dropout, axes=name_decided)
+def shared_dropout(x, p, dims, *, d0=None, d1=None, d2=None, d3=None, d4=None, d5=None):
+    """`Dropout` with a noise shape: stochastic depth drops whole rows."""
+    decided = (d0, d1, d2, d3, d4, d5)
+    shape = tuple(size if d in decided else 1 for d, size in enumerate(x.shape))
+    return layers.Dropout(rate=p, noise_shape=shape)(x)
+
+
+@lowering(training_noise.gaussian_noise, axes="... -> ...")
+def gaussian_noise(x, stddev):
+    """`GaussianNoise`, active in training."""
+    return layers.GaussianNoise(stddev=stddev)(x)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from torch2keras.capture.failures import EXPERTS
 from torch2keras.declarations.registry import lowering
 from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Size
@@ -102,9 +103,9 @@ def index(x, indices, *, a=()):
     """`keras.ops.take`; of several dimensions by one number for all of them."""
     tensors = [i for i in indices if i is not None]
     if any(map(is_mask, tensors)):
+        step = f"keep the shape: torch.where(mask, x, 0), or multiply by the mask;\n{EXPERTS}"
         raise LoweringError(
-            "indexing with a mask gives a shape that depends on the data",
-            [("next", "keep the shape: torch.where(mask, x, 0), or multiply by the mask")],
+            "indexing with a mask gives a shape that depends on the data", [("next", step)]
         )
     if len(tensors) == 1:
         return ops.take(x, tensors[0], axis=a[0])

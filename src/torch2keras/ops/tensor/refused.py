@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import torch
 
+from torch2keras.capture.failures import EXPERTS
 from torch2keras.declarations.registry import Refusal, registry
 
 aten = torch.ops.aten
 
 BY_DATA = "the shape of the result depends on the data, and Keras knows shapes before it runs"
 
-MASKED = Refusal(BY_DATA, "keep the shape: torch.where(mask, x, 0), and mask.sum() for the number")
+MASKED = Refusal(
+    BY_DATA,
+    f"keep the shape: torch.where(mask, x, 0), and mask.sum() for the number;\n{EXPERTS}",
+)
 
 UNIQUE = Refusal(
     BY_DATA,
