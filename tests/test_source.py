@@ -195,3 +195,20 @@ def test_another_number_of_classes_leaves_all_other_weights(name, tmp_path) -> N
     assert others == [weight.path for weight in model.weights[-2:]]
     for weight, old in pairs[:-2]:
         assert np.array_equal(weight.numpy(), old.numpy())
+
+
+@pytest.mark.parametrize("name", ["tcn", "mobile_net", "encoder", "deep", "resnet50"])
+def test_beside_stand_the_classes_and_the_numbers_of_their_lines(name) -> None:
+    converted = convert(name)
+    text = converted.source(beside=True)
+    require_same_calls(text, converted.conversion.lowered.graph)
+    assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(converted.source()))
+    listed = dict(re.findall(r"(?m)^# +(\d+)  +(.*)$", text))
+    numbers = re.findall(r"  # .*line (\d+)", text)
+    assert set(numbers) <= set(listed)
+    if name == "resnet50":
+        before, _, behind = text.partition("\ndef bottleneck(")
+        assert "# torchvision.models.resnet.Bottleneck, torchvision/models/resnet.py:" in before
+        line = next(line for line in behind.splitlines() if '_conv1")(x)' in line)
+        number = line.partition("# line ")[2]
+        assert listed[number] == "out = self.conv1(x)"

@@ -221,15 +221,18 @@ class Converted:
 
     @run_alone
     @raise_typed_errors
-    def source(self, weights_file: str = WEIGHTS_FILE) -> str:
+    def source(self, weights_file: str = WEIGHTS_FILE, *, beside: bool = False) -> str:
         """Return the model as Python that a Keras engineer might have written.
 
         `build()` in it makes the same model, call by call, and needs Keras alone. A block that
         repeats is a function, a run of blocks a loop. At the head stands how to load the weights
         from `weights_file`, which `save("net.py")` writes beside the code.
+        With `beside` each function stands below the `forward` of the PyTorch class that it was
+        made of, as comments, and its lines end with the number of the line that they come from.
         Raises InternalError where the code would make another model.
         """
-        return name_weights_file(self._code, weights_file)
+        code = make_source(self.conversion, beside=True) if beside else self._code
+        return name_weights_file(code, weights_file)
 
     @cached_property
     def _code(self) -> str:

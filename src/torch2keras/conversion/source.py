@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 
 import keras
 import torch
 
+from torch2keras.conversion.class_sources import read_class_sources
 from torch2keras.conversion.record import Conversion
 from torch2keras.keras_graph.source.expressions import quote
 from torch2keras.keras_graph.source.program import write_source
@@ -16,15 +18,19 @@ WEIGHTS_FILE = "net.weights.h5"
 """The file of weights that the head names as long as the code is not saved."""
 
 
-def make_source(conversion: Conversion) -> str:
+def make_source(conversion: Conversion, *, beside: bool = False) -> str:
     """Return Python whose `build()` makes the model of a conversion; it needs Keras alone.
 
     The head names WEIGHTS_FILE. The code makes the calls of which the model was built, and is
-    checked against them one by one. Raises InternalError where it would make others.
+    checked against them one by one. With `beside` the PyTorch classes stand above the functions
+    that they have become, as comments. Raises InternalError where it would make others.
     """
-    code = write_source(
-        conversion.lowered.graph, conversion.facts.classes, collect_remarks(conversion)
-    )
+    remarks = collect_remarks(conversion)
+    if beside:
+        sources = read_class_sources(conversion.module)
+        own = {path: one for path, one in sources.items() if not one.name.startswith("torch.nn.")}
+        remarks = replace(remarks, sources=own)
+    code = write_source(conversion.lowered.graph, conversion.facts.classes, remarks)
     _, _, rest = code.partition("\n")
     tools = f"Keras {keras.__version__}, PyTorch {plain_text(torch.__version__)}"
     module = _describe_module(conversion)

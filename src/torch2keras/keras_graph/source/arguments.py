@@ -81,7 +81,17 @@ class ArgumentCollector:
         lines = []
         for place, line in enumerate(self.template.lines):
             gaps = [filled[place, gap.place] for gap in gaps_of(line.tree)]
-            lines.append(Line(line.tree, gaps, line.reads, line.makes, line.path, line.otherwise))
+            lines.append(
+                Line(
+                    line.tree,
+                    gaps,
+                    line.reads,
+                    line.makes,
+                    line.path,
+                    line.otherwise,
+                    line.source,
+                )
+            )
         return lines
 
     def _yield_gaps(self) -> Iterator[tuple[int, TemplateLine, Gap, Column]]:

@@ -116,6 +116,8 @@ class Line:
     """The path of the module that it comes from."""
     otherwise: dict[int, int] = field(default_factory=dict)
     """Value -> what it is where this line is left out."""
+    source: str = ""
+    """The line of the user's code that it comes from, as "file.py:41", of the first piece."""
 
     @cached_property
     def slots(self) -> list[tuple[Gap, Expression]]:
@@ -397,7 +399,14 @@ def _make_line(call: Call, layer: int | None) -> Line:
         pairs = call.kwargs.items()
         kwargs = tuple((key, builder.argument(key, value)) for key, value in pairs)
         tree = CallTree(function, args, kwargs)
-    return Line(tree, builder.gaps, builder.reads, list(call.outputs), call.origin.path)
+    return Line(
+        tree,
+        builder.gaps,
+        builder.reads,
+        list(call.outputs),
+        call.origin.path,
+        source=call.origin.source,
+    )
 
 
 def common_path(paths: Sequence[str]) -> str:

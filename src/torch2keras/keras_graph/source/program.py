@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -31,8 +32,9 @@ from torch2keras.keras_graph.source.loop_finder import LoopFinder
 from torch2keras.keras_graph.source.loop_headers import measure_height
 from torch2keras.keras_graph.source.loops import Item
 from torch2keras.keras_graph.source.parts import NEST, Part, split_parts, unwrap_parts
-from torch2keras.keras_graph.source.remarks.boundaries import BlockFinder
-from torch2keras.keras_graph.source.remarks.comments import ModelCommenter
+from torch2keras.keras_graph.source.remarks.boundaries import BlockFinder, find_owners
+from torch2keras.keras_graph.source.remarks.class_source import ClassSource, number_lines
+from torch2keras.keras_graph.source.remarks.comments import Commenter, ModelCommenter
 from torch2keras.keras_graph.source.remarks.remarks import UNKNOWN, Remarks
 from torch2keras.keras_graph.source.replay import require_same_calls
 from torch2keras.keras_graph.source.wrapping import WIDTH, wrap_call, wrap_values
@@ -119,12 +121,14 @@ def _write_functions(
     names = name_functions(folded.functions, others)
     height = partial(measure_height, functions=names)
     definitions = DefinitionWriter(names, others, remarks, BlockFinder(graph.calls, classes))
-    blocks = []
+    blocks: list[list[str]] = []
+    listings: list[list[ClassSource]] = []
     for function in folded.functions:
         write = partial(definitions.write_function, function)
         lines, outs, conditions = function.lines, function.outs, function.conditions
         finder = LoopFinder(lines, outs, conditions, height, function.variables)
         blocks.append(write_shortest(finder, write))
+        listings.append(remarks.find_sources(function.paths))
     for part in unwrap_parts(parts, folded.parts):
         lines = part.lines
         taken: Sequence[str] = ()
@@ -132,6 +136,7 @@ def _write_functions(
             outs = list(graph.outputs)
             lines, arguments = find_build_arguments(graph, remarks.shapes).fill(lines)
             taken = tuple(arguments.defaults)
+            definitions.sources = remarks.find_sources(find_owners(lines))
             write = partial(definitions.write_build, graph, arguments)
         else:
             outs = list(part.ports.outputs)
@@ -140,7 +145,11 @@ def _write_functions(
             blocks.append(write(lines, {}))
         else:
             blocks.append(write_shortest(LoopFinder(lines, outs, {}, height, taken), write))
-    texts = [NEST] * (len(parts) > 1) + list(map("\n".join, blocks))
+    listings += [[]] * (len(blocks) - len(listings) - 1) + [list(definitions.sources)]
+    texts = [NEST] * (len(parts) > 1)
+    for listing, block in zip(listings, blocks, strict=True):
+        above = chain.from_iterable(source.comment_lines() for source in listing)
+        texts.append("\n".join([*above, *block]))
     used = tuple(dict.fromkeys(map(attrgetter("cls"), folded.functions)))
     variants = len(folded.functions) - len(used)
     cost = sum(map(len, blocks)) + VARIANT_COST * variants
@@ -201,12 +210,16 @@ class DefinitionWriter:
     ) -> None:
         self.functions, self.others = functions, others
         self.remarks, self.blocks = remarks, blocks
+        self.sources: Sequence[ClassSource] = ()
+        """What is listed above `build`."""
 
     def write_function(
         self, function: Function, items: Sequence[Item], conditions: Conditions
     ) -> list[str]:
         """Return the lines of a function."""
-        writer = BodyWriter(self.functions, conditions, [*self.others, *function.variables])
+        commenter = Commenter(number_lines(self.remarks.find_sources(function.paths)))
+        reserved = [*self.others, *function.variables]
+        writer = BodyWriter(self.functions, conditions, reserved, commenter)
         writer.name_inputs(function.ins, items)
         required, optional = [], []
         for one in function.parameters:
@@ -244,7 +257,7 @@ class DefinitionWriter:
             for port in graph.inputs:
                 variables.append(find_free_name(f"{identifier(port.name)}_input", variables))
         read = last_reads(items, graph.outputs, conditions)
-        commenter = ModelCommenter(self.remarks, self.blocks)
+        commenter = ModelCommenter(self.remarks, self.blocks, number_lines(self.sources))
         reserved = [*self.others, *variables, *arguments.defaults]
         writer = BodyWriter(self.functions, conditions, reserved, commenter)
         for index, (port, variable) in enumerate(zip(graph.inputs, variables, strict=True)):

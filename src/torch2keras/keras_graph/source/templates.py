@@ -39,6 +39,8 @@ class TemplateLine:
     rows: list[list[Expression] | None]
     """The gaps in each piece."""
     otherwise: dict[int, int] = field(default_factory=dict)
+    source: str = ""
+    """The line of the user's code that it comes from."""
 
     @property
     def present(self) -> tuple[bool, ...]:
@@ -66,7 +68,13 @@ def start_template(body: Body) -> Template:
         path = relative_path(line.path, body.path)
         lines.append(
             TemplateLine(
-                line.tree, list(line.reads), list(line.makes), path, [line.gaps], otherwise
+                line.tree,
+                list(line.reads),
+                list(line.makes),
+                path,
+                [line.gaps],
+                otherwise,
+                line.source,
             )
         )
     values = {*body.ins, *body.outs}
@@ -162,7 +170,13 @@ class _Merger:
             return self._add_option(new)
         if new is None:
             kept = TemplateLine(
-                old.tree, list(old.reads), old.makes, old.path, [*old.rows, None], old.otherwise
+                old.tree,
+                list(old.reads),
+                old.makes,
+                old.path,
+                [*old.rows, None],
+                old.otherwise,
+                old.source,
             )
             self.lines.append(kept)
             for made, other in old.otherwise.items():
@@ -178,7 +192,9 @@ class _Merger:
         self.bound.update(zip(old.makes, new.makes, strict=True))
         rows = [*old.rows, new.gaps]
         self.lines.append(
-            TemplateLine(old.tree, reads, old.makes, old.path, rows, dict(old.otherwise))
+            TemplateLine(
+                old.tree, reads, old.makes, old.path, rows, dict(old.otherwise), old.source
+            )
         )
         return True
 
@@ -196,7 +212,8 @@ class _Merger:
         self.bound.update((made, made) for made in new.makes)
         rows: list[list[Expression] | None] = [None] * self.count
         path = relative_path(new.path, self.body.path)
-        self.lines.append(TemplateLine(new.tree, reads, new.makes, path, [*rows, new.gaps]))
+        line = TemplateLine(new.tree, reads, new.makes, path, [*rows, new.gaps], source=new.source)
+        self.lines.append(line)
         return True
 
     def _free_input(self, value: int) -> int | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from torch2keras.keras_graph.graph import Call
-from torch2keras.keras_graph.source.lines import Line, common_path
+from torch2keras.keras_graph.source.lines import CallTree, Line, common_path
 from torch2keras.keras_graph.source.loops import Item
 from torch2keras.keras_graph.source.regions import CONTAINERS
 
@@ -44,6 +44,19 @@ class BlockFinder:
             if 4 * count >= 3 * len(paths) and self.classes.get(path, "") not in CONTAINERS:
                 found = max(found, path, key=len)
         return self.classes.get(found, "") if found else ""
+
+
+def find_owners(lines: Iterable[Line]) -> list[str]:
+    """Return the paths of the modules whose own code these lines are, the whole module first.
+
+    A call of a function of ours is the code of what is around that function's module.
+    """
+    found = {"": None}
+    for line in lines:
+        paths = _paths_around(line.path)
+        is_call = isinstance(line.tree, CallTree) and isinstance(line.tree.function, int)
+        found.update(dict.fromkeys(paths[:-1] if is_call else paths))
+    return list(found)
 
 
 def _yield_paths(items: Iterable[Item]) -> Iterable[str]:

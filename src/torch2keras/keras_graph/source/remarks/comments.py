@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch2keras.keras_graph.source.expressions import Expression, Fixed
 from torch2keras.keras_graph.source.lines import CallTree, Gap, Layer, Line
@@ -20,13 +20,28 @@ PARAMETER = "a parameter, times 1"
 class Commenter:
     """Finds what is to be said of the items of one function; each explanation is given once."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Mapping[str, int] | None = None) -> None:
         self.said: set[str] = set()
+        self.numbers = numbers or {}
+        """The numbers of the lines of PyTorch code that is listed beside, by "file:line"."""
+        self.number = 0
+        """The number that was said last."""
 
     def comment(self, items: Sequence[Item], place: int) -> str:
         """Return what is to be said of an item, in loops and options too, or ""."""
         line = items[place]
         if isinstance(line, Loop):
+            return ""
+        number = self.numbers.get(line.source, self.number)
+        if number != self.number:
+            self.number = number
+            return f"line {number}"
+        return self._explain(items, place)
+
+    def _explain(self, items: Sequence[Item], place: int) -> str:
+        """Return the reason for what a line does, if there is one to be given."""
+        line = items[place]
+        if not isinstance(line, Line):
             return ""
         if place + 1 < len(items) and _is_padding(line, items[place + 1]):
             return self._say_once(PADDING)
@@ -50,8 +65,10 @@ class ModelCommenter(Commenter):
     functions a value has several shapes, and none is said.
     """
 
-    def __init__(self, remarks: Remarks, blocks: BlockFinder) -> None:
-        super().__init__()
+    def __init__(
+        self, remarks: Remarks, blocks: BlockFinder, numbers: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(numbers)
         self.remarks, self.blocks = remarks, blocks
         self.shape = ""
         """The shape that was said last."""
@@ -63,7 +80,7 @@ class ModelCommenter(Commenter):
         shape = self._find_new_shape(items, place)
         if isinstance(item, Loop):
             return self._comment_loop(item, shape)
-        return reason or shape
+        return ", ".join(filter(None, [reason, shape]))
 
     def _comment_loop(self, loop: Loop, shape: str) -> str:
         """Return the class whose code a loop repeats, and the shape behind it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from torch2keras.keras_graph.source.remarks.class_source import ClassSource
 from torch2keras.keras_graph.source.wrapping import fill_lines
 from torch2keras.keras_graph.weight import Shape
 
@@ -20,12 +21,19 @@ class Remarks:
     """The class of each of the user's modules by path, as "torchvision.models.resnet.ResNet"."""
     limits: Sequence[str] = ()
     """What sizes of the inputs have to keep to, as `x.shape[2] <= 512`."""
+    sources: Mapping[str, ClassSource] = field(default_factory=dict)
+    """The source of each module's class by path, where that is to stand beside the code."""
 
     def describe(self, paths: Sequence[str]) -> str:
         """Return the classes of modules as a sentence, or "" where they are not known."""
         names = [self.class_paths[path] for path in paths if path in self.class_paths]
         text = ", ".join(dict.fromkeys(map(plain_text, names)))
         return f"{text}." if text else ""
+
+    def find_sources(self, paths: Iterable[str]) -> list[ClassSource]:
+        """Return the sources of modules' classes, each class once."""
+        found = [self.sources[path] for path in paths if path in self.sources]
+        return list({source.name: source for source in found}.values())
 
     def limit_lines(self) -> list[str]:
         """Return the limits of sizes as lines of comments within a function."""
