@@ -216,6 +216,7 @@ LAYERS = tuple(line.strip() for group in GROUPS for line in group.strip().splitl
 """Each layer's text."""
 
 USUAL = (
+    "nn.InstanceNorm1d(7, affine=True, track_running_stats=True)",
     "nn.Conv1d(3, 16, 5, stride=2, padding=2)",
     "nn.Conv1d(1, 16, 64, stride=8)",
     "nn.Conv1d(5, 10, 3, groups=5, padding=1)",

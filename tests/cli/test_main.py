@@ -15,6 +15,7 @@ from command import NETS, command
 from exported import assert_golden
 from torch2keras import errors
 from torch2keras.cli import main as cli
+from torch2keras.cli.sources import load_source
 from torch2keras.declarations.registry import Lowering, registry
 
 
@@ -186,6 +187,18 @@ def test_explain():
     assert names["model"].output_shape == (None, 10, 5)
     linear = command("explain", "Linear(3, 5)", "-i", "2,3", "--json").json
     assert linear["layer"] == "nn.Linear(3, 5)"
+
+
+def test_explain_takes_what_convert_takes():
+    ran = command("explain", SMALL[1], "-i", "2,3,11")
+    assert ran.code == 0
+    names: dict[str, Any] = {"layer": load_source(SMALL[1])}
+    exec(compile(ran.out, "<stdout>", "exec"), names)  # noqa: S102 - it is printed to be pasted
+    assert names["model"].input_shape == (None, 11, 3)
+    several = command("explain", "MSELoss()", "-i", "2,3", "-i", "2,3")
+    assert "PyTorch (batch, 3)  Keras (batch, 3)" in several.out
+    named = command("explain", SMALL[1], "-i", "x:2,3,11")
+    assert (named.code, "by place" in named.err) == (2, True)
 
 
 def test_explain_never_evaluates(folder):

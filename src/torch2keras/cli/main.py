@@ -27,6 +27,8 @@ from torch2keras.cli.source_options import (
     VerifyOption,
     add_note,
     build_call,
+    is_source,
+    load_with_inputs,
     take_source_options,
 )
 from torch2keras.cli.terminal import (
@@ -196,12 +198,15 @@ def explain_command(
     layer: Annotated[
         str,
         typer.Argument(
-            help='A layer as it is written in PyTorch: "nn.Conv1d(3, 16, 5, stride=2)".',
+            help=(
+                'A layer as it is written in PyTorch: "nn.Conv1d(3, 16, 5, stride=2)"; '
+                "or a SOURCE, as for convert."
+            ),
             show_default=False,
         ),
     ],
-    shape: Annotated[
-        str | None,
+    shapes: Annotated[
+        list[str] | None,
         typer.Option(
             "--input", "-i", metavar="SHAPE", help="An input in PyTorch's order, 2,3,1024."
         ),
@@ -209,19 +214,24 @@ def explain_command(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show the Keras code for one PyTorch layer, why so, and the measured difference.
+    """Print Keras code that runs for a PyTorch layer, block or net, and the reasons for it.
 
     The layer's text is parsed, never evaluated.
     """
     with exit_on_error(as_json=as_json), show_stages(shown=True) as progress:
-        sizes = None
-        if shape:
-            sizes = parse_plain_shape(shape)
-        progress("load")
-        import_keras()
-        from torch2keras.explanation.explain import explain_text
+        if is_source(layer):
+            progress("load")
+            module, inputs = load_with_inputs(layer, shapes or ())
+            from torch2keras import explain
 
-        explanation = explain_text(layer, sizes, progress=progress)
+            explanation = explain(module, inputs, progress=progress)
+        else:
+            sizes = list(map(parse_plain_shape, shapes or ()))
+            progress("load")
+            import_keras()
+            from torch2keras.explanation.explain import explain_text
+
+            explanation = explain_text(layer, sizes or None, progress=progress)
     if as_json:
         print_json(explanation.as_dict())
     else:

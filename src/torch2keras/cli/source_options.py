@@ -25,6 +25,8 @@ from torch2keras.errors import InputError
 from torch2keras.runtime.progress import Progress
 
 if TYPE_CHECKING:
+    import torch
+
     from torch2keras.inspection import Inspection
     from torch2keras.reporting.report import Report
 
@@ -258,6 +260,30 @@ def add_note(result: Noted, note: str) -> Noted:
     if not note:
         return result
     return dataclasses.replace(result, notes=(note, *result.notes))
+
+
+def is_source(text: str) -> bool:
+    """Return whether a text is a SOURCE, and not a layer as it is written in PyTorch."""
+    return ":" in text and "(" not in text
+
+
+def load_with_inputs(
+    source: str, texts: Sequence[str]
+) -> tuple[Any, tuple[torch.Tensor, ...] | None]:
+    """Return the module of a SOURCE, and inputs: as given, or its zoo's, or None.
+
+    Raises InputError where an input has a name or another form, SourceError where SOURCE names no
+    module.
+    """
+    shapes = [parse_shape(text) for text in texts]
+    module = _load_module(source)
+    args, kwargs = build_example(shapes or find_default_inputs(source, module))
+    if kwargs:
+        raise InputError(
+            "explain takes inputs by place",
+            [("next", "give their shapes in the order of forward, without names")],
+        )
+    return module, args or None
 
 
 def _load_module(source: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -21,7 +21,11 @@ from torch2keras.explanation.parse_layer import parse_layer
 from torch2keras.explanation.reasons import Reason, give_reasons
 from torch2keras.explanation.result import Explanation, Side
 from torch2keras.explanation.script import name_class, write_script
-from torch2keras.explanation.weight_copies import list_weight_copies, unwrap_layer
+from torch2keras.explanation.weight_copies import (
+    list_fixed_tensors,
+    list_weight_copies,
+    unwrap_layer,
+)
 from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.keras_graph.source.lines import default_arguments, simplify_argument
 from torch2keras.layout.port_orders import dimension_letters
@@ -51,7 +55,7 @@ def explain(
     of each stage as it begins.
     Raises InputError where no input fits, and what `convert` raises.
     """
-    return _explain(layer, inputs, construct, progress)
+    return _explain(layer, inputs, "", progress)
 
 
 @run_alone
@@ -67,16 +71,17 @@ def explain_text(
 
     The text is parsed and never evaluated. Raises InputError where it is no layer.
     """
-    return _explain(parse_layer(text), inputs, lambda _: rewrite_layer(text), progress)
+    layer = parse_layer(text)
+    return _explain(layer, inputs, rewrite_layer(text), progress)
 
 
 def _explain(
     layer: nn.Module,
     given: Given | None,
-    write_layer: Callable[[nn.Module], str],
+    text: str,
     progress: Progress,
 ) -> Explanation:
-    """Return the explanation of a module; `write_layer` gives the text that constructs it."""
+    """Return the explanation of a module; `text` constructs it, if it was given as such."""
     if not isinstance(layer, nn.Module):
         raise InputError(
             f"{layer!r} is no nn.Module",
@@ -92,9 +97,12 @@ def _explain(
     converted = convert(layer, inputs, layout=layout, dynamic_shapes=shapes, progress=progress)
     graph, verification = converted.conversion.lowered.graph, converted.verification
     assert verification is not None
-    construction = write_layer(layer)
+    name = text or construct(layer)
+    construction = name
+    if not text and list_fixed_tensors(layer, graph):
+        construction = ""  # another layer has other numbers than those in the model
     return Explanation(
-        layer=construction or name_class(layer),
+        layer=name or name_class(layer),
         code=write_script(converted.source(), layer, graph, construction),
         reasons=tuple(_collect_reasons(layer, graph)),
         weights=tuple(list_weight_copies(layer, graph)),

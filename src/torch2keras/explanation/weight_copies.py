@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,12 @@ from torch2keras.explanation.tensor_text import TensorWriter, find_state_tensor
 from torch2keras.explanation.weight_text import find_way
 from torch2keras.graph.interpreter import find_paths
 from torch2keras.keras_graph.graph import Call, KerasGraph, LayerSpec
-from torch2keras.keras_graph.source.expressions import list_text, quote, tuple_text
+from torch2keras.keras_graph.source.expressions import (
+    constant_text,
+    list_text,
+    quote,
+    tuple_text,
+)
 from torch2keras.keras_graph.source.identifiers import find_free_name
 from torch2keras.keras_graph.source.wrapping import wrap_statement
 from torch2keras.keras_graph.weight import Weight
@@ -106,9 +112,10 @@ def write_copies(module: nn.Module, graph: KerasGraph, *, is_nested: bool) -> li
     `is_nested` tells that layers of the model stand in models within it.
     """
     copies = list(_copy_layers(module, graph))
-    if not copies:
+    fixed = list_fixed_tensors(module, graph)
+    if not copies and not fixed:
         return []
-    lines = [*_state_lines(module, graph), ""]
+    lines = [*_state_lines(module, graph), "", *_write_checks(module, fixed)]
     find = "model.get_layer({})"
     if is_nested:
         find = "parts[{}]"
@@ -120,6 +127,31 @@ def write_copies(module: nn.Module, graph: KerasGraph, *, is_nested: bool) -> li
         lines += _write_group(group, find)
         lines.append("")
     return lines[:-1]
+
+
+def list_fixed_tensors(module: nn.Module, graph: KerasGraph) -> list[Weight]:
+    """Return the numbers within calls that are made of the module's parameters and buffers."""
+    found: dict[Any, Weight] = {}
+    for weight in graph.literals():
+        paths = find_paths(weight.constant)
+        if any(find_state_tensor(module, path) is not None for path in paths):
+            found.setdefault(weight.key, weight)
+    return list(found.values())
+
+
+def _write_checks(module: nn.Module, fixed: Sequence[Weight]) -> list[str]:
+    """Return the lines that hold tensors of the layer to the numbers that stand in the model."""
+    if not fixed:
+        return []
+    lines = ["# These stand in `build` as numbers, and have to be the same ones in `layer`."]
+    writer = TensorWriter(module, set(NAMES))
+    for weight in fixed:
+        expression = writer.write(weight)
+        lines += writer.lines
+        values = constant_text(weight.values().tolist())
+        check = f"np.testing.assert_allclose({expression}, {values}, rtol=1e-6)"
+        lines += wrap_statement(0, check)
+    return [*lines, ""]
 
 
 def _copy_layers(module: nn.Module, graph: KerasGraph) -> Iterator[LayerCopy]:
@@ -197,8 +229,9 @@ def _state_lines(module: nn.Module, graph: KerasGraph) -> list[str]:
 
     The latter where buffers are read that the state_dict lacks.
     """
-    paths = set()
-    for *_, weight in graph.weights():
+    paths: set[str] = set()
+    weights = [weight for *_, weight in graph.weights()]
+    for weight in [*weights, *list_fixed_tensors(module, graph)]:
         paths.update(find_paths(weight.constant))
     held = {path: find_state_tensor(module, path) for path in paths}
     array = "tensor.numpy(force=True)"
