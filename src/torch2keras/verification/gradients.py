@@ -165,7 +165,7 @@ def torch_gradients(
     training: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return the module's own gradients in float64. Raises what the module raises."""
-    module = conversion.module
+    module, ports = conversion.module, conversion.inputs
     nominal = nominal_dtype(module, conversion.args, conversion.kwargs)
     with (
         isolate_module(module, seed=0, copy_state=True),
@@ -186,7 +186,7 @@ def torch_gradients(
         for name, buffer in module.named_buffers():
             state[f"module.{name}"] = widen(buffer).clone()
         inputs = []
-        for port, tensor in zip(conversion.inputs, tensors, strict=True):
+        for port, tensor in zip(ports, tensors, strict=True):
             wide = widen(tensor.detach()).clone()
             if wide.is_floating_point() or wide.is_complex():
                 leaves[port.name] = wide.requires_grad_()
