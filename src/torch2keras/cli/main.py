@@ -298,6 +298,15 @@ def _show_work(options: SourceOptions) -> Iterator[Progress]:
         yield progress
 
 
+def _find_typed_error(error: Exception) -> errors.Torch2KerasError:
+    """Return an error of this package, or the one that stands for any other."""
+    if isinstance(error, errors.Torch2KerasError):
+        return error
+    typed = as_typed_error(error, "load")
+    typed.__cause__ = error
+    return typed
+
+
 @contextmanager
 def exit_on_error(
     *, as_json: bool, quiet: bool = False, bug_report: bool = False
@@ -310,10 +319,7 @@ def exit_on_error(
         with keep_stdout(quiet=quiet):
             yield
     except Exception as error:
-        typed = error
-        if not isinstance(error, errors.Torch2KerasError):
-            typed = as_typed_error(error, "load")
-            typed.__cause__ = error
+        typed = _find_typed_error(error)
         print_error(typed, as_json=as_json)
         if bug_report:
             _write_report(functools.partial(report_error, sys.argv[1:], typed))

@@ -245,7 +245,8 @@ def _say_zeros(value: Any) -> str:
     """Return how many zeros a padding adds, where that is one number for all ends."""
     numbers: set[int] = set().union(*_list_pairs(value))
     if len(numbers) == 1:
-        return f"PyTorch pads {numbers.pop()} zeros at each end"
+        count = numbers.pop()
+        return f"PyTorch pads {count} {'zero' if count == 1 else 'zeros'} at each end"
     return "PyTorch pads so many zeros before and behind"
 
 
