@@ -52,6 +52,7 @@ from torch2keras.capture.sizes.size_limits import find_size_limits
 from torch2keras.capture.tracing import FROZEN, Traced, restore_module_stacks
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.training.mode_alignment import align_modes
+from torch2keras.capture.training.told_rates import place_told_rates
 from torch2keras.capture.training.train_flags import find_batch_norms
 from torch2keras.capture.training.training_ops import insert_training_ops
 from torch2keras.capture.training.training_survey import (
@@ -136,6 +137,10 @@ def _follow_training(
     lost = list_lost(training, captured.graph_module.graph)
     if not lost or captured.attempt is None:
         return captured, None
+    told = place_told_rates(captured.graph_module.graph, training.rates) if training.rates else None
+    if told is not None:
+        graph_module = insert_training_ops(captured.graph_module, told)
+        return replace(captured, graph_module=graph_module), ()
     in_eval = training.fixed.union(find_batch_norms(call.module))
     attempt = replace(captured.attempt, in_eval=in_eval)
     try:

@@ -126,6 +126,28 @@ class TrainOnly:
         )
 
 
+def pair_differing(
+    in_eval: Counter[RecordedCall], in_train: Counter[RecordedCall]
+) -> Iterator[tuple[RecordedCall | None, RecordedCall | None]]:
+    """Yield (call in train mode, the call in its place in eval mode) where they differ.
+
+    One of them is None where it is in the other mode alone. What Keras's layers know of themselves
+    is left out.
+    """
+    more, fewer = in_train - in_eval, in_eval - in_train
+    twins: defaultdict[tuple[Place, str], list[RecordedCall]] = defaultdict(list)
+    for call in fewer.elements():
+        twins[call.place, call.name].append(call)
+    for call in more.elements():
+        others = twins[call.place, call.name]
+        twin = others.pop() if others else None
+        if twin is None or not _is_known(call, twin):
+            yield call, twin
+    for others in twins.values():
+        for twin in others:
+            yield None, twin
+
+
 def compare_modes(
     in_eval: Counter[RecordedCall], in_train: Counter[RecordedCall]
 ) -> Iterator[TrainOnly]:
@@ -133,17 +155,11 @@ def compare_modes(
 
     Of modules within one that is named already nothing more is told.
     """
-    more, fewer = in_train - in_eval, in_eval - in_train
-    twins: defaultdict[tuple[Place, str], list[RecordedCall]] = defaultdict(list)
-    for call in fewer.elements():
-        twins[call.place, call.name].append(call)
     differing = []
-    for call in more.elements():
-        others = twins[call.place, call.name]
-        if not others or not _is_known(call, others.pop()):
-            differing.append(call)
-    for others in twins.values():
-        differing += others
+    for call, twin in pair_differing(in_eval, in_train):
+        found = call or twin
+        assert found is not None, "one of the two is there"
+        differing.append(found)
     paths = {call.place.path for call in differing}
     by_kind: defaultdict[str, list[RecordedCall]] = defaultdict(list)
     for call in differing:

@@ -23,6 +23,7 @@ from torch2keras.capture.example_inputs import ExampleCall
 from torch2keras.capture.failures import first_line
 from torch2keras.capture.training.custom_functions import FunctionTable
 from torch2keras.capture.training.function_backward import Backward, Measured
+from torch2keras.capture.training.told_rates import Rates, find_told_rates
 from torch2keras.capture.training.train_flags import set_train_flags
 from torch2keras.capture.training.train_mode_calls import (
     ATTENTION,
@@ -64,6 +65,8 @@ class TrainingFacts:
     fixed: frozenset[str] = frozenset()
     """The paths of the modules that stay in eval mode when the module is trained."""
     train_only: tuple[TrainOnly, ...] = ()
+    rates: Rates = field(default_factory=dict)
+    """The rates that the mode tells, where the modes differ in nothing else."""
     functions: FunctionTable = field(default_factory=FunctionTable)
 
 
@@ -112,6 +115,7 @@ def survey_training(call: ExampleCall) -> TrainingFacts:
         tuple(dict.fromkeys(survey.differences)),
         fixed,
         tuple(compare_modes(in_eval, in_train)),
+        find_told_rates(in_eval, in_train),
         functions,
     )
 
