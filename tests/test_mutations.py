@@ -14,9 +14,9 @@ from torch import nn
 
 import torch2keras as t2k
 from bugs import BUGS, EDGE_BUGS, HUGE_BUGS
+from equal_nets import CORRECT
 from torch2keras.verification.probes import DEFAULT_PROBES
 from torch2keras.verification.verify import verify_conversion
-from twins import CORRECT
 from variants import Variant
 
 pytestmark = pytest.mark.usefixtures("one_thread")

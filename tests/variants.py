@@ -1,4 +1,4 @@
-"""A net and another way to compute it, which may be wrong (bugs.py) or right (twins.py)."""
+"""A net and another way to compute it, which may be wrong (bugs.py) or right (equal_nets.py)."""
 
 from __future__ import annotations
 

@@ -73,6 +73,7 @@ FLOORS = (
         Room("pipeline.py", "`convert`, a list of passes"),
         Room("inspection.py", "`inspect`: what would become of a module"),
         Room("explanation/", "`explain`: a layer or net as Keras code that runs, and the reasons"),
+        Room("twins/", "a Keras model written by hand beside its module: compared, given weights"),
         Room("__init__.py", "the public names"),
         Room("cli/", "the command line"),
     ),

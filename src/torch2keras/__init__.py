@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from torch2keras.inspection import inspect as inspect
     from torch2keras.pipeline import convert as convert
     from torch2keras.reporting.report import Report as Report
+    from torch2keras.twins.compare import Comparison as Comparison
+    from torch2keras.twins.compare import compare as compare
+    from torch2keras.twins.transfer import Transfer as Transfer
+    from torch2keras.twins.transfer import transfer as transfer
     from torch2keras.verification.results import Verification as Verification
 
 HOMES = {
@@ -53,6 +57,8 @@ HOMES = {
     "inspection": "Inspection inspect",
     "pipeline": "convert",
     "reporting.report": "Report",
+    "twins.compare": "Comparison compare",
+    "twins.transfer": "Transfer transfer",
     "verification.results": "Verification",
 }
 """The module that each public name lives in; it is imported when the name is first asked for."""

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from bugs import BUGS, EDGE_BUGS, HUGE_BUGS
+from equal_nets import CORRECT
 from torch2keras.verification.metric import EPS, Difference, meaning, numerics
 from torch2keras.verification.probes import DEFAULT_PROBES, probes
 from torch2keras.verification.reference import run, run64
-from twins import CORRECT
 from variants import Variant
 
 NAN, INF = np.nan, np.inf

@@ -40,7 +40,8 @@ from torch2keras.cli.terminal import (
     print_text,
     show_stages,
 )
-from torch2keras.keras_model.saving import require_writable
+from torch2keras.cli.twin_options import build_twin_call
+from torch2keras.keras_model.saving import require_writable, save_model
 from torch2keras.runtime.progress import Progress
 from torch2keras.runtime.typed_errors import as_typed_error
 
@@ -191,6 +192,115 @@ def inspect_command(options: SourceOptions) -> None:
                 functools.partial(write_bug_report, sys.argv[1:], refusal, str(inspection))
             )
         raise typer.Exit(EXIT_CODES[errors.UnsupportedOpError])
+
+
+TwinFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TWIN",
+        help="The Keras model that somebody wrote by hand: a .keras file.",
+        show_default=False,
+    ),
+]
+
+
+MappingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping", metavar="JSON", help="Which layers are the same: a file of --save-mapping."
+    ),
+]
+
+
+SavedMapping = Annotated[
+    Path | None,
+    typer.Option("--save-mapping", metavar="JSON", help="Write which layers are the same."),
+]
+
+
+@app.command("compare")
+@take_source_options
+def compare_command(
+    options: SourceOptions,
+    *,
+    twin: TwinFile,
+    mapping: MappingFile = None,
+    save_mapping: SavedMapping = None,
+) -> None:
+    """Compare SOURCE with a Keras model of the same, written by hand: where they part, and why.
+
+    Exits with 5 where the model does not give the numbers of SOURCE by equal weights, or its own
+    weights are mixed up.
+    """
+    with _show_work(options) as progress:
+        given = build_twin_call(options, twin, mapping, progress)
+        from torch2keras import compare
+
+        comparison = compare(**given)
+        _save_mapping(comparison, save_mapping)
+    _print_result(options, comparison)
+    if not comparison.ok:
+        raise typer.Exit(EXIT_CODES[errors.VerificationError])
+
+
+@app.command("transfer")
+@take_source_options
+def transfer_command(
+    options: SourceOptions,
+    *,
+    twin: TwinFile,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="The .keras file to write: the twin with the weights of SOURCE.",
+            show_default=False,
+        ),
+    ],
+    mapping: MappingFile = None,
+    save_mapping: SavedMapping = None,
+    no_strict: Annotated[
+        bool,
+        typer.Option("--no-strict", help="Take what fits, though the outputs may differ."),
+    ] = False,
+) -> None:
+    """Copy the weights of SOURCE into a Keras model of the same, written by hand, and verify it.
+
+    Nothing is written where a weight has no counterpart, or the outputs differ.
+    """
+    with _show_work(options) as progress:
+        require_writable(output)
+        given = build_twin_call(options, twin, mapping, progress)
+        from torch2keras import transfer
+
+        module, model = given.pop("module"), given.pop("keras_model")
+        result = transfer(module, model, **given, strict=not no_strict)
+        _save_mapping(result, save_mapping)
+        progress("save")
+        saved = save_model(model, output)
+    _print_result(options, result, saved)
+
+
+def _save_mapping(result: Any, path: Path | None) -> None:
+    """Write the mapping of a comparison or transfer, if that is asked for."""
+    if path is not None:
+        result.mapping.save(path)
+
+
+def _print_result(options: SourceOptions, result: Any, saved: Path | None = None) -> None:
+    """Print a comparison or transfer, and where the model was saved."""
+    if options.as_json:
+        document = result.as_dict()
+        if saved is not None:
+            document = {"saved": str(saved), **document}
+        print_json(document)
+    elif not options.quiet:
+        page = str(result)
+        if saved is not None:
+            page = f"{page}\n\nsaved {saved}"
+        print_text(page)
 
 
 @app.command("explain")

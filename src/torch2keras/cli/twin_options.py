@@ -1,0 +1,78 @@
+"""What `compare` and `transfer` are called with: a SOURCE, and the file of its Keras twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch2keras.cli.source_options import SourceOptions, build_call
+from torch2keras.errors import InputError, UnsafeFileError
+from torch2keras.runtime.progress import Progress
+
+SUFFIX = ".keras"
+
+OPTIONS = ("dynamic_shapes", "layout", "capture", "state", "random", "name")
+"""What of the arguments of `convert` goes on to the conversion of SOURCE."""
+
+
+def build_twin_call(
+    options: SourceOptions, twin: Path, mapping: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Return the arguments of `compare` and `transfer`, the twin loaded.
+
+    Raises InputError where the file is no Keras model or only some inputs have names,
+    UnsafeFileError where it would run code, and what `build_call` raises.
+    """
+    require_twin_file(twin)
+    call = build_call(options, options.parse_inputs(), progress)
+    args, kwargs = call.arguments["args"], call.arguments["kwargs"]
+    if args and kwargs:
+        raise InputError(
+            "some inputs have the names of parameters, and some have none",
+            [("next", "name all of them, or none: -i PARAMETER:SHAPE or -i SHAPE")],
+        )
+    return {
+        "module": call.arguments["module"],
+        "keras_model": load_twin(twin),
+        "args": args or kwargs,
+        "mapping": mapping,
+        "options": {name: call.arguments[name] for name in OPTIONS},
+    }
+
+
+def require_twin_file(path: Path) -> None:
+    """Raise InputError where a path is no `.keras` file."""
+    if path.suffix != SUFFIX or not path.is_file():
+        raise InputError(
+            f"no Keras model: {path}",
+            [("next", "give the .keras file that model.save(path) wrote")],
+        )
+
+
+def load_twin(path: Path) -> Any:
+    """Return the Keras model of a file; no code that lies in it is run.
+
+    Raises UnsafeFileError where it holds code, as a Lambda layer does, and InputError where it
+    cannot be read.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        text = str(error).strip().partition("\n")[0]
+        if "unsafe" in str(error) or "Lambda" in str(error):
+            raise UnsafeFileError(
+                f"{path} holds code",
+                [
+                    ("keras", text),
+                    ("next", "load it yourself, and call torch2keras.compare in Python"),
+                ],
+            ) from error
+        raise InputError(
+            f"cannot read the Keras model {path}",
+            [
+                ("keras", text),
+                ("next", "compare it in Python: torch2keras.compare(module, keras_model)"),
+            ],
+        ) from error

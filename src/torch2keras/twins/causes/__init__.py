@@ -1,0 +1,1 @@
+"""Why a twin differs from its module, in words."""

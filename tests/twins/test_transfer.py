@@ -1,0 +1,106 @@
+"""Weights into a twin: verified, all or nothing."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import layers
+from torch import nn
+
+import torch2keras as t2k
+from torch2keras.twins.assignments import list_weights
+from twin_nets import NETS, make_pair, predict, settle
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_every_weight_finds_its_place(name: str) -> None:
+    net, twin, x = make_pair(name)
+    result = t2k.transfer(net, twin)
+    assert result.ok
+    assert result.mapping.guessed == ()
+    names = {name for name in net.state_dict() if not name.endswith("num_batches_tracked")}
+    assert set(list_weights(result.mapping.pairs)) == names
+    stored = x.numpy() if name == "attention" else np.moveaxis(x.numpy(), 1, -1)
+    with torch.no_grad():
+        assert np.allclose(predict(twin, stored), net(x).numpy(), atol=1e-5)
+    assert "outputs verified" in str(result)
+    assert json.loads(json.dumps(result.as_dict()))["verified"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake", "error", "texts"),
+    [
+        ("conv", "same", t2k.VerificationError, ["each weight has its place", "pads 2 and 2"]),
+        ("conv", "bias", t2k.InputError, ["1 of the module, 0 of the Keras", "c1.bias"]),
+        ("conv", "ceil_mode", t2k.InputError, ["ceil_mode=True", "192x12"]),
+        ("recurrent", "reset_after", t2k.InputError, ["gru bias", "reset_after=True"]),
+    ],
+)
+def test_all_or_nothing(name, mistake, error, texts) -> None:
+    net, twin, x = make_pair(name, mistake)
+    before = twin.get_weights()
+    with pytest.raises(error) as raised:
+        t2k.transfer(net, twin, (x,))
+    for text in (*texts, "nothing was written", "strict=False"):
+        assert text in raised.value.message
+    assert all(np.array_equal(a, b) for a, b in zip(before, twin.get_weights(), strict=True))
+    result = t2k.transfer(net, twin, (x,), strict=False)
+    assert not result.ok
+    assert result.causes
+    assert np.array_equal(
+        twin.get_layer("head" if name == "recurrent" else "c2").get_weights()[1],
+        (net.head if name == "recurrent" else net.c2).bias.detach().numpy(),
+    )
+    assert "NOT equal" in str(result)
+
+
+def test_a_state_dict_goes_into_the_twin() -> None:
+    net, twin, x = make_pair("image")
+    state = {name: value + 0.01 for name, value in net.state_dict().items()}
+    assert t2k.transfer(state, twin, (x,), module=net).ok
+    kernel = state["point.weight"].numpy().transpose(2, 3, 1, 0)
+    assert np.array_equal(twin.get_layer("separable").pointwise_kernel, kernel)
+
+
+def test_a_saved_mapping_is_followed(tmp_path) -> None:
+    net, twin, x = make_pair("attention")
+    path = t2k.transfer(net, twin, (x,)).mapping.save(tmp_path / "map.json")
+    rows = json.loads(path.read_text())
+    assert t2k.transfer(net, twin, (x,), mapping=path).mapping.pairs[0].how == "given"
+    for row in rows["pairs"]:
+        row["keras"] = {"query": "value", "value": "query"}.get(row["keras"], row["keras"])
+    path.write_text(json.dumps(rows))
+    with pytest.raises(t2k.VerificationError):
+        t2k.transfer(net, twin, (x,), mapping=path)
+
+
+class Subclassed(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = layers.BatchNormalization(epsilon=1e-5)
+        self.conv = layers.Conv1D(8, 3)
+        self.rest = keras.Sequential([layers.Conv1D(4, 3), layers.Softmax()])
+
+    def call(self, x, training=False):
+        return self.rest(keras.ops.relu(self.norm(self.conv(x), training=training)))
+
+
+def test_a_subclassed_twin_is_matched_by_its_calls() -> None:
+    net = settle(
+        nn.Sequential(
+            nn.Conv1d(3, 8, 3), nn.BatchNorm1d(8), nn.ReLU(), nn.Conv1d(8, 4, 3), nn.Softmax(1)
+        )
+    )
+    twin = Subclassed()
+    twin(np.zeros((2, 20, 3), "float32"))
+    result = t2k.transfer(net, twin)
+    assert result.ok
+    assert [pair.keras for pair in result.mapping.pairs] == [
+        twin.conv.name,
+        twin.norm.name,
+        f"{twin.rest.name}/{twin.rest.layers[0].name}",
+    ]
