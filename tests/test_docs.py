@@ -19,8 +19,13 @@ PATH = re.compile(r"`((?:[\w.-]+/)*[\w-]+(?:\.py|\.md|/))`")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
-PLACEHOLDERS = {"a/b.py", "src/torch2keras/a/b.py", "tests/a/test_b.py"}
-"""Paths that stand for any other."""
+PLACEHOLDERS = {
+    "a/b.py",
+    "src/torch2keras/a/b.py",
+    "tests/a/test_b.py",
+    "torch2keras-report.md",
+}
+"""Paths that stand for any other, and the file that a refusal is written to."""
 
 
 def named_paths(page: Path) -> set[str]:
