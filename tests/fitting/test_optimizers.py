@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -209,3 +212,43 @@ def test_what_cannot_be_mapped_is_refused():
     normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
     computed = refusal(lambda m: optim.SGD(m.parameters(), 0.1), normed, x)
     assert "remove_parametrizations" in computed
+
+
+BACKEND_FIT = """
+import keras, torch
+from torch import nn
+import torch2keras as t2k
+torch.manual_seed(0)
+layers = nn.Embedding(9, 4), nn.Flatten(), nn.Linear(12, 8), nn.Tanh(), nn.Linear(8, 3)
+module = nn.Sequential(*layers).eval()
+x = torch.randint(0, 9, (64, 3))
+y = x[:, 0] % 3
+converted = t2k.convert(module, (x[:4],), verify=False)
+groups = [{"params": module[0].parameters(), "lr": 0.05}, {"params": module[2:].parameters()}]
+theirs = torch.optim.AdamW(groups, lr=0.01)
+schedule = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, 4)
+criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
+ours = t2k.optimizer(theirs, converted, scheduler=schedule, steps_per_epoch=4, epochs=4)
+jit = keras.backend.backend() != "torch"
+converted.model.compile(ours, t2k.loss(criterion, converted), jit_compile=jit)
+converted.model.fit(x.numpy(), y.numpy(), 16, 4, shuffle=False, verbose=0)
+for epoch in range(4):
+    for start in range(0, 64, 16):
+        theirs.zero_grad()
+        criterion(module(x[start : start + 16]), y[start : start + 16]).backward()
+        theirs.step()
+    schedule.step()
+state = converted.state_dict()
+for name, parameter in module.named_parameters():
+    own = parameter.detach()
+    assert (state[name] - own).abs().max() < 2e-6 * own.abs().max(), name
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_fit_moves_the_weights_as_pytorchs_loop_on_each_backend(backend):
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", BACKEND_FIT]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]

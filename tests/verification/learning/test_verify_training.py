@@ -122,8 +122,8 @@ def test_a_frozen_norm_is_compared_in_eval_mode_and_the_advice_holds():
 
 
 class Held:
-    def __init__(self, values):
-        self.names, self.values = ("a",), np.array(values)
+    def __init__(self, values, name="a"):
+        self.names, self.values = (name,), np.array(values)
         self.is_sum, self.is_parameter, self.weight = False, True, None
 
 
@@ -132,6 +132,9 @@ JUDGED = {
     "off": ([1.0 + 1e-6], [1.0], [1.0], Verdict.DIFFERS),
     "noise": ([1.0 + 1e-6], [1.0], [1.0 + 1e-7], Verdict.ROUNDING),
     "more than noise": ([1.0 + 1e-3], [1.0], [1.0 + 1e-7], Verdict.DIFFERS),
+    "a bias that begins as zeros": ([3e-15], [1e-19], [1e-19], Verdict.ROUNDING),
+    "a small one that is off": ([1e-3 + 1e-8], [1e-3], [1e-3], Verdict.DIFFERS),
+    "infinite": ([float("inf")], [1.0], [1.0], Verdict.DIFFERS),
     "not a number": ([float("nan")], [1.0], [1.0], Verdict.DIFFERS),
 }
 
@@ -140,6 +143,28 @@ JUDGED = {
 def test_weights_are_judged(monkeypatch, name):
     ours, theirs, nudged, verdict = JUDGED[name]
     home = "torch2keras.verification.learning.verify_training._read_run"
-    monkeypatch.setattr(home, lambda _, run: np.array(run["a"]))
-    check = judge_weights([Held(ours)], [{"a": theirs}, {"a": nudged}], "steps")
-    assert check.verdicts == {"a": verdict}
+    monkeypatch.setattr(home, lambda held, run: run[held.names[0]].numpy())
+    beside = torch.tensor([1.0], dtype=torch.float64)
+    pairs = (torch.tensor(values, dtype=torch.float64) for values in (theirs, nudged))
+    runs = [{"a": values, "b": beside} for values in pairs]
+    check = judge_weights([Held(ours), Held([1.0], "b")], runs, "steps")
+    assert check.verdicts == {"a": verdict, "b": Verdict.EQUAL}
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_the_bias_of_keys_is_a_part_of_its_parameter():
+    """Its true gradient is zero, and in Keras it is a variable of its own."""
+    torch.manual_seed(0)
+    converted = t2k.convert(Attention().eval(), (torch.randn(2, 3, 4),), verify=False)
+    optimizers = choose_optimizers(converted.conversion, None)
+    (check,) = verify_training(converted.conversion, optimizers).checks
+    assert not check.differing

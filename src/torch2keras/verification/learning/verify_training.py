@@ -32,6 +32,10 @@ from torch2keras.verification.results import Learning, LearningCheck, Verdict
 RELATIVE = 1e-8
 """The allowed error behind all steps, as a share of the parameter's largest number."""
 
+FLOOR = 1e-9
+"""The same, as a share of the largest number of all, where nothing but rounding moves a bias that
+begins as zeros."""
+
 SPREAD = 100.0
 """How much further than these runs rounding may take a parameter in Keras."""
 
@@ -160,6 +164,10 @@ def judge_weights(
     """
     errors: dict[str, float] = {}
     verdicts: dict[str, Verdict] = {}
+    largest = 0.0
+    for trained in ours:
+        if trained.is_parameter:
+            largest = max(largest, _measure_whole(trained, runs[0]))
     for trained in ours:
         if not trained.is_parameter and trained.names[0].rpartition(".")[0] in skip:
             continue
@@ -168,14 +176,14 @@ def judge_weights(
             message = "PyTorch's own weights become infinite by it"
             raise TrainingNotComparedError(message)
         name = _name(trained)
-        size, error = _measure(theirs), _measure(trained.values - theirs)
+        error, size = _measure(trained.values - theirs), _measure_whole(trained, runs[0])
         noise = max((_measure(other - theirs) for other in others), default=0.0)
         share = error / size if size else error
         if share >= errors.get(name, 0.0):  # a parameter may be in several weights
             errors[name] = share
             verdicts[name] = Verdict.EQUAL
             if not error <= RELATIVE * size:
-                is_rounding = error <= RELATIVE * size + SPREAD * noise
+                is_rounding = error <= RELATIVE * size + SPREAD * noise + FLOOR * largest
                 verdicts[name] = Verdict.ROUNDING if is_rounding else Verdict.DIFFERS
         elif np.isnan(share):
             errors[name], verdicts[name] = share, Verdict.DIFFERS
@@ -190,6 +198,11 @@ def _name(trained: Trained) -> str:
 def _read_run(trained: Trained, run: Mapping[str, torch.Tensor]) -> np.ndarray:
     own = {name: run[name] for name in trained.names}
     return map_state(trained.weight, own, 1)
+
+
+def _measure_whole(trained: Trained, run: Mapping[str, torch.Tensor]) -> float:
+    """Return the largest number of a weight's parameters, of which it may hold a part."""
+    return max(_measure(run[name].numpy()) for name in trained.names)
 
 
 def _measure(values: np.ndarray) -> float:
