@@ -9,13 +9,13 @@ from keras import layers
 from torch import nn
 
 
-def settle(net: nn.Module, seed: int = 0) -> nn.Module:
+def settle(net: nn.Module, seed: int = 0, variance: tuple[float, float] = (0.01, 0.5)) -> nn.Module:
     """Give a net weights and statistics of which none is neutral."""
     generator = torch.Generator().manual_seed(seed)
     for part in net.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.running_mean.normal_(0, 0.2, generator=generator)
-            part.running_var.uniform_(0.01, 0.5, generator=generator)
+            part.running_var.uniform_(*variance, generator=generator)
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.ndim == 1:

@@ -13,6 +13,7 @@ from torch import nn
 
 import torch2keras as t2k
 from torch2keras.twins.assignments import list_weights
+from torch2keras.twins.causes.cause import CauseKind
 from twin_nets import NETS, make_pair, predict, settle
 
 
@@ -104,3 +105,30 @@ def test_a_subclassed_twin_is_matched_by_its_calls() -> None:
         twin.norm.name,
         f"{twin.rest.name}/{twin.rest.layers[0].name}",
     ]
+
+
+APPLICATIONS = [
+    ("vgg16", "VGG16", 224, 16, set()),
+    ("densenet121", "DenseNet121", 64, 242, set()),
+    ("resnet50", "ResNet50", 64, 107, {CauseKind.STRIDES, CauseKind.EPSILON}),
+    ("mobilenet_v2", "MobileNetV2", 97, 105, {CauseKind.EPSILON}),
+    ("efficientnet_b0", "EfficientNetB0", 64, 131, {CauseKind.PADDING, CauseKind.EPSILON}),
+    ("inception_v3", "InceptionV3", 299, 189, {CauseKind.COUNT_INCLUDE_PAD}),
+]
+"""torchvision's net, Keras's, the size of an image, the layers, and why the two differ."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "twin_name", "size", "count", "kinds"), APPLICATIONS)
+def test_nets_of_torchvision_and_keras(name, twin_name, size, count, kinds) -> None:
+    models = pytest.importorskip("torchvision.models")
+    options = {"init_weights": False, "aux_logits": False} if name == "inception_v3" else {}
+    # So that the DenseNet's 1.001e-5 for 1e-5 is less than rounding.
+    net = settle(getattr(models, name)(weights=None, **options), variance=(0.5, 1.5))
+    build = getattr(keras.applications, twin_name)
+    twin = build(weights=None, classifier_activation=None, input_shape=(size, size, 3))
+    result = t2k.transfer(net, twin, (torch.randn(1, 3, size, size),), strict=False)
+    assert len(result.mapping.pairs) == count
+    assert (result.mapping.torch_left, result.mapping.keras_left) == ((), ())
+    assert {cause.kind for cause in result.causes if not cause.in_training} >= kinds
+    assert result.ok == (not kinds)
