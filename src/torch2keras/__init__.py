@@ -13,6 +13,8 @@ from torch2keras.workarounds.triton_import import settle_triton
 if TYPE_CHECKING:
     from torch2keras.conversion.ports import Port as Port
     from torch2keras.conversion.steps import Step as Step
+    from torch2keras.conversion.weight_files.saved_weights import SavedWeights as SavedWeights
+    from torch2keras.conversion.weight_files.saved_weights import weights as weights
     from torch2keras.converted import Converted as Converted
     from torch2keras.declarations.leaf import leaf as leaf
     from torch2keras.declarations.registry import lowering as lowering
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "conversion.ports": "Port",
+    "conversion.weight_files.saved_weights": "SavedWeights weights",
     "conversion.steps": "Step",
     "converted": "Converted",
     "declarations.leaf": "leaf",

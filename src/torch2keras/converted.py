@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch2keras.conversion.source import WEIGHTS_FILE, make_source, name_weight
 from torch2keras.conversion.state_record import array_checksum, record_state
 from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.substitution import Substitution
+from torch2keras.conversion.weight_files.saved_weights import WEIGHTS, make_weight_facts
 from torch2keras.conversion.weights import load_state_dict, read_state, state_dict
 from torch2keras.errors import InputError
 from torch2keras.graph.ir import Value
@@ -34,6 +34,7 @@ from torch2keras.keras_model.saving import (
     save_source,
     weights_path,
 )
+from torch2keras.reporting.manifest import describe_model
 from torch2keras.reporting.report import Report, make_report
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.held_values import hold_state
@@ -187,7 +188,7 @@ class Converted:
             known = ", ".join(map(repr, LEVELS))
             raise InputError(f"no level of verification: {level!r}", [("next", f"one of {known}")])
         optimizers = choose_optimizers(self.conversion, optimizer) if level == "training" else []
-        state = read_state(self.conversion, self.layers, self.state_record)
+        state = read_state(self.conversion.weight_map, self.layers, self.state_record)
         conversion = Substitution(state).conversion(self.conversion)
         with hold_state(conversion.module, state, conversion.captured.program.state_dict):
             verification = verify_conversion(
@@ -202,22 +203,25 @@ class Converted:
 
     @run_alone
     @raise_typed_errors
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, reproducible: bool = False) -> Path:
         """Write the model to a `.keras` file, or as code to a `.py` file.
 
-        A file that stood there is replaced only by a complete one. A `.keras` file holds the layout
-        of inputs and outputs and the limits of sizes too, in `torch2keras.json`. Beside `net.py`
-        the weights are written to `net.weights.h5`; both are replaced, or neither.
+        A file that stood there is replaced only by a complete one. A `.keras` file holds, in
+        `torch2keras.json`, the versions, the layout of inputs and outputs, the limits of sizes, the
+        worst errors of verification, and which weight is made of which tensor of the module
+        (`torch2keras.weights`). With `reproducible` it holds no date: the same conversion gives
+        the same bytes. Beside `net.py` the weights are written to `net.weights.h5`; both are
+        replaced, or neither.
         Raises OutputError where it cannot be written.
         """
         path = Path(path)
         if path.suffix == SOURCE_SUFFIX:
             return save_source(self.model, self.source(weights_path(path).name), path)
-        ports = {"inputs": self.inputs, "outputs": self.outputs}
-        facts: dict[str, Any] = {"limits": self.conversion.size_limits}
-        for kind, ours in ports.items():
-            facts[kind] = [dataclasses.asdict(port) for port in ours]
-        return save_model(self.model, path, facts)
+        facts = describe_model(self.conversion, self.verification)
+        facts[WEIGHTS], tensors = make_weight_facts(
+            self.conversion.weight_map, self.layers, self.state_record
+        )
+        return save_model(self.model, path, facts, tensors, reproducible=reproducible)
 
     @run_alone
     @raise_typed_errors
@@ -242,7 +246,7 @@ class Converted:
     @raise_typed_errors
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the Keras model's weights as the module's state_dict."""
-        return state_dict(self.conversion, self.layers, self.state_record)
+        return state_dict(self.conversion.weight_map, self.layers, self.state_record)
 
     @run_alone
     @raise_typed_errors
@@ -252,7 +256,9 @@ class Converted:
         Raises InputError where names or shapes do not fit, and within a `keras.StatelessScope`.
         """
         refuse_stateless_scope()
-        self.state_record = load_state_dict(self.conversion, self.layers, self.state_record, state)
+        self.state_record = load_state_dict(
+            self.conversion.weight_map, self.layers, self.state_record, state
+        )
 
 
 def _real_shape(tensor: Any) -> tuple[int, ...]:

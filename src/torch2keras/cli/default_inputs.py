@@ -248,7 +248,8 @@ def _extract_second(config: Any) -> Shapes:
     import transformers
     from transformers.models.auto import feature_extraction_auto
 
-    names = feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING_NAMES
+    # It is no public name, but the public class reads files to find one.
+    names = vars(feature_extraction_auto)["FEATURE_EXTRACTOR_MAPPING_NAMES"]
     extractor_class = getattr(transformers, names.get(config.model_type, ""), None)
     if extractor_class is None:
         return {}

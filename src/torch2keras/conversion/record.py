@@ -14,6 +14,7 @@ from torch2keras.capture.ports.slots import ModulePorts
 from torch2keras.conversion.module_facts import ModuleFacts
 from torch2keras.conversion.ports import Port, build_port
 from torch2keras.conversion.size_conditions_text import write_conditions
+from torch2keras.conversion.weight_map import WeightMap
 from torch2keras.graph.ir import Graph
 from torch2keras.layout.assign import LayoutPlan
 from torch2keras.layout.port_orders import port_names
@@ -71,6 +72,13 @@ class Conversion:
                     build_port(self.plan.space, value, storage, name, is_complex=is_complex)
                 )
         return tuple(ports)
+
+    @cached_property
+    def weight_map(self) -> WeightMap:
+        """Which Keras variable is made of which tensor, and how."""
+        found = self.lowered.graph.weights()
+        weights = tuple((call.name, attribute, weight) for call, attribute, weight in found)
+        return WeightMap(weights, frozenset(self.captured.program.state_dict))
 
     @cached_property
     def size_limits(self) -> tuple[str, ...]:

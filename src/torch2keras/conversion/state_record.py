@@ -82,7 +82,9 @@ class StateRecord:
         state = {}
         for path, kept in self.kept.items():
             if path in self.held:
-                state[path] = torch.empty_like(kept.tensor, memory_format=torch.contiguous_format)
+                # Of a state that was read from a file only the shape is known.
+                device = "cpu" if kept.tensor.is_meta else kept.tensor.device
+                state[path] = torch.empty(kept.tensor.shape, dtype=kept.tensor.dtype, device=device)
             else:
                 tensor = kept.read(path)
                 state[path] = tensor.clone(memory_format=torch.contiguous_format)

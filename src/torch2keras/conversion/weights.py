@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from torch2keras.conversion.folded_weights import is_near, split_folded
-from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.state_names import State
 from torch2keras.conversion.state_record import StateRecord, array_checksum, name_sources
 from torch2keras.conversion.substitution import Substitution
+from torch2keras.conversion.weight_map import WeightMap
 from torch2keras.errors import InputError, InternalError, list_names
 from torch2keras.graph.element_moves import view_elements
 from torch2keras.graph.interpreter import find_paths, find_sources
@@ -66,18 +66,18 @@ class Holder:
         return is_near(weight.values(), held, weight.constant)
 
 
-def state_dict(conversion: Conversion, layers: Layers, record: StateRecord) -> dict[str, Any]:
+def state_dict(weight_map: WeightMap, layers: Layers, record: StateRecord) -> dict[str, Any]:
     """Return the module's own state_dict with the values of the Keras weights.
 
     Raises InputError where these are no state of the module, as `read_state` has it, and where the
     module's own state_dict is not made of its parameters and buffers.
     """
     record.names.require_known()
-    return record.names.to_entries(read_state(conversion, layers, record))
+    return record.names.to_entries(read_state(weight_map, layers, record))
 
 
 def read_state(
-    conversion: Conversion, layers: Layers, record: StateRecord
+    weight_map: WeightMap, layers: Layers, record: StateRecord
 ) -> dict[str, torch.Tensor]:
     """Return the state whose weights are those of the Keras model, by paths.
 
@@ -87,8 +87,8 @@ def read_state(
     differ.
     """
     state = record.copy_state()
-    holders = list(find_holders(conversion, layers))
-    own = set(conversion.captured.program.state_dict)
+    holders = list(find_holders(weight_map, layers))
+    own = set(weight_map.own)
     for holder in holders:
         if not holder.is_computed:
             _put_values(state, holder, own)
@@ -104,7 +104,7 @@ def read_state(
 
 
 def load_state_dict(
-    conversion: Conversion, layers: Layers, record: StateRecord, entries: Mapping[str, Any]
+    weight_map: WeightMap, layers: Layers, record: StateRecord, entries: Mapping[str, Any]
 ) -> StateRecord:
     """Copy a state_dict into the Keras layers, and return the record of the model with it.
 
@@ -113,11 +113,11 @@ def load_state_dict(
     """
     given = record.names.to_state(entries, record.shapes)
     state = record.complete(given)
-    _require_equal_ties(conversion, given)
+    _require_equal_ties(weight_map, given)
     record.require_same_constants(state)
     record.require_same_views(state)
     substitution = Substitution(state)
-    for holder in find_holders(conversion, layers):
+    for holder in find_holders(weight_map, layers):
         weight = substitution.weight(holder.weight)
         holder.variable.assign(weight.array(holder.dtype))
         if not holder.has(weight):
@@ -128,11 +128,11 @@ def load_state_dict(
     return record.after_load(given)
 
 
-def find_holders(conversion: Conversion, layers: Layers) -> Iterator[Holder]:
+def find_holders(weight_map: WeightMap, layers: Layers) -> Iterator[Holder]:
     """Yield the variables of a model's layers, with the weights that they were made of."""
-    for call, attribute, weight in conversion.lowered.graph.weights():
-        variable = find_variable(layers[call.name], attribute)
-        yield Holder(f"{call.name}.{attribute}", weight, variable)
+    for layer, attribute, weight in weight_map.weights:
+        variable = find_variable(layers[layer], attribute)
+        yield Holder(f"{layer}.{attribute}", weight, variable)
 
 
 def _put_values(state: dict[str, torch.Tensor], holder: Holder, own: set[str]) -> None:
@@ -233,9 +233,9 @@ def _require_reproduced(holders: Iterable[Holder], state: State) -> None:
         )
 
 
-def _require_equal_ties(conversion: Conversion, state: State) -> None:
+def _require_equal_ties(weight_map: WeightMap, state: State) -> None:
     """Raise InputError where a state has several values for what is one parameter."""
-    for _, _, weight in conversion.lowered.graph.weights():
+    for _, _, weight in weight_map.weights:
         for source in find_sources(weight.constant):
             first, *others = [path for path in source.paths if path in state] or [""]
             for path in others:

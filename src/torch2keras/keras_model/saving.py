@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tempfile
 import zipfile
@@ -12,21 +13,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch2keras.errors import OutputError
+from torch2keras.errors import OutputError, SourceError
 from torch2keras.runtime.atomic_writing import write_whole
+from torch2keras.runtime.typed_errors import describe_exception
 
 if TYPE_CHECKING:  # the command line asks whether it may write before Keras is there
     import keras
+    import torch
 
 
 FACTS_MEMBER = "torch2keras.json"
 """The file in a `.keras` archive that says what the model itself cannot."""
 
 
-def save_model(model: keras.Model, path: Path, facts: Mapping[str, Any] | None = None) -> Path:
+TENSORS_MEMBER = "torch2keras.safetensors"
+"""The file in it that has tensors of the module's which no Keras weight holds."""
+
+
+METADATA_MEMBER = "metadata.json"
+"""Where Keras writes its version and the date."""
+
+
+UNDATED = (1980, 1, 1, 0, 0, 0)
+"""The first date that a zip archive has (APPNOTE.TXT 4.4.6)."""
+
+
+def save_model(
+    model: keras.Model,
+    path: Path,
+    facts: Mapping[str, Any] | None = None,
+    tensors: Mapping[str, torch.Tensor] | None = None,
+    *,
+    reproducible: bool = False,
+) -> Path:
     """Save to a `.keras` file, which takes the place of what stood there when it is complete.
 
-    The file holds `facts` beside the model, as JSON; Keras passes over it.
+    The file holds `facts` beside the model, as JSON, and `tensors` as safetensors; Keras passes
+    over both. With `reproducible` no date is in it: equal models are equal bytes.
 
     Raises OutputError for another suffix, a folder, a folder that is missing, and whatever else
     keeps Keras from writing.
@@ -37,7 +60,61 @@ def save_model(model: keras.Model, path: Path, facts: Mapping[str, Any] | None =
         if facts is not None:
             with zipfile.ZipFile(place, "a") as archive:
                 archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))
+                if tensors:
+                    archive.writestr(TENSORS_MEMBER, _pack(tensors))
+        if reproducible:
+            _drop_dates(place)
     return path
+
+
+def read_facts(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return what `save_model` has written beside the model in a `.keras` file.
+
+    Raises SourceError where there is no such file, or none of ours.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            facts = json.loads(archive.read(FACTS_MEMBER))
+            tensors = {}
+            if TENSORS_MEMBER in archive.namelist():
+                tensors = _unpack(archive.read(TENSORS_MEMBER))
+    except Exception as error:  # of a file that is none, damaged, or of Keras alone
+        raise SourceError(
+            f"{path} is no model that torch2keras has saved",
+            [
+                ("error", describe_exception(error)),
+                ("next", "name the file that converted.save wrote, not what Keras saved later"),
+            ],
+        ) from error
+    return facts, tensors
+
+
+def _pack(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    return save(dict(tensors))
+
+
+def _unpack(content: bytes) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load
+
+    return load(content)
+
+
+def _drop_dates(path: Path) -> None:
+    """Write an archive of Keras's anew, without the date that it was saved at."""
+    undated = path.with_name(f"{path.name}.undated")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(undated, "w") as new:
+        for member in old.infolist():
+            entry = zipfile.ZipInfo(member.filename, UNDATED)
+            with old.open(member) as source, new.open(entry, "w", force_zip64=True) as target:
+                if member.filename == METADATA_MEMBER:
+                    metadata = json.loads(source.read())
+                    metadata.pop("date_saved", None)
+                    target.write(json.dumps(metadata).encode())
+                else:
+                    shutil.copyfileobj(source, target)
+    undated.replace(path)
 
 
 def weights_path(path: Path) -> Path:

@@ -49,7 +49,7 @@ def map_groups(
     owners = _find_owners(torch_optimizer, groups, conversion)
     base = groups[0].learning_rate
     mapped = []
-    for holder in find_holders(conversion, layers):
+    for holder in find_holders(conversion.weight_map, layers):
         if not (holder.weight.trainable and holder.variable.trainable):
             continue
         paths = tuple(find_leaves(conversion, holder.weight))

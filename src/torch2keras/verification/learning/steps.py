@@ -244,7 +244,7 @@ def _read_weights(
         is_sum, values = item.setting.copies > 1, to_numpy(item.variable.value)
         yield Trained(names, item.weight, values, is_sum, is_parameter=True)
     trained = {c.name for c in conversion.lowered.graph.calls if c.is_layer and c.trainable}
-    for holder in find_holders(conversion, layers.made):
+    for holder in find_holders(conversion.weight_map, layers.made):
         layer, _, attribute = holder.name.partition(".")
         names = holder.weight.constant.paths[:1]
         if is_statistic(attribute) and layer in trained and names:

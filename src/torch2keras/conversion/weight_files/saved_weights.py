@@ -1,0 +1,139 @@
+"""The weights of a saved model as its module's state_dict, in a process without the module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import torch
+
+from torch2keras.conversion.weight_files.weight_data import read_weight_data, write_weight_data
+from torch2keras.conversion.weights import load_state_dict, read_state
+from torch2keras.errors import InputError, SourceError
+from torch2keras.keras_model.keras_settings import refuse_stateless_scope
+from torch2keras.keras_model.saving import read_facts, save_model
+from torch2keras.runtime.run_alone import run_alone
+from torch2keras.runtime.typed_errors import describe_exception, raise_typed_errors
+
+WEIGHTS = "weights"
+"""The map of weights among the facts of a saved model."""
+
+
+class SavedWeights:
+    """The map between a saved Keras model and the state_dict of the module that it was made of.
+
+    It is read from the `.keras` file that `Converted.save` wrote; neither the module nor its class
+    is needed. The methods take the model of that file, or any one that was loaded from it and
+    trained since: its layers have the same names.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._facts, values = read_facts(self.path)
+        self.data: Mapping[str, Any] = self._facts.get(WEIGHTS, {})
+        """The map as data; docs/weights.md has its form."""
+        if "problem" in self.data:
+            raise InputError(
+                f"{self.path} holds no map of its weights",
+                [
+                    ("why", self.data["problem"]),
+                    ("next", "keep the Converted, and use its state_dict and load_state_dict"),
+                ],
+            )
+        try:
+            self._map, self._record = read_weight_data(self.data, values)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise SourceError(
+                f"the map of weights in {self.path} cannot be read",
+                [
+                    ("error", describe_exception(error)),
+                    ("next", "save the model anew with this version of torch2keras"),
+                ],
+            ) from error
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The model of the file, loaded when it is first asked for."""
+        return keras.saving.load_model(self.path, safe_mode=True)
+
+    @run_alone
+    @raise_typed_errors
+    def to_state_dict(self, model: keras.Model | None = None) -> dict[str, Any]:
+        """Return a model's weights as the state_dict of the module, in PyTorch's shapes.
+
+        `model` is the file's own by default. Raises InputError where its layers are not those of
+        the file, or where trained weights are no state of the module, as `Converted.state_dict`.
+        """
+        layers = self._find_layers(model)
+        return self._record.names.to_entries(read_state(self._map, layers, self._record))
+
+    @run_alone
+    @raise_typed_errors
+    def load(self, state: Mapping[str, Any], model: keras.Model | None = None) -> keras.Model:
+        """Copy a state_dict of the module into a model, and return that.
+
+        Each weight is compared with what was written. Raises InputError, before anything is
+        written, where names, shapes, or values that stand in the graph as constants do not fit.
+        """
+        refuse_stateless_scope()
+        target = self.model if model is None else model
+        self._record = load_state_dict(self._map, self._find_layers(model), self._record, state)
+        return target
+
+    @run_alone
+    @raise_typed_errors
+    def save(self, path: str | Path, model: keras.Model | None = None) -> Path:
+        """Write a model with this map, as `Converted.save` does.
+
+        What Keras itself saves is without the map. Raises OutputError where it cannot be written.
+        """
+        target = self.model if model is None else model
+        layers = self._find_layers(model)
+        state = read_state(self._map, layers, self._record)
+        data, values = write_weight_data(self._map, self._record, state)
+        facts = {**self._facts, WEIGHTS: data, "verification": None}
+        return save_model(target, Path(path), facts, values)
+
+    def _find_layers(self, model: keras.Model | None) -> dict[str, keras.Layer]:
+        """Return the model's layers by name, those of nested models too.
+
+        Raises InputError where one is missing that holds a weight.
+        """
+        target = self.model if model is None else model
+        nested = target._flatten_layers()  # noqa: SLF001 - Keras lists them nowhere else
+        layers = {layer.name: layer for layer in nested}
+        missing = {name for name, _, _ in self._map.weights} - set(layers)
+        if missing:
+            raise InputError(
+                f"this model has no layer {min(missing)}, which {self.path} has",
+                [("next", "give the model of that file, or one that was loaded from it")],
+            )
+        return layers
+
+
+@run_alone
+@raise_typed_errors
+def weights(path: str | Path) -> SavedWeights:
+    """Return the map of weights of a `.keras` file that `Converted.save` wrote.
+
+    Raises SourceError where it is no such file, InputError where the model's weights are computed
+    in a way that a file has no form for.
+    """
+    return SavedWeights(path)
+
+
+def make_weight_facts(
+    weight_map: Any, layers: Mapping[str, keras.Layer], record: Any
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the map of weights for a file, and the tensors beside it.
+
+    Where the Keras weights are no state of the module the map says why in its place.
+    """
+    try:
+        state = read_state(weight_map, layers, record)
+    except InputError as error:
+        return {"version": 1, "problem": error.headline}, {}
+    return write_weight_data(weight_map, record, state)
