@@ -77,7 +77,7 @@ def test_sizes_are_numbers_and_devices_are_this_machine() -> None:
     assert read_argument_leaf(written) == torch.device("cpu")
 
 
-@pytest.mark.parametrize("value", [object(), 1j, sympy.Symbol("n")], ids=str)
+@pytest.mark.parametrize("value", [object(), 1j, sympy.Symbol("n")], ids=["object", "1j", "n"])
 def test_what_has_no_form_is_refused(value: Any) -> None:
     with pytest.raises(InputError, match="a file has no form for"):
         write_argument_leaf(value)

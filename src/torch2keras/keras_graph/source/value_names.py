@@ -91,7 +91,7 @@ def order_names(names: Iterable[str]) -> list[str]:
 def yield_fallback_names(line: Line) -> Iterator[str]:
     """Yield names for a value beside those that are alive: plain ones, then by what makes it."""
     base = _describe(line)
-    if _is_bare_parameter(line):
+    if is_bare_parameter(line):
         yield base
     yield from PLAIN_NAMES
     names = yield_names(base)
@@ -115,7 +115,7 @@ def _layer_name(line: Line) -> str:
     return ""
 
 
-def _is_bare_parameter(line: Line) -> bool:
+def is_bare_parameter(line: Line) -> bool:
     """Whether a line is a parameter that stands as a layer: its name is not its module's."""
     function = _function_of(line)
     if not isinstance(function, Layer) or function.cls != "Dense":
@@ -132,7 +132,7 @@ def _function_of(line: Line) -> object:
 
 def _describe(line: Line) -> str:
     """Return a name for what a line makes: the module's, or that of the layer or op."""
-    if _is_bare_parameter(line):
+    if is_bare_parameter(line):
         return identifier(_layer_name(line))
     last = line.path.rpartition(".")[2]
     if last and not last.isdigit():
