@@ -34,6 +34,7 @@ SHARED = {
     "trace",
     "state",
     "random",
+    "bug_report",
     "quiet",
     "as_json",
 }
@@ -47,7 +48,10 @@ def nets(tmp_path, monkeypatch):
 
 def test_both_commands_have_every_shared_option():
     commands = typer.main.get_command(app).commands
-    for name, own in (("convert", {"output", "no_verify", "full"}), ("inspect", set())):
+    for name, own in (
+        ("convert", {"output", "no_verify", "verify", "full"}),
+        ("inspect", set()),
+    ):
         found = {parameter.name for parameter in commands[name].params}
         assert found - {"help"} == SHARED | own
 
@@ -69,6 +73,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         trace=True,
         state=StateOption.REFUSE,
         random=RandomOption.REFUSE,
+        bug_report=False,
         quiet=False,
         as_json=True,
         extra=7,

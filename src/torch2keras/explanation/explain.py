@@ -40,6 +40,7 @@ from torch2keras.verification.results import Verification
 
 @run_alone
 @raise_typed_errors
+@isolate_process()
 def explain(
     layer: nn.Module,
     inputs: Given | None = None,

@@ -134,3 +134,10 @@ def test_no_value_takes_the_name_of_an_argument() -> None:
     assert arguments(text) == "input_shape=(None, 8), classes=5"
     assert "classes = " not in text
     assert "input_shape = " not in text
+
+
+def test_a_number_has_no_size_that_could_be_another() -> None:
+    maker = Maker(shape=())
+    assert arguments(write(maker, maker.op("tanh", 0), last=())) == ""
+    maker = Maker()
+    assert arguments(write(maker, maker.op("add", head(maker), 0))) == ""

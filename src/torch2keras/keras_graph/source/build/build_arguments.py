@@ -98,7 +98,7 @@ def find_build_arguments(graph: KerasGraph, shapes: Mapping[int, Shape]) -> Buil
 
 def _find_dynamic_shape(inputs: Sequence[Input]) -> Shape:
     """Return the shape of a model's one input without the batch, if a size in it is dynamic."""
-    if len(inputs) != 1:
+    if len(inputs) != 1 or not inputs[0].shape:
         return ()
     batch, *sizes = inputs[0].shape
     is_dynamic = batch is None and None in sizes
@@ -107,20 +107,21 @@ def _find_dynamic_shape(inputs: Sequence[Input]) -> Shape:
 
 def _find_last_layer(graph: KerasGraph) -> Call | None:
     """Return the layer whose scores a model gives, if no other call depends on their number."""
-    if len(graph.outputs) > 1:
+    if len(graph.outputs) != 1:
         return None
     makers: dict[int, Call] = {}
     reads: Counter[int] = Counter()
     for call in graph.calls:
         makers.update(dict.fromkeys(call.outputs, call))
         reads.update(call.reads())
-    (value,) = graph.outputs
+    value = graph.outputs[0]
     if reads[value]:
         return None
     last = makers.get(value)
     while last is not None and last.target in SIZE_FREE:
-        (value,) = set(last.reads())
-        if reads[value] > 1:
+        read = set(last.reads())
+        value = min(read, default=-1)
+        if len(read) != 1 or reads[value] > 1:
             return None
         last = makers.get(value)
     if last is None or last.target not in UNITS or last.kwargs:

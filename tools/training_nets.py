@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,22 +33,22 @@ def indices(*shape: int) -> Callable[[], Tensor]:
 class Mean(nn.Module):
     """The mean over the last dimension."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         return x.mean(-1)
 
 
 class Swap(nn.Module):
     """The last two dimensions exchanged."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         return x.transpose(1, 2)
 
 
 class Add(nn.Sequential):
     """A chain beside its input."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + super().forward(x)
+    def forward(self, x: Tensor) -> Any:
+        return x + super().forward(x)  # type: ignore[no-untyped-call]
 
 
 class Causal(nn.Module):
@@ -59,7 +60,7 @@ class Causal(nn.Module):
         self.conv = nn.Conv1d(8, 8, 3, padding=self.cut, dilation=dilation)
         self.norm = nn.BatchNorm1d(8)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         return relu(x + self.norm(self.conv(x)[..., : -self.cut]))
 
 
@@ -76,7 +77,7 @@ class Basic(nn.Module):
             projection = nn.Conv1d(before, after, 1, stride, bias=False)
             self.skip = nn.Sequential(projection, nn.BatchNorm1d(after))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         y = self.norm2(self.second(relu(self.norm1(self.first(x)))))
         return relu(y + self.skip(x))
 
@@ -88,7 +89,7 @@ class Last(nn.Module):
         super().__init__()
         self.layer, self.head, self.last = layer, nn.Linear(width, 3), last
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         y = self.layer(x)[0]
         return self.head(y[:, -1] if self.last else y)
 
@@ -106,7 +107,7 @@ class Text(nn.Module):
         self.head.weight = self.table.weight
         self.register_buffer("mask", torch.full((6, 6), float("-inf")).triu(1))
 
-    def forward(self, words: Tensor) -> Tensor:
+    def forward(self, words: Tensor) -> Any:
         x = self.table(words) + self.places.weight
         y = self.norm1(x)
         x = x + self.attention(y, y, y, attn_mask=self.mask, need_weights=False)[0]
@@ -123,7 +124,7 @@ class Encoder(nn.Module):
         self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.head = nn.Linear(8, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         return self.head(self.layers(x + self.places).mean(1))
 
 
@@ -137,7 +138,7 @@ class UNet(nn.Module):
         self.up = nn.ConvTranspose1d(12, 6, 4, 2, 1)
         self.after = nn.Conv1d(12, 2, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         y = self.before(x)
         return self.after(torch.cat([y, self.up(self.deep(y))], 1))
 
@@ -151,7 +152,7 @@ class Scaled(nn.Module):
         self.norm, self.wide, self.narrow = nn.LayerNorm(8), nn.Linear(8, 16), nn.Linear(16, 8)
         self.gamma = nn.Parameter(torch.full((8,), 0.3))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         y = self.norm(self.depthwise(x).transpose(1, 2))
         y = self.gamma * self.narrow(nn.functional.gelu(self.wide(y)))
         return x + y.transpose(1, 2)
@@ -166,7 +167,7 @@ class Patches(nn.Module):
         self.patch, self.qkv = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 24)
         self.norm, self.out, self.head = nn.LayerNorm(8), nn.Linear(8, 8), nn.Linear(8, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         y = self.patch(x).flatten(2).transpose(1, 2)
         y = torch.cat([self.token.expand(y.shape[0], -1, -1), y], 1)
         n, length, _ = y.shape
@@ -182,7 +183,7 @@ class Gated(nn.Module):
         super().__init__()
         self.gates, self.out = nn.Conv1d(6, 12, 3, padding=1), nn.Conv1d(6, 6, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         value, gate = self.gates(x).chunk(2, 1)
         return x + self.out(value.tanh() * gate.sigmoid())
 
@@ -195,7 +196,7 @@ class Excited(nn.Module):
         self.conv = nn.Conv1d(3, 8, 3, padding=1)
         self.squeeze, self.excite = nn.Linear(8, 4), nn.Linear(4, 8)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         y = self.conv(x)
         weights = self.excite(relu(self.squeeze(y.mean(-1)))).sigmoid()
         return (y * weights[..., None]).amax(-1)
@@ -210,7 +211,7 @@ class Dense(nn.Module):
         norms = [nn.BatchNorm1d(4 * place) for place in (1, 2, 3)]
         self.convs, self.norms = nn.ModuleList(convs), nn.ModuleList(norms)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         for norm, conv in zip(self.norms, self.convs, strict=True):
             x = torch.cat([x, conv(relu(norm(x)))], 1)
         return x.mean(-1)
@@ -225,7 +226,7 @@ class Branches(nn.Module):
         self.convs = nn.ModuleList(convs)
         self.pool, self.head = nn.AvgPool1d(3, 1, 1), nn.Linear(15, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         parts = [conv(x) for conv in self.convs]
         return self.head(relu(torch.cat([*parts, self.pool(x)], 1)).mean(-1))
 

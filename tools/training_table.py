@@ -1,7 +1,7 @@
 """Train small nets of many kinds on both sides, and write what came of it into docs/training.md.
 
-    python benchmarks/training.py              # prints a row for each net, and writes the table
-    python benchmarks/training.py TCN GRU      # prints the rows of these
+    python tools/training_table.py              # prints a row for each net, and writes the table
+    python tools/training_table.py TCN GRU      # prints the rows of these
 
 Each net is converted in float64 and in float32, its gradients are compared, and both sides make 20
 steps on the same batches by SGD with momentum and by AdamW.
@@ -22,7 +22,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import torch
 from torch import nn
-from training_nets import CASES, Case
 
 import torch2keras as t2k
 from torch2keras.conversion.record import Conversion
@@ -30,9 +29,10 @@ from torch2keras.verification.gradients import GradientsNotComparedError, compar
 from torch2keras.verification.learning.steps import draw_batches, train_keras, train_torch
 from torch2keras.verification.learning.verify_training import choose_optimizers, judge_weights
 from torch2keras.verification.results import LearningCheck, Verdict
+from training_nets import CASES, Case
 
 PAGE = Path(__file__).parent.parent / "docs" / "training.md"
-BEGIN, END = "<!-- table: made by benchmarks/training.py -->\n", "<!-- end of table -->"
+BEGIN, END = "<!-- table: made by tools/training_table.py -->\n", "<!-- end of table -->"
 HEAD = (
     "| net | gradients, eval mode | train mode | SGD, float64 | AdamW, float64 "
     "| SGD, float32 (PyTorch's own) | AdamW, float32 (PyTorch's own) |\n"
