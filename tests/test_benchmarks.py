@@ -90,18 +90,3 @@ def test_the_measure_costs_a_net_by_module(benchmarks: Any) -> None:
     assert {path: cost.calls[-1] for path, cost in costs.items()} == {"0": "Conv1D", "1": "ReLU"}
     assert all(cost.torch > 0 for cost in costs.values())
     assert by_op.table("two", costs, 1).row_count == 1
-
-
-def test_nets_are_trained_on_both_sides(benchmarks: Any) -> None:
-    training = benchmarks("training")
-    cells = training.measure(training.CASES["bag of words"])
-    assert [float(cell) < 1e-9 for cell in cells[:4]] == [True] * 4
-    assert all(float(cell.partition(" ")[0]) < 1e-5 for cell in cells[4:])
-    refused = training.measure(training.CASES["weight_norm"])
-    assert refused[2:] == ["refused"] * 4
-
-
-def test_the_table_of_training_has_its_place(benchmarks: Any) -> None:
-    training = benchmarks("training")
-    page = training.PAGE.read_text()
-    assert page.count(training.BEGIN) == page.count(training.END) == 1
