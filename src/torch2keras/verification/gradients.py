@@ -7,7 +7,7 @@ by autograd with the Keras graph in float64 by TensorFlow's tape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +22,7 @@ from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.errors import VerificationError
+from torch2keras.graph.element_moves import view_elements
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers, find_variable
 from torch2keras.runtime.arrays import to_numpy
@@ -192,30 +193,38 @@ def torch_gradients(
                 leaves[port.name] = wide.requires_grad_()
             inputs.append(wide)
         args, kwargs = replace_tensors(conversion, inputs)
-        torch.func.functional_call(_Backward(module, cotangents), state, args, kwargs)
+
+        def weigh(number: int, output: torch.Tensor) -> torch.Tensor:
+            return (output * torch.from_numpy(cotangents.draw(number, output.shape))).sum()
+
+        torch.func.functional_call(BackwardRun(module, weigh), state, args, kwargs)
     return {name: to_numpy(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
 
 
-class _Backward(torch.nn.Module):
-    """Runs a module forwards and backwards, since a checkpoint reads its parameters in both."""
+class BackwardRun(torch.nn.Module):
+    """Runs a module forwards and backwards, since a checkpoint reads its parameters in both.
 
-    def __init__(self, module: torch.nn.Module, cotangents: Cotangents) -> None:
+    What is differentiated is the sum of `measure(number, output)`, a tensor of one number, over
+    the outputs that have a gradient; complex ones come as pairs of real numbers.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, measure: Callable[[int, torch.Tensor], torch.Tensor]
+    ) -> None:
         super().__init__()
         self.module = module
-        self.cotangents = cotangents
+        self.measure = measure
 
     def forward(self, *args: Any, **kwargs: Any) -> None:
-        """Add the gradient of the outputs' product with the cotangents to all leaves."""
+        """Add the gradient of the sum to all leaves."""
         outputs = pytree.tree_leaves(self.module(*args, **kwargs))
         tensors = [leaf for leaf in outputs if isinstance(leaf, torch.Tensor)]
-        total = torch.zeros((), dtype=torch.float64)
+        terms = []
         for number, output in enumerate(tensors):
             if output.requires_grad:
-                real = torch.view_as_real(output) if output.is_complex() else output
-                cotangent = torch.from_numpy(self.cotangents.draw(number, real.shape))
-                total = total + (real * cotangent).sum()
-        if total.requires_grad:
-            total.backward()  # type: ignore[no-untyped-call]
+                terms.append(self.measure(number, view_elements(output)))
+        if terms:
+            sum(terms[1:], terms[0]).backward()  # type: ignore[no-untyped-call]
 
 
 def keras_gradients(

@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import torch
 
-from torch2keras.conversion.weight_files.weight_data import read_weight_data, write_weight_data
-from torch2keras.conversion.weights import load_state_dict, read_state
-from torch2keras.errors import InputError, SourceError
+from torch2keras.conversion.state_record import StateRecord
+from torch2keras.conversion.weight_files.constant_data import Data
+from torch2keras.conversion.weight_files.weight_data import (
+    VERSION,
+    Values,
+    read_weight_data,
+    write_weight_data,
+)
+from torch2keras.conversion.weight_map import WeightMap
+from torch2keras.conversion.weights import Layers, load_state_dict, read_state
+from torch2keras.errors import InputError, SourceError, Torch2KerasError
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.keras_model.saving import read_facts, save_model
 from torch2keras.runtime.run_alone import run_alone
@@ -126,14 +133,14 @@ def weights(path: str | Path) -> SavedWeights:
 
 
 def make_weight_facts(
-    weight_map: Any, layers: Mapping[str, keras.Layer], record: Any
-) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    weight_map: WeightMap, layers: Layers, record: StateRecord
+) -> tuple[Data, Values]:
     """Return the map of weights for a file, and the tensors beside it.
 
-    Where the Keras weights are no state of the module the map says why in its place.
+    Where the map has no form as data, or the Keras weights are no state of the module, it says why
+    in its place, as `problem`.
     """
     try:
-        state = read_state(weight_map, layers, record)
-    except InputError as error:
-        return {"version": 1, "problem": error.headline}, {}
-    return write_weight_data(weight_map, record, state)
+        return write_weight_data(weight_map, record, read_state(weight_map, layers, record))
+    except Torch2KerasError as error:
+        return {"version": VERSION, "problem": error.headline}, {}

@@ -19,7 +19,7 @@ from torch2keras.conversion.weight_files.constant_data import (
     write_moves,
 )
 from torch2keras.conversion.weight_map import WeightMap
-from torch2keras.errors import Torch2KerasError
+from torch2keras.graph.element_moves import view_elements
 from torch2keras.graph.ir import keras_dtype
 from torch2keras.keras_graph.weight import Weight
 
@@ -35,16 +35,9 @@ def write_weight_data(
     """Return the map and what is known of the state, as JSON and as tensors beside it.
 
     `state` is the module's with the Keras model's weights; of it only what no Keras weight holds is
-    written. Where the map has no form as data the JSON says why, as `problem`.
+    written. Raises InputError where the map has no form as data.
     """
-    try:
-        record.names.require_known()
-        return _write(weight_map, record, state)
-    except Torch2KerasError as error:
-        return {"version": VERSION, "problem": error.headline}, {}
-
-
-def _write(weight_map: WeightMap, record: StateRecord, state: State) -> tuple[Data, Values]:
+    record.names.require_known()
     writer = ConstantWriter()
     weights = []
     for layer, attribute, weight in weight_map.weights:
@@ -86,8 +79,8 @@ def _write(weight_map: WeightMap, record: StateRecord, state: State) -> tuple[Da
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
     """Return a copy that shares memory with nothing; complex numbers as pairs."""
-    real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
-    return real.detach().cpu().clone(memory_format=torch.contiguous_format)
+    real = view_elements(tensor.detach()).cpu()
+    return real.clone(memory_format=torch.contiguous_format)
 
 
 def _write_names(names: StateNames, values: Values) -> list[Data]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch._C import DisableTorchFunction
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torch2keras.capture.nominal_dtype import nominal_dtype
@@ -28,7 +28,7 @@ from torch2keras.training.optimizer_table import find_formula
 from torch2keras.training.parameter_groups import Mapped, map_groups
 from torch2keras.verification.float64_keras import store_inputs
 from torch2keras.verification.float64_torch import float64_arithmetic
-from torch2keras.verification.gradients import Cotangents, store_cotangent
+from torch2keras.verification.gradients import BackwardRun, Cotangents, store_cotangent
 from torch2keras.verification.input_sets import example_tensors, replace_tensors
 from torch2keras.verification.learning.train_mode import KerasTraining, set_train_mode
 from torch2keras.verification.probes import probes
@@ -124,7 +124,8 @@ def train_torch(
         for tensors, targets in zip(batches.inputs, batches.targets, strict=True):
             twin.zero_grad()
             args, kwargs = replace_tensors(conversion, [widen(tensor) for tensor in tensors])
-            torch.func.functional_call(_Backward(module, targets), state, args, kwargs)
+            run = BackwardRun(module, partial(_measure_distance, targets))
+            torch.func.functional_call(run, state, args, kwargs)
             with _plainly():
                 twin.step()
     trained = {}
@@ -159,26 +160,10 @@ def transplant(
     return type(optimizer)(groups, lr=groups[0]["lr"])  # type: ignore[call-arg]
 
 
-class _Backward(torch.nn.Module):
-    """Runs a module forwards and the loss backwards."""
-
-    def __init__(self, module: torch.nn.Module, targets: Cotangents) -> None:
-        super().__init__()
-        self.module = module
-        self.targets = targets
-
-    def forward(self, *args: Any, **kwargs: Any) -> None:
-        """Add the gradient of the loss to all leaves."""
-        outputs = pytree.tree_leaves(self.module(*args, **kwargs))
-        tensors = [leaf for leaf in outputs if isinstance(leaf, torch.Tensor)]
-        losses = []
-        for number, output in enumerate(tensors):
-            if output.requires_grad:
-                real = torch.view_as_real(output) if output.is_complex() else output
-                target = torch.from_numpy(self.targets.draw(number, real.shape)).to(real.dtype)
-                losses.append((real - target).square().mean())
-        if losses:
-            sum(losses[1:], losses[0]).backward()  # type: ignore[no-untyped-call]
+def _measure_distance(targets: Cotangents, number: int, output: torch.Tensor) -> torch.Tensor:
+    """Return the mean square of an output's distance from its target."""
+    target = torch.from_numpy(targets.draw(number, output.shape)).to(output.dtype)
+    return (output - target).square().mean()
 
 
 def train_keras(
