@@ -7,7 +7,8 @@ by autograd with the Keras graph in float64 by TensorFlow's tape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -158,6 +159,35 @@ class Cotangents:
         return self.drawn[number]
 
 
+@contextmanager
+def prepare_backward(
+    conversion: Conversion, *, training: bool, wide: bool = True
+) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    """Let the module run forwards and backwards by Keras's rules, and leave it as it was.
+
+    With `wide` it computes in float64, else as it is; what is yielded brings a tensor there.
+    """
+    module = conversion.module
+    with ExitStack() as stack:
+        stack.enter_context(isolate_module(module, seed=0, copy_state=True))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(silence_output())
+        stack.enter_context(pad_packed_in_full(module))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        widen: Callable[[torch.Tensor], torch.Tensor] = _keep_width
+        if wide:
+            nominal = nominal_dtype(module, conversion.args, conversion.kwargs)
+            widen = stack.enter_context(float64_arithmetic(nominal))
+        stack.enter_context(KerasTraining())
+        if training:
+            set_train_mode(conversion)
+        yield widen
+
+
+def _keep_width(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
 def torch_gradients(
     conversion: Conversion,
     tensors: Sequence[torch.Tensor],
@@ -167,18 +197,7 @@ def torch_gradients(
 ) -> dict[str, np.ndarray]:
     """Return the module's own gradients in float64. Raises what the module raises."""
     module, ports = conversion.module, conversion.inputs
-    nominal = nominal_dtype(module, conversion.args, conversion.kwargs)
-    with (
-        isolate_module(module, seed=0, copy_state=True),
-        torch.enable_grad(),
-        silence_output(),
-        pad_packed_in_full(module),
-        sdpa_kernel(SDPBackend.MATH),
-        float64_arithmetic(nominal) as widen,
-        KerasTraining(),
-    ):
-        if training:
-            set_train_mode(conversion)
+    with prepare_backward(conversion, training=training) as widen:
         state, leaves = {}, {}
         for name, parameter in module.named_parameters():
             state[f"module.{name}"] = wide = widen(parameter.detach()).clone()

@@ -271,3 +271,18 @@ def test_the_reader_of_the_docs(tmp_path: Path) -> None:
         assert list(ours) == list(theirs)
         for entry, value in theirs.items():
             assert np.array_equal(ours[entry], value.numpy()), entry
+
+
+@pytest.mark.parametrize("units", [5, 6])
+def test_a_model_of_other_shapes_is_refused(units: int, tmp_path: Path) -> None:
+    converted = t2k.convert(nn.Linear(3, 5), (torch.randn(2, 3),), verify=False)
+    weights = t2k.weights(converted.save(tmp_path / "net.keras"))
+    x = keras.Input((7,))
+    (name,) = {layer.name for layer in weights.model.layers if layer.weights}
+    other = keras.Model(x, keras.layers.Dense(units, name=name)(x))
+    before = numbers(other)
+    for use in (weights.to_state_dict, lambda model: weights.load(weights.to_state_dict(), model)):
+        with pytest.raises(t2k.InputError, match="has no layer"):
+            use(other)
+    for ours, theirs in zip(numbers(other), before, strict=True):
+        assert np.array_equal(ours, theirs)

@@ -21,6 +21,7 @@ from torch2keras.conversion.weight_map import WeightMap
 from torch2keras.conversion.weights import Layers, load_state_dict, read_state
 from torch2keras.errors import InputError, SourceError, Torch2KerasError
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
+from torch2keras.keras_model.layers import find_variable
 from torch2keras.keras_model.saving import read_facts, save_model
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import describe_exception, raise_typed_errors
@@ -107,17 +108,21 @@ class SavedWeights:
     def _find_layers(self, model: keras.Model | None) -> dict[str, keras.Layer]:
         """Return the model's layers by name, those of nested models too.
 
-        Raises InputError where one is missing that holds a weight.
+        Raises InputError where a layer that holds a weight is missing, or holds another one.
         """
         target = self.model if model is None else model
         nested = target._flatten_layers()  # noqa: SLF001 - Keras lists them nowhere else
         layers = {layer.name: layer for layer in nested}
-        missing = {name for name, _, _ in self._map.weights} - set(layers)
-        if missing:
-            raise InputError(
-                f"this model has no layer {min(missing)}, which {self.path} has",
-                [("next", "give the model of that file, or one that was loaded from it")],
-            )
+        for name, attribute, weight in self._map.weights:
+            try:
+                shape = tuple(find_variable(layers[name], attribute).shape)
+            except (KeyError, AttributeError):
+                shape = None
+            if shape != weight.shape:
+                raise InputError(
+                    f"this model has no layer {name} with the weights that {self.path} has",
+                    [("next", "give the model of that file, or one that was loaded from it")],
+                )
         return layers
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,26 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 from torch._C import DisableTorchFunction
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import _disable_current_modes
 
-from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.weights import find_holders
-from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.keras_graph.detach_parameters import is_statistic
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
-from torch2keras.runtime.isolation import isolate_module, silence_output
 from torch2keras.training.optimizer_table import find_formula
 from torch2keras.training.parameter_groups import Mapped, map_groups
 from torch2keras.verification.float64_keras import store_inputs
-from torch2keras.verification.float64_torch import float64_arithmetic
-from torch2keras.verification.gradients import BackwardRun, Cotangents, store_cotangent
+from torch2keras.verification.gradients import (
+    BackwardRun,
+    Cotangents,
+    prepare_backward,
+    store_cotangent,
+)
 from torch2keras.verification.input_sets import example_tensors, replace_tensors
-from torch2keras.verification.learning.train_mode import KerasTraining, set_train_mode
 from torch2keras.verification.probes import probes
 from torch2keras.workarounds.float64_promotion import double_precision
 
@@ -73,17 +72,6 @@ class Trained:
     is_parameter: bool
 
 
-@contextmanager
-def _widen(conversion: Conversion, *, wide: bool) -> Iterator[Callable[[Any], Any]]:
-    """Let PyTorch compute in float64, or as it is; yield what brings a tensor there."""
-    if not wide:
-        yield lambda tensor: tensor
-        return
-    nominal = nominal_dtype(conversion.module, conversion.args, conversion.kwargs)
-    with float64_arithmetic(nominal) as widen:
-        yield widen
-
-
 def train_torch(
     conversion: Conversion,
     batches: Batches,
@@ -100,16 +88,7 @@ def train_torch(
     """
     module = conversion.module
     generator = torch.Generator().manual_seed(nudge)
-    with (
-        isolate_module(module, seed=0, copy_state=True),
-        torch.enable_grad(),
-        silence_output(),
-        pad_packed_in_full(module),
-        sdpa_kernel(SDPBackend.MATH),
-        _widen(conversion, wide=wide) as widen,
-        KerasTraining(),
-    ):
-        set_train_mode(conversion)
+    with prepare_backward(conversion, training=True, wide=wide) as widen:
         state: dict[str, torch.Tensor] = {}
         leaves: dict[int, torch.Tensor] = {}
         for name, parameter in module.named_parameters():
