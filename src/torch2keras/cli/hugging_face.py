@@ -54,7 +54,7 @@ def load_hugging_face(path: str) -> nn.Module:
     transformers = _import_transformers(path)
     config = _make_config(transformers, written, config_file)
     model_class = _find_class(transformers, config, config_file)
-    with _blame_config(config_file):
+    with blame_config(config_file, "transformers"):
         require_room(lambda: model_class(config), str(config_file))
         if has_folder:
             return _load_weights(model_class, config, place)
@@ -63,7 +63,7 @@ def load_hugging_face(path: str) -> nn.Module:
 
 
 @contextmanager
-def _blame_config(file: Path) -> Iterator[None]:
+def blame_config(file: Path, package: str) -> Iterator[None]:
     """Turn what a model's constructor raises into a SourceError that names the config."""
     try:
         yield
@@ -71,9 +71,9 @@ def _blame_config(file: Path) -> Iterator[None]:
         raise
     except Exception as error:
         why = f"{type(error).__name__}: {error}".partition("\n")[0]
-        step = "mend the config, or install the version of transformers that wrote it"
+        step = f"mend the config, or install the version of {package} that wrote it"
         raise SourceError(
-            f"transformers makes no model of {file}", [("python", why), ("next", step)]
+            f"{package} makes no model of {file}", [("python", why), ("next", step)]
         ) from error
 
 

@@ -19,7 +19,7 @@ from torch import nn
 from torch2keras.cli.checkpoint_files import Checkpoint
 from torch2keras.cli.checkpoint_names import fit_names
 from torch2keras.cli.config_checks import read_config_file
-from torch2keras.cli.hugging_face import load_hugging_face
+from torch2keras.cli.hugging_face import blame_config, load_hugging_face
 from torch2keras.cli.optional_package import import_package
 from torch2keras.cli.safetensors_files import read_folder
 from torch2keras.cli.torchscript import load_program
@@ -118,15 +118,9 @@ def _make_diffusers(found: Any, config: Any, file: Path) -> nn.Module:
         made: nn.Module = found.from_config(config)
         return made
 
-    require_room(make, str(file))
-    try:
+    with blame_config(file, "diffusers"):
+        require_room(make, str(file))
         return make()
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}".partition("\n")[0]
-        step = "mend the config, or install the version of diffusers that wrote it"
-        raise SourceError(
-            f"diffusers makes no model of {file}", [("python", why), ("next", step)]
-        ) from error
 
 
 ZOOS: dict[str, Callable[[str], Any]] = {

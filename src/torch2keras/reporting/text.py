@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,36 +69,38 @@ def port_lines(label: str, ports: Sequence[Port]) -> list[str]:
 
     Each has the shapes on both sides: `x  float32  PyTorch (n, c=3, l=21), Keras (n, l=21, c=3)`.
     """
-    lines = []
     width = max((len(port.name) for port in ports), default=0)
-    for port in ports:
-        lines += label_lines(label, f"{port.name:<{width}}  {port.dtype}  {_shapes_text(port)}")
+    texts = [f"{port.name:<{width}}  {port.dtype}  {_shapes_text(port)}" for port in ports]
+    return _label_first(label, texts)
+
+
+def _label_first(label: str, texts: Iterable[str]) -> list[str]:
+    """Return the lines of several texts, of which the first has the label."""
+    lines = []
+    for text in texts:
+        lines += label_lines(label, text)
         label = ""
     return lines
 
 
 def draw_lines(draws: Sequence[RandomInput]) -> list[str]:
     """Return a line for each: `noise: standard normal, for randn_like at net.py:41`."""
-    lines = []
-    label = "random"
+    texts = []
     for draw in draws:
         place = f" at {draw.source}" if draw.source else ""
-        lines += label_lines(label, f"{draw.input}: {draw.distribution}, for {draw.op}{place}")
-        label = ""
-    return lines
+        texts.append(f"{draw.input}: {draw.distribution}, for {draw.op}{place}")
+    return _label_first("random", texts)
 
 
 def state_lines(states: Sequence[State]) -> list[str]:
     """Return a line for each: `h <- new_h, at first zeros (1, 2, 3); the module's encoder.h`."""
-    lines = []
-    label = "states"
+    texts = []
     width = max((len(state.input) for state in states), default=0)
     for state in states:
         ports = f"{state.input:<{width}} <- {state.output}"
         first = _array_text(state.initial)
-        lines += label_lines(label, f"{ports}, at first {first}; the module's {state.attribute}")
-        label = ""
-    return lines
+        texts.append(f"{ports}, at first {first}; the module's {state.attribute}")
+    return _label_first("states", texts)
 
 
 def _array_text(array: np.ndarray) -> str:
