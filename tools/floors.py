@@ -44,7 +44,10 @@ FLOORS = (
         Room("runtime/", "leaving all as it was, arrays of both frameworks, progress"),
         Room("custom_ops/", "the `torch2keras::*` operators that keep a layer whole in a program"),
     ),
-    (Room("fx_passes/", "GraphModule to GraphModule: inline, functionalise, split, decompose"),),
+    (
+        Room("fx_passes/", "GraphModule to GraphModule: inline, functionalise, split, decompose"),
+        Room("checkpoints/", "files of weights of any library, and their names as a module's"),
+    ),
     (
         Room("capture/", "nn.Module to ExportedProgram"),
         Room("graph/", "the typed IR, its importer, symbolic sizes, its interpreter"),

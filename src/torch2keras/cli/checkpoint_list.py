@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2keras.cli.checkpoint_files import read_checkpoint
+from torch2keras.checkpoints.checkpoint_files import read_checkpoint
 from torch2keras.errors import InputError, list_names
 
 

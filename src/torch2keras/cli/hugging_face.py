@@ -20,11 +20,11 @@ from typing import Any
 
 from torch import nn
 
+from torch2keras.checkpoints.safetensors_files import find_weight_files, read_folder
 from torch2keras.cli.config_checks import read_config_file, unreadable_config
-from torch2keras.cli.optional_package import import_package
-from torch2keras.cli.safetensors_files import find_weight_files, read_folder
 from torch2keras.errors import SourceError, Torch2KerasError, list_names
 from torch2keras.runtime.free_memory import require_room
+from torch2keras.runtime.optional_package import import_package
 from torch2keras.runtime.paths import is_file, is_folder
 
 CONFIG = "config.json"

@@ -20,7 +20,6 @@ import typer
 from torch2keras import errors
 from torch2keras.cli.bug_report import report_error, write_bug_report
 from torch2keras.cli.input_shapes import parse_plain_shape
-from torch2keras.cli.optional_package import import_keras
 from torch2keras.cli.source_options import (
     AsJson,
     SourceOptions,
@@ -42,6 +41,7 @@ from torch2keras.cli.terminal import (
 )
 from torch2keras.cli.twin_options import build_twin_call
 from torch2keras.keras_model.saving import require_writable, save_model
+from torch2keras.runtime.optional_package import import_keras
 from torch2keras.runtime.progress import Progress
 from torch2keras.runtime.typed_errors import as_typed_error
 

@@ -20,8 +20,8 @@ from torch2keras.cli.input_shapes import (
     build_example,
     parse_shape,
 )
-from torch2keras.cli.optional_package import import_keras
 from torch2keras.errors import InputError
+from torch2keras.runtime.optional_package import import_keras
 from torch2keras.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def build_call(
 
 def _take_weights(options: SourceOptions, module: Any) -> str:
     """Load the weights that are asked for into a module; return whose it has."""
-    from torch2keras.cli.checkpoint_names import load_weights
+    from torch2keras.checkpoints.checkpoint_names import load_weights
     from torch2keras.cli.zoos import has_random_weights
 
     if options.weights is not None:

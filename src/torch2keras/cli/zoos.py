@@ -16,15 +16,15 @@ from typing import Any
 
 from torch import nn
 
-from torch2keras.cli.checkpoint_files import Checkpoint
-from torch2keras.cli.checkpoint_names import fit_names
+from torch2keras.checkpoints.checkpoint_files import Checkpoint
+from torch2keras.checkpoints.checkpoint_names import fit_names
+from torch2keras.checkpoints.safetensors_files import read_folder
 from torch2keras.cli.config_checks import read_config_file
 from torch2keras.cli.hugging_face import blame_config, load_hugging_face
-from torch2keras.cli.optional_package import import_package
-from torch2keras.cli.safetensors_files import read_folder
 from torch2keras.cli.torchscript import load_program
 from torch2keras.errors import SourceError
 from torch2keras.runtime.free_memory import require_room
+from torch2keras.runtime.optional_package import import_package
 from torch2keras.runtime.paths import is_file, is_folder
 
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model"

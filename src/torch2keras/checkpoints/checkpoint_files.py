@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch2keras.cli.safetensors_files import SUFFIX, read_safetensors
+from torch2keras.checkpoints.safetensors_files import SUFFIX, read_safetensors
 from torch2keras.errors import InputError, SourceError, UnsafeFileError
 from torch2keras.runtime.paths import is_file
 

@@ -12,7 +12,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from torch2keras.cli.safetensors_files import find_weight_files, read_folder, read_safetensors
+from torch2keras.checkpoints.safetensors_files import (
+    find_weight_files,
+    read_folder,
+    read_safetensors,
+)
 from torch2keras.errors import SourceError
 
 TENSOR = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from torch2keras.cli.optional_package import import_keras, import_package
 from torch2keras.errors import InputError, SourceError
+from torch2keras.runtime.optional_package import import_keras, import_package
 
 
 def test_a_package_that_is_here_is_imported():
@@ -31,7 +31,7 @@ def test_what_a_package_itself_lacks_is_not_hidden(tmp_path, monkeypatch):
 def test_a_missing_backend_is_an_input_error(tmp_path, monkeypatch):
     (tmp_path / "keras.py").write_text("import t2k_no_such_backend\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
     with pytest.raises(InputError, match="no module 't2k_no_such_backend'") as raised:
         import_keras()
     assert "KERAS_BACKEND" in dict(raised.value.rows)["next"]

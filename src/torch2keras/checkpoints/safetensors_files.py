@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch2keras.cli.optional_package import import_package
 from torch2keras.errors import SourceError, UnsafeFileError
+from torch2keras.runtime.optional_package import import_package
 from torch2keras.runtime.paths import is_file
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from torch2keras.cli.checkpoint_files import Checkpoint, read_checkpoint
+from torch2keras.checkpoints.checkpoint_files import Checkpoint, read_checkpoint
 from torch2keras.errors import InputError, SourceError, UnsafeFileError
 
 STATE = {"conv.weight": torch.ones(3, 5), "conv.bias": torch.zeros(3)}

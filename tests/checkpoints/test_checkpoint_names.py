@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from torch2keras.cli.checkpoint_files import Checkpoint
-from torch2keras.cli.checkpoint_names import fit_names, load_weights
+from torch2keras.checkpoints.checkpoint_files import Checkpoint
+from torch2keras.checkpoints.checkpoint_names import fit_names, load_weights
 from torch2keras.errors import InputError, SourceError
 
 

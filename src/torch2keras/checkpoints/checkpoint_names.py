@@ -14,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from torch2keras.cli.checkpoint_files import EMA, Checkpoint, State, read_checkpoint
+from torch2keras.checkpoints.checkpoint_files import EMA, Checkpoint, State, read_checkpoint
 from torch2keras.errors import InputError, SourceError, list_names
 
 if TYPE_CHECKING:
