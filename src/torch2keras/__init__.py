@@ -11,6 +11,7 @@ from torch2keras.workarounds.tensorflow_messages import import_keras_quietly
 from torch2keras.workarounds.triton_import import settle_triton
 
 if TYPE_CHECKING:
+    from torch2keras.checkpoints.checkpoint_names import LoadReport as LoadReport
     from torch2keras.conversion.ports import Port as Port
     from torch2keras.conversion.steps import Step as Step
     from torch2keras.conversion.weight_files.saved_weights import SavedWeights as SavedWeights
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from torch2keras.verification.results import Verification as Verification
 
 HOMES = {
+    "checkpoints.checkpoint_names": "LoadReport",
     "conversion.ports": "Port",
     "conversion.weight_files.saved_weights": "SavedWeights weights",
     "conversion.steps": "Step",

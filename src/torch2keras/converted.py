@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+from torch2keras.checkpoints.checkpoint_names import LoadReport
 from torch2keras.conversion.call_arguments import order_arguments
 from torch2keras.conversion.input_check import check_call
 from torch2keras.conversion.ports import Port
@@ -250,15 +251,31 @@ class Converted:
 
     @run_alone
     @raise_typed_errors
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Copy a state_dict of the module into the Keras model.
+    def load_state_dict(
+        self, source: Mapping[str, Any] | str | Path, *, strict: bool = True, entry: str = ""
+    ) -> LoadReport:
+        """Copy a state_dict of the module into the Keras model, and return what was taken.
 
-        Raises InputError where names or shapes do not fit, and within a `keras.StatelessScope`.
+        `source` is a state_dict, or the path of one: `.safetensors`, what `torch.save` wrote, or a
+        folder of shards; a file is read without running anything. What DataParallel,
+        `torch.compile`, Lightning or an average leave around the names is left out, and the note
+        of the report says so; `entry` names the dictionary or the prefix that is meant. With
+        `strict=False` what fits is taken, and the report names what was not.
+        Raises InputError where names or shapes do not fit, with the names most like them, and
+        within a `keras.StatelessScope`; SourceError or UnsafeFileError for a file that cannot be
+        read. Then no weight was changed.
         """
         refuse_stateless_scope()
-        self.state_record = load_state_dict(
-            self.conversion.weight_map, self.layers, self.state_record, state
+        loaded = load_state_dict(
+            self.conversion.weight_map,
+            self.layers,
+            self.state_record,
+            source,
+            strict=strict,
+            entry=entry,
         )
+        self.state_record = loaded.record
+        return loaded.report
 
 
 def _real_shape(tensor: Any) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 import os
 import warnings
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from torch2keras.checkpoints.checkpoint_files import Checkpoint, read_checkpoint
+from torch2keras.checkpoints.checkpoint_files import Checkpoint, open_checkpoint, read_checkpoint
 from torch2keras.errors import InputError, SourceError, UnsafeFileError
 
 STATE = {"conv.weight": torch.ones(3, 5), "conv.bias": torch.zeros(3)}
@@ -101,11 +102,39 @@ def test_damaged_files_are_typed_errors(content, tmp_path) -> None:
         read_checkpoint(file)
 
 
-def test_a_folder_and_a_pipe_are_no_files(tmp_path) -> None:
+def test_a_pipe_and_nothing_are_no_files(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe.pth")
-    for name in ("", "pipe.pth"):
+    for name in ("pipe.pth", "none.pth", "none.safetensors"):
         with pytest.raises(SourceError, match="is no file"):
             read_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize("stem", ["model", "diffusion_pytorch_model"])
+def test_a_folder_is_its_safetensors_and_its_shards(stem: str, tmp_path) -> None:
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    with pytest.raises(SourceError, match="holds no weights"):
+        read_checkpoint(tmp_path)
+    shards = {}
+    for number, (name, tensor) in enumerate(STATE.items()):
+        shards[name] = f"{stem}-{number}.safetensors"
+        save_file({name: tensor}, tmp_path / shards[name])
+    index = tmp_path / f"{stem}.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+    assert sorted(read_checkpoint(tmp_path).states[""]) == sorted(STATE)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    save_file(STATE, tmp_path / f"{stem}.safetensors")
+    assert sorted(read_checkpoint(tmp_path).states[""]) == sorted(STATE)
+
+
+def test_a_dictionary_in_memory_is_what_a_file_holds() -> None:
+    checkpoint = open_checkpoint({"epoch": 3, "state_dict": STATE})
+    assert checkpoint.list_entries() == ["state_dict"]
+    plain = open_checkpoint({**STATE, "version": 4})
+    assert (sorted(plain.states[""]), plain.objects[""]) == (sorted(STATE), {"version": 4})
+    assert open_checkpoint({}).states == {"": {}}
+    with pytest.raises(InputError, match="a Linear is no state_dict"):
+        open_checkpoint(nn.Linear(3, 5))
 
 
 def test_torchscript_is_pointed_to_its_own_source(tmp_path) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from torch2keras.checkpoints.checkpoint_files import Checkpoint
-from torch2keras.checkpoints.checkpoint_names import fit_names, load_weights
+from torch2keras.checkpoints.checkpoint_names import fit_module, load_weights
 from torch2keras.errors import InputError, SourceError
 
 
@@ -44,7 +44,7 @@ TAKEN = {
         "",
         "entry 'state_dict', without the prefix 'net.' of their names. Not taken: loss.weight",
     ),
-    "an average": ({"model": OTHER, "ema": STATE}, "", "'ema'; --entry takes another one: model"),
+    "an average": ({"model": OTHER, "ema": STATE}, "", "'ema'; other entries are model"),
     "not the average": ({"model": STATE, "ema": OTHER}, "model", "its entry 'model'"),
     "an average by prefix": (under("online_model.", OTHER) | under("ema_model."), "", "ema_model"),
     "not that": (under("online_model.") | under("ema_model.", OTHER), "online_model", "online"),
@@ -108,7 +108,7 @@ def test_one_tensor_of_two_names_is_needed_once() -> None:
     net = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
     net[1].weight = net[0].weight
     checkpoint = Checkpoint(Path("a"), {"": {"0.weight": torch.ones(3, 3)}})
-    assert sorted(fit_names(checkpoint, net.state_dict()).state) == ["0.weight"]
+    assert sorted(fit_module(checkpoint, net).state) == ["0.weight"]
 
 
 def test_a_module_that_refuses_its_weights_is_named(tmp_path) -> None:

@@ -1,23 +1,30 @@
 """Files of weights: the state_dicts that one holds, of whichever library has saved it.
 
-A `.safetensors` file holds one. What `torch.save` writes may hold more: Lightning keeps its own
-under "state_dict", training scripts keep an average of the weights ("ema") beside them. It is read
-with `weights_only=True`, which runs nothing; a file that needs more is refused.
+A `.safetensors` file holds one, and so does a folder of these. What `torch.save` writes may hold
+more: Lightning keeps its own under "state_dict", training scripts keep an average of the weights
+("ema") beside them. It is read with `weights_only=True`, which runs nothing; a file that needs more
+is refused. A dictionary in memory is taken for what such a file holds.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch2keras.checkpoints.safetensors_files import SUFFIX, read_safetensors
+from torch2keras.checkpoints.safetensors_files import (
+    SUFFIX,
+    find_stem,
+    read_folder,
+    read_safetensors,
+)
 from torch2keras.errors import InputError, SourceError, UnsafeFileError
-from torch2keras.runtime.paths import is_file
+from torch2keras.runtime.paths import is_file, is_folder
 
 if TYPE_CHECKING:
     import torch
@@ -46,11 +53,14 @@ DEEPEST = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file of weights."""
+    """A file of weights, or a dictionary that holds some."""
 
-    file: Path
+    source: Path | str
+    """What messages call it."""
     states: Mapping[str, State]
     """The state_dicts by the entry that they stand in, as "ema.model"; "" for the file itself."""
+    objects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is no tensor beside them, by the same entries."""
 
     def list_entries(self) -> list[str]:
         """Return the entries: averaged weights first, then those with a usual name.
@@ -59,11 +69,12 @@ class Checkpoint:
         """
         if not self.states:
             step = "name a file that holds a state_dict: torch.save(module.state_dict(), FILE)"
-            raise InputError(f"{self.file} holds no weights by name", [("next", step)])
-        return sorted(self.states, key=_rank_entry)
+            raise InputError(f"{self.source} holds no weights by name", [("next", step)])
+        return sorted(self.states, key=rank_entry)
 
 
-def _rank_entry(entry: str) -> tuple[bool, int]:
+def rank_entry(entry: str) -> tuple[bool, int]:
+    """Return a key that sorts the entries whose weights are meant more likely before others."""
     last = entry.rpartition(".")[2]
     place = len(USUAL)
     if last in USUAL:
@@ -72,16 +83,45 @@ def _rank_entry(entry: str) -> tuple[bool, int]:
 
 
 def read_checkpoint(file: Path) -> Checkpoint:
-    """Return the state_dicts of a file.
+    """Return the state_dicts of a file, or of a folder of safetensors.
 
     Raises SourceError where it cannot be read, UnsafeFileError where it holds more than data.
     """
+    if is_folder(file):
+        return Checkpoint(file, {"": read_folder(file, find_stem(file))})
     if file.suffix == SUFFIX:
         return Checkpoint(file, {"": read_safetensors(file)})
-    if not is_file(file):  # neither a folder nor a pipe, which would block
-        step = "name a .safetensors file, or one that torch.save has written"
+    if not is_file(file):  # a pipe would block
+        step = "name a .safetensors file, one that torch.save has written, or a folder of shards"
         raise SourceError(f"{file} is no file", [("next", step)])
-    return Checkpoint(file, dict(_find_states(_load(file))))
+    return _make_checkpoint(file, _load(file))
+
+
+def open_checkpoint(source: Any) -> Checkpoint:
+    """Return the state_dicts of a file or folder, by its path, or of a dictionary in memory.
+
+    A dictionary is one itself where none is in it. Raises InputError for anything else, and what
+    `read_checkpoint` does.
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_checkpoint(Path(source).expanduser())
+    if not isinstance(source, Mapping):
+        step = "give a mapping of names to tensors, or the path of a file that holds one"
+        raise InputError(f"a {type(source).__name__} is no state_dict", [("next", step)])
+    checkpoint = _make_checkpoint("this state_dict", source)
+    if checkpoint.states:
+        return checkpoint
+    names = {name: value for name, value in source.items() if isinstance(name, str)}
+    return Checkpoint(checkpoint.source, {"": {}}, {"": names})
+
+
+def _make_checkpoint(source: Path | str, loaded: Any) -> Checkpoint:
+    states: dict[str, State] = {}
+    objects: dict[str, Mapping[str, Any]] = {}
+    for found in _find_states(loaded):
+        states[found.entry] = found.tensors
+        objects[found.entry] = found.objects
+    return Checkpoint(source, states, objects)
 
 
 def _load(file: Path) -> Any:
@@ -136,26 +176,28 @@ def _more_than_data(file: Path, error: pickle.UnpicklingError) -> SourceError | 
     )
 
 
-def _find_states(loaded: Any, entry: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
-    """Yield the state_dicts within what was loaded, each with its entry."""
+class FoundState(NamedTuple):
+    """A dictionary that has tensors by name, and what else is in it."""
+
+    entry: str
+    tensors: State
+    objects: Mapping[str, Any]
+
+
+def _find_states(loaded: Any, entry: str = "", depth: int = 0) -> Iterator[FoundState]:
+    """Yield the state_dicts within what was loaded."""
     if not isinstance(loaded, Mapping) or depth > DEEPEST:
         return
-    tensors = _select_tensors(loaded)
-    if tensors:
-        yield entry, tensors
+    if all(isinstance(key, str) for key in loaded):
+        tensors = {key: value for key, value in loaded.items() if _is_tensor(value)}
+        objects = {key: value for key, value in loaded.items() if key not in tensors}
+        if tensors:
+            yield FoundState(entry, tensors, objects)
     for key, value in loaded.items():
         if isinstance(key, str):
             yield from _find_states(value, f"{entry}.{key}".lstrip("."), depth + 1)
 
 
-def _select_tensors(loaded: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
-    """Return the tensors of a dictionary by name; none where its keys are no names."""
-    import torch
-
-    tensors: dict[str, torch.Tensor] = {}
-    for key, value in loaded.items():
-        if not isinstance(key, str):
-            return {}
-        if isinstance(value, torch.Tensor):
-            tensors[key] = value
-    return tensors
+def _is_tensor(value: Any) -> bool:
+    """Return whether a value is a tensor of PyTorch's, or an array."""
+    return hasattr(value, "shape") and hasattr(value, "dtype")

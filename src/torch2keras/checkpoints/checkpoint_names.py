@@ -8,17 +8,22 @@ under which the file has the most tensors of the module's names and shapes.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch2keras.checkpoints.checkpoint_files import EMA, Checkpoint, State, read_checkpoint
+from torch2keras.checkpoints.checkpoint_files import (
+    EMA,
+    Checkpoint,
+    State,
+    rank_entry,
+    read_checkpoint,
+)
 from torch2keras.errors import InputError, SourceError, list_names
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 COMPILED = "_orig_mod."
@@ -34,11 +39,59 @@ MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class FittedWeights:
-    """The tensors of a file by a module's own names, and what to say of them."""
+class WantedNames:
+    """The entries of a module's state_dict."""
 
-    state: dict[str, torch.Tensor]
+    shapes: Mapping[str, tuple[int, ...]]
+    ties: Sequence[Sequence[str]] = ()
+    """Names of one tensor, of which one is enough."""
+    objects: frozenset[str] = frozenset()
+    """Entries that are no tensors."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was taken of a state_dict, by the names that the module has; printed as text."""
+
     note: str
+    """Where the weights came from: the file, its entry, the prefix that was left out."""
+    missing_keys: tuple[str, ...] = ()
+    """Names of the module that were not given: these weights stay as they were."""
+    unexpected_keys: tuple[str, ...] = ()
+    """Names that were given, and that the module does not have."""
+    mismatched_keys: tuple[str, ...] = ()
+    """Names whose shape is another one in the module: these weights stay as they were."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """The same in lines to be read: shapes, and the names that are most like these."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all names and shapes are those of the module."""
+        return not (self.missing_keys or self.unexpected_keys or self.mismatched_keys)
+
+    def require_complete(self, source: Path | str) -> None:
+        """Raise InputError where names or shapes are others than those of the module."""
+        if not self.is_complete:
+            step = "build the module that was trained; torch2keras weights FILE lists the names"
+            rows = [*self.details.items(), ("next", step)]
+            raise InputError(f"the weights of {source} are not those of the module", rows)
+
+    def __str__(self) -> str:
+        lines = [self.note]
+        for kind, text in self.details.items():
+            first, *others = text.split("\n")
+            lines.append(f"{kind:<8}{first}")
+            lines += [f"{'':<8}{line}" for line in others]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class FittedWeights:
+    """What a source has for a module, by the module's own names, and what to say of it."""
+
+    state: dict[str, Any]
+    """All that fits."""
+    report: LoadReport
 
 
 def load_weights(module: nn.Module, file: Path, entry: str = "") -> str:
@@ -48,44 +101,89 @@ def load_weights(module: nn.Module, file: Path, entry: str = "") -> str:
     SourceError, UnsafeFileError or InputError as the file cannot be read or does not fit.
     """
     checkpoint = read_checkpoint(file)
-    wanted = _read_state(module)
-    fitted = fit_names(checkpoint, wanted, entry)
+    state = fit_module(checkpoint, module, entry)
     try:
-        module.load_state_dict(fitted.state, strict=False)
+        module.load_state_dict(state.state, strict=False)
     except Exception as error:  # the module's own code may take part
         why = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise SourceError(
             f"the module does not take the weights of {file}",
             [("python", why), ("next", "load them in a function of your own, and name that one")],
         ) from error
-    return fitted.note
+    return state.report.note
 
 
-def _read_state(module: nn.Module) -> dict[str, torch.Tensor]:
+def fit_module(checkpoint: Checkpoint, module: nn.Module, entry: str = "") -> FittedWeights:
+    """Return the tensors that a module wants, by its own names.
+
+    Raises InputError where some are missing, others are unexpected, or have another shape; it names
+    those that are called alike.
+    """
+    fitted = fit_names(checkpoint, _read_wanted(module), entry)
+    fitted.report.require_complete(checkpoint.source)
+    return fitted
+
+
+def _read_wanted(module: nn.Module) -> WantedNames:
     """Return the tensors of a module's state_dict."""
     import torch
 
-    state = module.state_dict()
-    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    shapes: dict[str, tuple[int, ...]] = {}
+    places: dict[Any, list[str]] = {}
+    for name, value in module.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            shapes[name] = tuple(value.shape)
+            if value.numel():
+                place = value.data_ptr(), shapes[name], value.stride()
+                places.setdefault(place, []).append(name)
+    return WantedNames(shapes, list(places.values()))
 
 
-def fit_names(checkpoint: Checkpoint, wanted: State, entry: str = "") -> FittedWeights:
-    """Return the tensors that a module wants, by its own names.
+def fit_names(checkpoint: Checkpoint, wanted: WantedNames, entry: str = "") -> FittedWeights:
+    """Return what of a checkpoint a module wants, by its own names.
 
-    `wanted` is its state_dict. Raises InputError where some are missing, others are unexpected, or
-    have another shape; it names those that are called alike.
+    What is missing, unexpected or of another shape stands in the report. Raises InputError where
+    `entry` is not there, where several places fit equally well, and where there are no weights.
     """
     place = _find_place(checkpoint, wanted, entry)
     given = _name_plainly(checkpoint.states[place.entry])
-    state = _strip(given, place.prefix)
-    _require_fit(checkpoint.file, state, wanted)
+    objects = _strip(checkpoint.objects.get(place.entry, {}), place.prefix)
+    known = wanted.shapes.keys() | wanted.objects
+    others = {name: value for name, value in objects.items() if name in known}
+    state = _strip(given, place.prefix) | others
     notes = [_describe_origin(checkpoint, place, len(state))]
     if any(COMPILED in name for name in checkpoint.states[place.entry]):
         notes.append(f"{COMPILED!r} is left out of their names.")
     left = [name for name in given if not name.startswith(place.prefix)]
+    left += [name for name in objects if name not in known]
     if left:
         notes.append(f"Not taken: {list_names(left, MOST_SHOWN)}.")
-    return FittedWeights(state, " ".join(notes))
+    return _sort_names(state, wanted, " ".join(notes))
+
+
+def _sort_names(state: dict[str, Any], wanted: WantedNames, note: str) -> FittedWeights:
+    """Return what of a state fits, and a report of the rest."""
+    missing = _find_missing(state, wanted)
+    unexpected: list[str] = []
+    shapes: dict[str, str] = {}
+    fitting: dict[str, Any] = {}
+    for name, value in state.items():
+        ours = wanted.shapes.get(name)
+        theirs = tuple(getattr(value, "shape", None) or ())
+        if ours is None and name not in wanted.objects:
+            unexpected.append(name)
+        elif ours is not None and hasattr(value, "shape") and theirs != ours:
+            shapes[name] = f"{name} {theirs}, in the module {ours}"
+        else:
+            fitting[name] = value
+    details = {
+        "missing": _list_with_close(missing, unexpected),
+        "unknown": _list_with_close(unexpected, missing or list(wanted.shapes)),
+        "shapes": "\n".join(_shorten(sorted(shapes.values()))),
+    }
+    details = {kind: text for kind, text in details.items() if text}
+    report = LoadReport(note, tuple(missing), tuple(unexpected), tuple(shapes), details)
+    return FittedWeights(fitting, report)
 
 
 class FilePlace(NamedTuple):
@@ -96,10 +194,11 @@ class FilePlace(NamedTuple):
     """Of the names there."""
 
 
-def _find_place(checkpoint: Checkpoint, wanted: State, asked: str) -> FilePlace:
+def _find_place(checkpoint: Checkpoint, wanted: WantedNames, asked: str) -> FilePlace:
     """Return the place where most of the wanted names have their shapes.
 
-    Raises InputError where what is asked for is neither an entry nor a prefix.
+    Raises InputError where what is asked for is neither an entry nor a prefix, and where nothing
+    tells which of several places is meant.
     """
     entries = checkpoint.list_entries()
     if asked in entries and asked:
@@ -107,14 +206,35 @@ def _find_place(checkpoint: Checkpoint, wanted: State, asked: str) -> FilePlace:
     places: dict[FilePlace, int] = {}
     for entry in entries:
         given = _name_plainly(checkpoint.states[entry])
-        for prefix, count in _count_fits(given, wanted).items():
+        for prefix, count in _count_fits(given, wanted.shapes).items():
             places[FilePlace(entry, prefix)] = count
     if asked and asked not in entries:
         places = {place: n for place, n in places.items() if place.prefix == f"{asked}."}
     if not places:
         raise _no_such_entry(checkpoint, asked)
     # Of places that are alike the averaged weights are taken, then the shortest prefix.
-    return max(places, key=lambda p: (places[p], EMA in p.prefix.lower(), -len(p.prefix)))
+    best = max(places, key=lambda p: (places[p], EMA in p.prefix.lower(), -len(p.prefix)))
+    if places[best] and (best.entry or best.prefix):
+        rivals = [p for p in places if places[p] == places[best] and _rank(p) == _rank(best)]
+        if len(rivals) > 1:
+            raise _several_places(checkpoint, rivals)
+    return best
+
+
+def _rank(place: FilePlace) -> tuple[Any, ...]:
+    """Return what says how likely the weights there are meant, but for their number."""
+    return rank_entry(place.entry), EMA in place.prefix.lower()
+
+
+def _several_places(checkpoint: Checkpoint, places: Sequence[FilePlace]) -> InputError:
+    names = [place.entry or place.prefix.rstrip(".") for place in places]
+    if len(set(names)) < len(names):
+        names = [place.prefix.rstrip(".") for place in places]
+    step = f"name one of these as entry: {names[0]}"
+    return InputError(
+        f"{checkpoint.source} has weights of this module in several places",
+        [("places", list_names(names)), ("next", step)],
+    )
 
 
 def _no_such_entry(checkpoint: Checkpoint, asked: str) -> InputError:
@@ -122,7 +242,7 @@ def _no_such_entry(checkpoint: Checkpoint, asked: str) -> InputError:
     for state in checkpoint.states.values():
         begins |= dict.fromkeys(name.partition(".")[0] for name in state)
     return InputError(
-        f"{checkpoint.file} has no entry {asked!r}, and no names of the module that begin so",
+        f"{checkpoint.source} has no entry {asked!r}, and no names of the module that begin so",
         [
             ("entries", list_names([entry for entry in checkpoint.states if entry])),
             ("begins", list_names(list(begins))),
@@ -136,64 +256,39 @@ def _name_plainly(state: State) -> State:
     return {name.replace(COMPILED, ""): tensor for name, tensor in state.items()}
 
 
-def _count_fits(given: State, wanted: State) -> dict[str, int]:
+def _count_fits(given: State, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     """Return for each prefix how many of the wanted names have their shapes under it."""
     fits: dict[str, int] = {"": 0}
     for name, tensor in given.items():
         parts = name.split(".")
         starts = accumulate(f"{part}." for part in parts[:-1])
         for prefix in ("", *starts):
-            own = wanted.get(name.removeprefix(prefix))
-            if own is not None and own.shape == tensor.shape:
+            if wanted.get(name.removeprefix(prefix)) == tuple(tensor.shape):
                 fits[prefix] = fits.get(prefix, 0) + 1
     return fits
 
 
-def _strip(given: State, prefix: str) -> dict[str, torch.Tensor]:
-    """Return the tensors under a prefix, without it."""
-    state: dict[str, torch.Tensor] = {}
-    for name, tensor in given.items():
+def _strip(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the entries under a prefix, without it."""
+    state: dict[str, Any] = {}
+    for name, value in given.items():
         if name.startswith(prefix):
-            state[name.removeprefix(prefix)] = tensor
+            state[name.removeprefix(prefix)] = value
     return state
 
 
-def _require_fit(file: Path, state: State, wanted: State) -> None:
-    """Raise InputError where names or shapes are others than those of the module."""
-    missing = _find_missing(state, wanted)
-    unexpected = [name for name in state if name not in wanted]
-    shapes: list[str] = []
-    for name in sorted(state.keys() & wanted.keys()):
-        theirs, ours = tuple(state[name].shape), tuple(wanted[name].shape)
-        if theirs != ours:
-            shapes.append(f"{name} {theirs}, in the module {ours}")
-    if not (missing or unexpected or shapes):
-        return
-    raise InputError(
-        f"the weights of {file} are not those of the module",
-        [
-            ("missing", _list_with_close(missing, unexpected)),
-            ("unknown", _list_with_close(unexpected, missing or list(wanted))),
-            ("shapes", "\n".join(_shorten(shapes))),
-            ("next", "build the module that was trained; torch2keras weights FILE lists the names"),
-        ],
-    )
-
-
-def _find_missing(state: State, wanted: State) -> list[str]:
-    """Return the names that the file lacks, but for counters and other names of one tensor."""
-    places = {_place_of(wanted[name]) for name in state.keys() & wanted.keys()}
+def _find_missing(state: Mapping[str, Any], wanted: WantedNames) -> list[str]:
+    """Return the names that are not given, but for counters and other names of one tensor."""
+    tied: set[str] = set()
+    for names in wanted.ties:
+        if not state.keys().isdisjoint(names):
+            tied.update(names)
     missing: list[str] = []
-    for name, tensor in wanted.items():
-        is_tied = _place_of(tensor) in places and tensor.numel() > 0
-        if name not in state and not is_tied and name.rpartition(".")[2] != COUNTER:
+    for name in wanted.shapes:
+        is_needed = name not in state and name not in tied
+        if is_needed and name.rpartition(".")[2] != COUNTER:
             missing.append(name)
     return missing
-
-
-def _place_of(tensor: torch.Tensor) -> tuple[object, ...]:
-    """Return what two names of one tensor have in common."""
-    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride()
 
 
 def _list_with_close(names: Sequence[str], others: Sequence[str]) -> str:
@@ -214,12 +309,12 @@ def _shorten(lines: Sequence[str]) -> list[str]:
 
 
 def _describe_origin(checkpoint: Checkpoint, place: FilePlace, count: int) -> str:
-    text = f"The weights are {count} tensors of {checkpoint.file}"
+    text = f"The weights are {count} tensors of {checkpoint.source}"
     if place.entry:
         text += f", its entry {place.entry!r}"
     if place.prefix:
         text += f", without the prefix {place.prefix!r} of their names"
     others = [other for other in checkpoint.states if other not in ("", place.entry)]
     if others:
-        text += f"; --entry takes another one: {list_names(others)}"
+        text += f"; other entries are {list_names(others)}"
     return f"{text}."

@@ -43,6 +43,17 @@ def read_folder(folder: Path, stem: str = STEM) -> dict[str, torch.Tensor]:
     return weights
 
 
+def find_stem(folder: Path) -> str:
+    """Return how the safetensors of a folder are called: as its index, or as its only file.
+
+    It is transformers' own name where the folder has neither, or several.
+    """
+    stems = [file.name.removesuffix(INDEX) for file in folder.glob(f"*{INDEX}")]
+    if not stems:
+        stems = [file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}")]
+    return stems[0] if len(stems) == 1 else STEM
+
+
 def read_safetensors(file: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a file by name.
 

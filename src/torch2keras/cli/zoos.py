@@ -17,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from torch2keras.checkpoints.checkpoint_files import Checkpoint
-from torch2keras.checkpoints.checkpoint_names import fit_names
+from torch2keras.checkpoints.checkpoint_names import fit_module
 from torch2keras.checkpoints.safetensors_files import read_folder
 from torch2keras.cli.config_checks import read_config_file
 from torch2keras.cli.hugging_face import blame_config, load_hugging_face
@@ -107,7 +107,7 @@ def _load_diffusers(path: str) -> Any:
     model = _make_diffusers(found, config, config_file)
     if has_folder:
         weights = Checkpoint(place, {"": read_folder(place, DIFFUSERS_WEIGHTS)})
-        model.load_state_dict(fit_names(weights, model.state_dict()).state)
+        model.load_state_dict(fit_module(weights, model).state)
     return model
 
 

@@ -63,29 +63,16 @@ class StateNames:
     def to_state(
         self, entries: Mapping[str, Any], shapes: Mapping[str, torch.Size]
     ) -> dict[str, torch.Tensor]:
-        """Return a state by paths of a state_dict; `shapes` are those of the paths.
+        """Return a state by paths of entries that the module has; `shapes` are those of the paths.
 
-        Raises InputError where names, shapes or objects are not the module's.
+        Raises InputError where shapes or objects are not the module's.
         """
         self.require_known()
-        if not isinstance(entries, Mapping):
-            raise InputError(
-                f"a {type(entries).__name__} is no state_dict",
-                [
-                    (
-                        "next",
-                        "give a mapping of names to tensors, as torch.load(..., weights_only=True)",
-                    )
-                ],
-            )
         state: dict[str, torch.Tensor] = {}
-        problems = [f"{name}: missing" for name in self.order if name not in entries]
+        problems: list[str] = []
         for name, value in entries.items():
             if name in self.tensors:
-                path = self.tensors[name]
-                problems += self._take(state, name, value, shapes[path])
-            elif name not in self.extras:
-                problems.append(f"{name}: unknown")
+                problems += self._take(state, name, value, shapes[self.tensors[name]])
             elif not is_same(value, self.extras[name]):
                 problems.append(f"{name}: not what it was at the conversion, and is no tensor")
         if problems:

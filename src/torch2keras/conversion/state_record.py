@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from torch2keras.checkpoints.checkpoint_names import WantedNames
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.state_names import State, StateNames, read_state_names
 from torch2keras.errors import InputError
@@ -76,6 +77,22 @@ class StateRecord:
     def shapes(self) -> dict[str, torch.Size]:
         """The shape of each path."""
         return {path: kept.tensor.shape for path, kept in self.kept.items()}
+
+    def list_wanted(self, constants: Iterable[Constant]) -> WantedNames:
+        """Return the entries of the state_dict; `constants` tell which of them are one tensor."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        entries: dict[str, list[str]] = {}
+        for name, path in self.names.tensors.items():
+            shapes[name] = tuple(self.kept[path].tensor.shape)
+            entries.setdefault(path, []).append(name)
+        ties = list(entries.values())
+        for constant in constants:
+            for source in find_sources(constant):
+                tied: list[str] = []
+                for path in source.paths:
+                    tied += entries.get(path, ())
+                ties.append(tied)
+        return WantedNames(shapes, ties, frozenset(self.names.extras))
 
     def copy_state(self) -> dict[str, torch.Tensor]:
         """Return a state with the values that no Keras weight holds; the others are any."""

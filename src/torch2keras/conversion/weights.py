@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import torch
 
+from torch2keras.checkpoints.checkpoint_files import open_checkpoint
+from torch2keras.checkpoints.checkpoint_names import LoadReport, fit_names
 from torch2keras.conversion.folded_weights import is_near, split_folded
 from torch2keras.conversion.state_names import State
 from torch2keras.conversion.state_record import StateRecord, array_checksum, name_sources
@@ -103,29 +106,69 @@ def read_state(
     return state
 
 
-def load_state_dict(
-    weight_map: WeightMap, layers: Layers, record: StateRecord, entries: Mapping[str, Any]
-) -> StateRecord:
-    """Copy a state_dict into the Keras layers, and return the record of the model with it.
+class Loaded(NamedTuple):
+    """What came of a load."""
 
-    Raises InputError, before anything is written, where names or shapes are not the module's, or
-    where a value that is written into the graph as a constant is another one.
+    record: StateRecord
+    """That of the model with the new weights."""
+    report: LoadReport
+
+
+def load_state_dict(
+    weight_map: WeightMap,
+    layers: Layers,
+    record: StateRecord,
+    source: Any,
+    *,
+    strict: bool = True,
+    entry: str = "",
+) -> Loaded:
+    """Copy a state_dict, or that of a file or folder, into the Keras layers.
+
+    Without `strict` what fits is taken, and all else stays as it is. Raises InputError, before
+    anything is written, where names or shapes are not the module's, where nothing fits, or where a
+    value that is written into the graph as a constant is another one; and what reading a file does.
     """
+    record.names.require_known()
+    checkpoint = open_checkpoint(source)
+    constants = [weight.constant for _, _, weight in weight_map.weights]
+    wanted = record.list_wanted([*constants, *(constant for constant, _ in record.constants)])
+    fitted = fit_names(checkpoint, wanted, entry)
+    report = fitted.report
+    if strict or (wanted.shapes and fitted.state.keys().isdisjoint(wanted.shapes)):
+        report.require_complete(checkpoint.source)
+    entries = dict(fitted.state)
+    for names in wanted.ties:
+        given = [name for name in names if name in entries]
+        for name in names if given else ():
+            entries.setdefault(name, entries[given[0]])
     given = record.names.to_state(entries, record.shapes)
-    state = record.complete(given)
+    if report.missing_keys or report.mismatched_keys:
+        state = read_state(weight_map, layers, record) | given
+    else:
+        state = record.complete(given)
+    given = {path: tensor for path, tensor in state.items() if path in record.paths}
     _require_equal_ties(weight_map, given)
     record.require_same_constants(state)
     record.require_same_views(state)
-    substitution = Substitution(state)
-    for holder in find_holders(weight_map, layers):
-        weight = substitution.weight(holder.weight)
-        holder.variable.assign(weight.array(holder.dtype))
-        if not holder.has(weight):
-            raise InternalError(
-                f"{holder.name} does not hold what was just written into it",
-                [("next", "please report it with this message: the Keras model has mixed weights")],
-            )
-    return record.after_load(given)
+    _write_weights(weight_map, layers, Substitution(state))
+    return Loaded(record.after_load(given), report)
+
+
+def _write_weights(weight_map: WeightMap, layers: Layers, substitution: Substitution) -> None:
+    """Write all weights of a state, or none of them where one cannot be written."""
+    with ExitStack() as undo:
+        for holder in find_holders(weight_map, layers):
+            weight = substitution.weight(holder.weight)
+            values = weight.array(holder.dtype)
+            undo.callback(holder.variable.assign, np.array(to_numpy(holder.variable.value)))
+            holder.variable.assign(values)
+            if not holder.has(weight):
+                raise InternalError(
+                    f"{holder.name} does not hold what was just written into it",
+                    [("next", "please report it with this message")],
+                )
+        undo.pop_all()
 
 
 def find_holders(weight_map: WeightMap, layers: Layers) -> Iterator[Holder]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from torch2keras.checkpoints.checkpoint_names import LoadReport
 from torch2keras.conversion.state_record import StateRecord
 from torch2keras.conversion.weight_files.constant_data import Data
 from torch2keras.conversion.weight_files.weight_data import (
@@ -80,16 +81,25 @@ class SavedWeights:
 
     @run_alone
     @raise_typed_errors
-    def load(self, state: Mapping[str, Any], model: keras.Model | None = None) -> keras.Model:
-        """Copy a state_dict of the module into a model, and return that.
+    def load(
+        self,
+        source: Mapping[str, Any] | str | Path,
+        model: keras.Model | None = None,
+        *,
+        strict: bool = True,
+        entry: str = "",
+    ) -> LoadReport:
+        """Copy a state_dict of the module, or a file of one, into a model: the file's by default.
 
-        Each weight is compared with what was written. Raises InputError, before anything is
-        written, where names, shapes, or values that stand in the graph as constants do not fit.
+        The options, what is returned and what is raised are those of `Converted.load_state_dict`.
         """
         refuse_stateless_scope()
-        target = self.model if model is None else model
-        self._record = load_state_dict(self._map, self._find_layers(model), self._record, state)
-        return target
+        layers = self._find_layers(model)
+        loaded = load_state_dict(
+            self._map, layers, self._record, source, strict=strict, entry=entry
+        )
+        self._record = loaded.record
+        return loaded.report
 
     @run_alone
     @raise_typed_errors
