@@ -67,7 +67,12 @@ FLOORS = (
         Room("conversion/", "the record of one conversion, its ports and weights"),
         Room("extend.py", "what authors of ops and of leaf modules import"),
     ),
-    (Room("training/", "PyTorch's optimizers, schedules and losses as Keras's"),),
+    (
+        Room("training/", "PyTorch's optimizers, schedules and losses as Keras's"),
+        Room(
+            "deployment_forms/", "a conversion at fixed sizes, in the forms that LiteRT runs best"
+        ),
+    ),
     (Room("verification/", "the numbers of both sides compared, in float64 and as saved"),),
     (Room("reporting/", "what became of what: facts, notes, parameters, transposes, text"),),
     (

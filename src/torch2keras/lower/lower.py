@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch2keras.declarations.labels import LabelKind
-from torch2keras.declarations.registry import CONTEXT, Lowering, registry
+from torch2keras.declarations.registry import CONTEXT, Lowering, OpOverload, registry
 from torch2keras.declarations.unsupported import make_unsupported_error
 from torch2keras.errors import LoweringError, Torch2KerasError
 from torch2keras.graph.ir import Constant, Graph, Node, Value, keras_dtype
@@ -68,8 +68,9 @@ def lower(
     name: str,
     float_dtype: str = "float32",
     survey: Survey | None = None,
+    lowerings: Mapping[OpOverload, Lowering] = registry.lowerings,
 ) -> Lowered:
-    """Lower every node, and return the Keras graph called `name`.
+    """Lower every node by the converters given, and return the Keras graph called `name`.
 
     Raises LoweringError where an op's arguments have no Keras form. With a `survey` nothing is
     raised: refusals are noted, and calls of the target REFUSED stand for what is not there.
@@ -82,7 +83,7 @@ def lower(
         shape = _static_shape(plan.space, value, storage)
         inputs.append(Input(sanitize(value.name), shape, keras_dtype(value.type.dtype)))
     recorder = Recorder(tuple(inputs), float_dtype, find_tied_tensors(graph))
-    lowerer = Lowerer(graph, plan, recorder)
+    lowerer = Lowerer(graph, plan, recorder, lowerings)
     for value, tensor, storage in zip(graph.inputs, recorder.tensors, storages, strict=True):
         lowerer.values.put(value, tensor, storage)
     with record_to(recorder), measure_by(SizeTensors(lowerer.values.shapes)):
@@ -125,7 +126,14 @@ def _static_shape(space: AxisSpace, value: Value, storage: Storage) -> Shape:
 class Lowerer:
     """Lowers the nodes of a graph one after the other, in the orders that a plan gives them."""
 
-    def __init__(self, graph: Graph, plan: LayoutPlan, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        plan: LayoutPlan,
+        recorder: Recorder,
+        lowerings: Mapping[OpOverload, Lowering] = registry.lowerings,
+    ) -> None:
+        self.lowerings = lowerings
         self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
         self.values = StoredValues(plan.space)
         self.read_results = ReadResults(graph)
@@ -135,8 +143,8 @@ class Lowerer:
     def lower_node(self, node: Node) -> None:
         """Lower one node; an error says where it comes from."""
         try:
-            if node.op in registry.lowerings:
-                self._convert(node, registry.lowerings[node.op])
+            if node.op in self.lowerings:
+                self._convert(node, self.lowerings[node.op])
             else:
                 self._rename_axes(node)
         except Torch2KerasError as error:
@@ -257,7 +265,7 @@ class Lowerer:
                 raise LoweringError(
                     f"the model uses {value}, a result of {node.op} that is not computed in Keras",
                     [
-                        ("why", registry.lowerings[node.op].summary),
+                        ("why", self.lowerings[node.op].summary),
                         ("next", "leave this result unused, as with return_indices=False"),
                     ],
                 )

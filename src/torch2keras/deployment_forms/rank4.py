@@ -1,0 +1,273 @@
+"""Sequences (n, l, c) as images (n, 1, l, c), along whole chains of one-dimensional layers.
+
+LiteRT convolves images alone: TensorFlow's `conv1d` expands its input and squeezes its result each
+time, which takes two operators, and keeps a bias, an activation or a normalization behind it from
+being part of the convolution. Here a value stays an image as long as what reads it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from torch2keras.deployment_forms.rules import one_size, rule, weight_tensor
+from torch2keras.keras_graph.graph import GETITEM, Call
+
+POINTWISE_LAYERS = ("Activation", "Dropout", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softplus")
+
+POINTWISE_OPS = (
+    "abs", "add", "cast", "celu", "clip", "cos", "divide", "elu", "equal", "erf", "exp", "expm1",
+    "floor", "gelu", "greater", "greater_equal", "hard_sigmoid", "hard_silu", "hard_swish",
+    "hard_tanh", "leaky_relu", "less", "less_equal", "log", "log1p", "log_sigmoid", "logical_and",
+    "logical_not", "logical_or", "maximum", "minimum", "multiply", "negative", "not_equal",
+    "power", "relu", "relu6", "round", "rsqrt", "selu", "sigmoid", "sign", "silu", "sin",
+    "softplus", "softsign", "sqrt", "square", "subtract", "tanh", "tanh_shrink", "threshold",
+    "true_divide", "where",
+)  # fmt: skip
+"""Functions of keras.ops that act on each element, and broadcast."""
+
+POOLS = {
+    "layers.MaxPooling1D": tf.nn.max_pool2d,
+    "layers.AveragePooling1D": tf.nn.avg_pool2d,
+    "layers.GlobalMaxPooling1D": tf.reduce_max,
+    "layers.GlobalAveragePooling1D": tf.reduce_mean,
+}
+"""What pools an image."""
+
+REDUCTIONS = ("max", "mean", "min", "sum", "var")
+"""Functions of keras.ops that take an axis and `keepdims`."""
+
+
+class Rank4:
+    """A sequence (n, l, c) that is held as an image (n, 1, l, c)."""
+
+    def __init__(self, image: tf.Tensor) -> None:
+        self.image = image
+        self._sequence: tf.Tensor | None = None
+
+    @property
+    def sequence(self) -> tf.Tensor:
+        """The sequence itself, made once."""
+        if self._sequence is None:
+            self._sequence = tf.squeeze(self.image, 1)
+        return self._sequence
+
+
+def lower_rank(value: Any) -> Any:
+    """Return a value as it is, a sequence for an image."""
+    return value.sequence if isinstance(value, Rank4) else value
+
+
+def as_image(value: Any) -> tf.Tensor:
+    """Return a sequence as an image."""
+    return value.image if isinstance(value, Rank4) else tf.expand_dims(value, 1)
+
+
+def raise_rank(value: Any) -> Any:
+    """Return an operand that broadcasts against sequences as one that does against images.
+
+    Numbers and operands of fewer dimensions do so as they are. Returns NotImplemented for one of
+    more dimensions.
+    """
+    if isinstance(value, Rank4):
+        return value.image
+    rank = len(getattr(value, "shape", ()))
+    if rank < 3:
+        return value
+    if rank > 3:
+        return NotImplemented
+    if isinstance(value, np.ndarray):
+        return value[:, None]
+    return tf.expand_dims(value, 1)
+
+
+def has_images(values: Sequence[Any]) -> bool:
+    """Whether a value among them is held as an image."""
+    return any(isinstance(value, Rank4) for value in values)
+
+
+def add_weight(y: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    """Return a sum with a weight of each channel, where there is one."""
+    if weight is None:
+        return y
+    return tf.nn.bias_add(y, weight)
+
+
+@rule(*(f"layers.{name}" for name in POINTWISE_LAYERS))
+def run_pointwise_layer(call: Call, x: Any, **kwargs: Any) -> Any:
+    """A layer without weights that acts on each element."""
+    if not isinstance(x, Rank4) or kwargs:
+        return NotImplemented
+    layer = getattr(keras.layers, call.layer.cls)(**call.config, dtype=call.dtype)
+    return Rank4(layer(x.image))
+
+
+@rule(*(f"ops.{name}" for name in POINTWISE_OPS))
+def run_pointwise_op(call: Call, *args: Any, **kwargs: Any) -> Any:
+    """An op that acts on each element; its operands broadcast as before."""
+    if not has_images(args) or has_images(tuple(kwargs.values())):
+        return NotImplemented
+    images = [raise_rank(value) for value in args]
+    if any(image is NotImplemented for image in images):
+        return NotImplemented
+    function = getattr(keras.ops, call.target.removeprefix("ops."))
+    return Rank4(function(*images, **kwargs))
+
+
+@rule("layers.Conv1D", "layers.DepthwiseConv1D")
+def convolve_image(call: Call, x: Any) -> Any:
+    """A convolution along the rows of an image of one row."""
+    config = call.config
+    if config.get("activation") is not None:
+        return NotImplemented
+    image, padding = as_image(x), config["padding"]
+    stride, dilation = one_size(config["strides"]), one_size(config["dilation_rate"])
+    if padding == "causal":
+        reach = dilation * (one_size(config["kernel_size"]) - 1)
+        image, padding = tf.pad(image, [[0, 0], [0, 0], [reach, 0], [0, 0]]), "valid"
+    kernel = tf.expand_dims(weight_tensor(call, "kernel"), 0)
+    rates = [1, dilation]
+    if call.target == "layers.Conv1D":
+        y = tf.nn.conv2d(image, kernel, [1, 1, stride, 1], padding.upper(), dilations=rates)
+    else:
+        # The op wants one stride for both dimensions; along the row of one it changes nothing.
+        strides = [1, stride, stride, 1]
+        y = tf.nn.depthwise_conv2d(image, kernel, strides, padding.upper(), dilations=rates)
+    return Rank4(add_weight(y, weight_tensor(call, "bias")))
+
+
+@rule("layers.MaxPooling1D", "layers.AveragePooling1D")
+def pool_image(call: Call, x: Any) -> Any:
+    """A pooling along the rows of an image of one row."""
+    config = call.config
+    function = POOLS[call.target]
+    size = one_size(config["pool_size"])
+    stride = one_size(config.get("strides") or size)
+    return Rank4(function(as_image(x), [1, size], [1, stride], config["padding"].upper()))
+
+
+@rule("layers.ZeroPadding1D")
+def pad_image_with_zeros(call: Call, x: Any) -> Any:
+    """Zeros before and behind the sequence; the chain begins here, as a convolution follows."""
+    pads = [[0, 0], [0, 0], list(call.config["padding"]), [0, 0]]
+    return Rank4(tf.pad(as_image(x), pads))
+
+
+@rule("layers.Cropping1D")
+def crop_image(call: Call, x: Any) -> Any:
+    """The sequence without its ends."""
+    if not isinstance(x, Rank4):
+        return NotImplemented
+    left, right = call.config["cropping"]
+    return Rank4(x.image[:, :, left : x.image.shape[2] - right])
+
+
+@rule("layers.UpSampling1D")
+def repeat_columns(call: Call, x: Any) -> Any:
+    """Each element several times: the nearest ones of a larger image."""
+    image = as_image(x)
+    times = one_size(call.config["size"])
+    size = [1, image.shape[2] * times]
+    return Rank4(tf.compat.v1.image.resize_nearest_neighbor(image, size))
+
+
+@rule("layers.BatchNormalization")
+def normalize_image(call: Call, x: Any) -> Any:
+    """A factor and a summand of each channel, which become part of a convolution before them."""
+    if not isinstance(x, Rank4) or call.config.get("axis", -1) not in (-1, 2):
+        return NotImplemented
+    gamma, beta = weight_tensor(call, "gamma"), weight_tensor(call, "beta")
+    mean, variance = weight_tensor(call, "moving_mean"), weight_tensor(call, "moving_variance")
+    factor = tf.math.rsqrt(variance + call.config["epsilon"])
+    if gamma is not None:
+        factor = factor * gamma
+    summand = tf.negative(mean * factor)
+    if beta is not None:
+        summand = summand + beta
+    return Rank4(x.image * factor + summand)
+
+
+@rule("layers.LayerNormalization")
+def normalize_pixels(call: Call, x: Any) -> Any:
+    """Each element of the sequence by itself."""
+    if not isinstance(x, Rank4) or call.config.get("axis", -1) not in (-1, 2, [-1], [2]):
+        return NotImplemented
+    gamma, beta = weight_tensor(call, "gamma"), weight_tensor(call, "beta")
+    mean = tf.reduce_mean(x.image, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x.image, mean), -1, keepdims=True)
+    y = (x.image - mean) * tf.math.rsqrt(variance + call.config["epsilon"])
+    if gamma is not None:
+        y = y * gamma
+    return Rank4(add_weight(y, beta))
+
+
+@rule("ops.concatenate")
+def join_images(_call: Call, parts: Any, axis: int = 0) -> Any:
+    """Images side by side."""
+    if not has_images(parts) or any(len(lower_shape(part)) != 3 for part in parts):
+        return NotImplemented
+    return Rank4(tf.concat([as_image(part) for part in parts], image_axis(axis)))
+
+
+@rule("ops.pad")
+def pad_image(_call: Call, x: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Any:
+    """Padding along the sequence, by a constant or mirrored at the ends."""
+    widths = [list(pair) for pair in pad_width]
+    if mode == "reflect" and isinstance(x, tf.Tensor) and x.shape.rank == len(widths):
+        return tf.pad(x, widths, "REFLECT")
+    if not isinstance(x, Rank4) or mode not in ("constant", "reflect"):
+        return NotImplemented
+    widths.insert(1, [0, 0])
+    value = kwargs.get("constant_values") or 0
+    return Rank4(tf.pad(x.image, widths, mode.upper(), constant_values=value))
+
+
+@rule(GETITEM)
+def slice_image(_call: Call, x: Any, index: Any) -> Any:
+    """A part of the sequence, by slices alone."""
+    if not isinstance(x, Rank4) or not isinstance(index, tuple):
+        return NotImplemented
+    if not all(isinstance(part, slice) for part in index):
+        return NotImplemented
+    return Rank4(x.image[(*index[:1], slice(None), *index[1:])])
+
+
+@rule(*(f"ops.{name}" for name in REDUCTIONS))
+def reduce_image(call: Call, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """A reduction over dimensions of the sequence; over l it is one over the row too."""
+    if not isinstance(x, Rank4) or axis is None:
+        return NotImplemented
+    dims = axis if isinstance(axis, list | tuple) else [axis]
+    axes = list(map(image_axis, dims))
+    function = getattr(keras.ops, call.target.removeprefix("ops."))
+    if keepdims:
+        return Rank4(function(x.image, axis=axes, keepdims=True))
+    return function(x.image, axis=sorted({1, *axes}))
+
+
+@rule("layers.GlobalAveragePooling1D", "layers.GlobalMaxPooling1D")
+def pool_whole_image(call: Call, x: Any) -> Any:
+    """The mean or the largest element of each channel."""
+    if not isinstance(x, Rank4):
+        return NotImplemented
+    function = POOLS[call.target]
+    if call.config.get("keepdims"):
+        return Rank4(function(x.image, [2], keepdims=True))
+    return function(x.image, [1, 2])
+
+
+def lower_shape(value: Any) -> Sequence[int]:
+    """Return the shape of a value, that of the sequence of an image."""
+    if isinstance(value, Rank4):
+        batch, _, length, channels = value.image.shape
+        return batch, length, channels
+    return tuple(value.shape)
+
+
+def image_axis(axis: int) -> int:
+    """Return where a dimension of a sequence lies in an image."""
+    return (0, 2, 3)[axis]
