@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,7 @@ from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.substitution import Substitution
 from torch2keras.conversion.weight_files.saved_weights import WEIGHTS, make_weight_facts
 from torch2keras.conversion.weights import load_state_dict, read_state, state_dict
-from torch2keras.errors import InputError
+from torch2keras.errors import InputError, list_names
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import find_recurrent_layers
 from torch2keras.keras_model.build import unwrap_single
@@ -31,10 +31,15 @@ from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.keras_model.recurrent_graphs import as_graph
 from torch2keras.keras_model.saving import (
     SOURCE_SUFFIX,
+    WEIGHTS_SUFFIXES,
+    WeightsFormat,
+    find_format,
     save_model,
     save_source,
+    save_weights,
     weights_path,
 )
+from torch2keras.keras_model.weights_file import write_safetensors
 from torch2keras.reporting.manifest import describe_model
 from torch2keras.reporting.report import Report, make_report
 from torch2keras.runtime.arrays import to_numpy
@@ -204,25 +209,50 @@ class Converted:
 
     @run_alone
     @raise_typed_errors
-    def save(self, path: str | Path, *, reproducible: bool = False) -> Path:
-        """Write the model to a `.keras` file, or as code to a `.py` file.
+    def save(
+        self,
+        path: str | Path,
+        *,
+        reproducible: bool = False,
+        weights_format: WeightsFormat = "h5",
+    ) -> Path:
+        """Write the model to a `.keras` file, as code to a `.py` file, or its weights alone.
 
         A file that stood there is replaced only by a complete one. A `.keras` file holds, in
         `torch2keras.json`, the versions, the layout of inputs and outputs, the limits of sizes, the
         worst errors of verification, and which weight is made of which tensor of the module
         (`torch2keras.weights`). With `reproducible` it holds no date: the same conversion gives
-        the same bytes. Beside `net.py` the weights are written to `net.weights.h5`; both are
-        replaced, or neither.
+        the same bytes, as it does in all other formats. Beside `net.py` the weights are written to
+        `net.weights.h5`, or to `net.safetensors` as `weights_format` says; both are replaced, or
+        neither. `net.weights.h5` is for `model.load_weights`; `net.safetensors` has each weight as
+        "layer/kernel", in Keras's shape (docs/weights.md).
         Raises OutputError where it cannot be written.
         """
         path = Path(path)
+        kind = find_format(path)
+        if kind is not None:
+            return save_weights(partial(self._write_weights, kind), path)
         if path.suffix == SOURCE_SUFFIX:
-            return save_source(self.model, self.source(weights_path(path).name), path)
+            if weights_format not in WEIGHTS_SUFFIXES:
+                known = list_names(list(WEIGHTS_SUFFIXES))
+                raise InputError(f"no format of weights: {weights_format!r}", [("next", known)])
+            code = self.source(weights_path(path, weights_format).name)
+            write = partial(self._write_weights, weights_format)
+            return save_source(write, code, path, weights_format)
         facts = describe_model(self.conversion, self.verification)
         facts[WEIGHTS], tensors = make_weight_facts(
             self.conversion.weight_map, self.layers, self.state_record
         )
         return save_model(self.model, path, facts, tensors, reproducible=reproducible)
+
+    def _write_weights(self, kind: WeightsFormat, path: Path) -> None:
+        """Write the weights alone to a new file."""
+        if kind == "h5":
+            self.model.save_weights(path)
+            return
+        places = [place[:2] for place in self.conversion.weight_map.weights]
+        facts = describe_model(self.conversion, self.verification)
+        write_safetensors(self.model, places, path, facts)
 
     @run_alone
     @raise_typed_errors

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from torch2keras.cli.checkpoint_list import TensorRow, format_tensors, list_tensors
+import torch2keras
+from torch2keras.cli.checkpoint_list import TensorRow, format_tensors, list_file, list_tensors
 from torch2keras.errors import InputError
 
 STATE = {"conv.weight": torch.ones(3, 5), "n": torch.zeros((), dtype=torch.int64)}
@@ -36,3 +37,18 @@ def test_page(tmp_path) -> None:
     torch.save({"net": STATE}, tmp_path / "a.pt")
     page = format_tensors(list_tensors(tmp_path / "a.pt"))
     assert page.startswith("entry 'net'\nconv.weight")
+
+
+def test_a_file_of_weights_and_a_saved_model(tmp_path) -> None:
+    torch.save(STATE, tmp_path / "a.pt")
+    page = list_file(tmp_path / "a.pt")
+    assert page.document["tensors"][0]["name"] == "conv.weight"
+    assert page.text.endswith("2 tensors, 16 numbers")
+    module = torch.nn.Linear(3, 5)
+    converted = torch2keras.convert(module, (torch.randn(2, 3),), verify=False)
+    path = converted.save(tmp_path / "net.keras")
+    page = list_file(path)
+    assert [row["sources"] for row in page.document["weights"]] == [("weight",), ("bias",)]
+    assert "[3, 5]  float32  <- weight; permute [1, 0]" in page.text
+    with pytest.raises(InputError, match="has no entries"):
+        list_file(path, "ema")

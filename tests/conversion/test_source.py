@@ -11,7 +11,7 @@ from torch import nn
 
 import torch2keras as t2k
 from torch2keras.conversion import source
-from torch2keras.conversion.source import WEIGHTS_FILE, make_source, name_weights_file
+from torch2keras.conversion.source import LOADING_H5, WEIGHTS_FILE, make_source, name_weights_file
 from torch2keras.keras_graph.source.replay import require_same_calls
 
 X = torch.randn(2, 3, 17)
@@ -56,9 +56,12 @@ def test_a_conversion_is_verified_with_its_code(monkeypatch: pytest.MonkeyPatch)
         t2k.convert(nn.Conv1d(3, 5, 3).eval(), (X,))
 
 
-@pytest.mark.parametrize("name", ['a"""\nimport os\n', "ü.h5", "a\\", 'b"', "net.weights.h5"])
+@pytest.mark.parametrize(
+    "name", ['a"""\nimport os\n', "ü.h5", "a\\", 'b".safetensors', "net.weights.h5"]
+)
 def test_a_name_of_a_file_does_not_become_code(name: str) -> None:
-    code = f'"""One line.\n\nmodel.load_weights("{WEIGHTS_FILE}")\n"""\nx = 1\n'
+    loading = LOADING_H5.format(file=f'"{WEIGHTS_FILE}"')
+    code = f'"""One line.\n\n{loading}\n"""\nx = 1\n'
     tree = ast.parse(name_weights_file(code, name))
     assert [type(node) for node in tree.body] == [ast.Expr, ast.Assign]
     assert name in str(ast.get_docstring(tree, clean=False))

@@ -448,3 +448,19 @@ def test_what_cannot_be_held_apart_is_refused() -> None:
             "recurrent_kernel": weight(5, 20, trainable=False),
         }
         call(layers.LSTM(units=5, use_bias=False), recorder.tensors[0], **kernels)
+
+
+def test_low_rank_weights_go_back_as_their_sum() -> None:
+    module, x = nn.Sequential(nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 3)).eval(), torch.randn(2, 7)
+    converted = t2k.convert(module, (x,), verify=False)
+    for layer in converted.model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.enable_lora(2)
+            layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    before = converted.state_dict()
+    module.load_state_dict(before)
+    with torch.no_grad():
+        assert np.allclose(converted(x), module(x), atol=1e-5)
+    with pytest.raises(t2k.InputError, match="since enable_lora"):
+        converted.load_state_dict(module.state_dict())
+    assert_state(converted.state_dict(), before)

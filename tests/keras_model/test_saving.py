@@ -10,7 +10,7 @@ import pytest
 from keras.src.saving import saving_lib
 
 from torch2keras.errors import OutputError
-from torch2keras.keras_model.saving import FACTS_MEMBER, save_model
+from torch2keras.keras_model.saving import FACTS_MEMBER, find_format, save_model, save_weights
 
 
 class Model:
@@ -48,6 +48,8 @@ def test_what_stood_there_is_replaced_only_by_a_complete_file(tmp_path, error) -
     ("name", "says"),
     [
         ("model.h5", "name it model.keras"),
+        ("there.safetensors", "is a folder"),
+        ("missing/model.weights.h5", "does not exist"),
         ("there.keras", "is a folder"),
         ("missing/model.keras", "does not exist"),
         (f"{'x' * 300}.keras", "File name too long"),
@@ -57,10 +59,12 @@ def test_what_stood_there_is_replaced_only_by_a_complete_file(tmp_path, error) -
 )
 def test_refused_before_anything_is_written(tmp_path, name, says) -> None:
     (tmp_path / "there.keras").mkdir()
+    (tmp_path / "there.safetensors").mkdir()
     os.mkfifo(tmp_path / "pipe.keras")
     with pytest.raises(OutputError, match=says):
         save_model(Model(), tmp_path / name)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe.keras", "there.keras"]
+    left = ["pipe.keras", "there.keras", "there.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == left
 
 
 def test_a_model_comes_back(tmp_path) -> None:
@@ -116,3 +120,24 @@ def test_facts_stand_in_the_file_beside_the_model(tmp_path) -> None:
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read(FACTS_MEMBER)) == {"limits": ["x.shape[0] <= 16"]}
     assert keras.saving.load_model(path, safe_mode=True).count_params() == 20
+
+
+def test_the_format_is_told_by_the_name() -> None:
+    kinds = {"a.weights.h5": "h5", "a.safetensors": "safetensors", "a.h5": None, "a.keras": None}
+    assert {name: find_format(Path(name)) for name in kinds} == kinds
+
+
+def test_weights_take_their_place_when_they_are_complete(tmp_path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_text("old", encoding="utf-8")
+
+    def fail(place: Path) -> None:
+        place.write_text("half", encoding="utf-8")
+        raise OSError(28, FULL)
+
+    with pytest.raises(OutputError, match=FULL):
+        save_weights(fail, path)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert save_weights(lambda place: place.write_bytes(b"new"), path) == path
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path]

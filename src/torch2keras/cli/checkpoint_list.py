@@ -1,4 +1,4 @@
-"""The page of `torch2keras weights`: what a file of weights holds, a line each tensor."""
+"""The page of `torch2keras weights`: what a file holds, a line each tensor or weight."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch2keras.checkpoints.checkpoint_files import read_checkpoint
 from torch2keras.errors import InputError, list_names
+from torch2keras.keras_model.saving import SUFFIX as KERAS_SUFFIX
+from torch2keras.runtime.optional_package import import_keras
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,34 @@ class TensorRow:
         return dataclasses.asdict(self)
 
 
+class Page(NamedTuple):
+    """What is printed of a file."""
+
+    document: dict[str, Any]
+    """As JSON."""
+    text: str
+
+
+def list_file(file: Path, entry: str = "") -> Page:
+    """Return the page of a file of weights, or of a model that was saved with its map.
+
+    Raises InputError for an entry of a model, and what `list_tensors` and
+    `torch2keras.weights` do.
+    """
+    if file.suffix != KERAS_SUFFIX:
+        tensors = list_tensors(file, entry)
+        return Page({"tensors": [row.as_dict() for row in tensors]}, format_tensors(tensors))
+    if entry:
+        step = "leave --entry out: a model has one map"
+        raise InputError(f"{file} has no entries", [("next", step)])
+    import_keras()
+    from torch2keras.conversion.weight_files.map_page import format_map, list_map
+    from torch2keras.conversion.weight_files.saved_weights import SavedWeights
+
+    weights = list_map(SavedWeights(file))
+    return Page({"weights": [row.as_dict() for row in weights]}, format_map(weights))
+
+
 def list_tensors(file: Path, entry: str = "") -> list[TensorRow]:
     """Return the tensors of a file, or of one of its entries, in its order.
 
@@ -37,7 +67,7 @@ def list_tensors(file: Path, entry: str = "") -> list[TensorRow]:
     checkpoint = read_checkpoint(file)
     entries = checkpoint.list_entries()
     if entry and entry not in entries:
-        known = list_names([known for known in entries if known])
+        known = list_names(list(filter(None, entries)))
         rows = [("entries", known), ("next", "name one of these, or none for all of them")]
         raise InputError(f"{file} has no entry {entry!r}", rows)
     if entry:

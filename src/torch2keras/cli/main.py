@@ -19,11 +19,13 @@ import typer
 
 from torch2keras import errors
 from torch2keras.cli.bug_report import report_error, write_bug_report
+from torch2keras.cli.checkpoint_list import list_file
 from torch2keras.cli.input_shapes import parse_plain_shape
 from torch2keras.cli.source_options import (
     AsJson,
     SourceOptions,
     VerifyOption,
+    WeightsOption,
     add_note,
     build_call,
     is_source,
@@ -107,6 +109,11 @@ def common(
     """PyTorch modules as Keras 3 models of stock layers, channels last, verified."""
 
 
+WeightsFormatOption = Annotated[
+    WeightsOption, typer.Option("--weights-format", help="Of the file of weights beside net.py.")
+]
+
+
 @app.command("convert")
 @take_source_options
 def convert_command(
@@ -118,10 +125,12 @@ def convert_command(
             "--output",
             "-o",
             metavar="OUT",
-            help="The file to write: model.keras, or net.py for the model as code.",
+            help="The file to write: model.keras, net.py for the model as code, or its weights "
+            "alone: net.weights.h5, net.safetensors.",
             show_default=False,
         ),
     ],
+    weights_format: WeightsFormatOption = WeightsOption.H5,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
     ] = False,
@@ -160,7 +169,7 @@ def convert_command(
             progress("verify")
             converted.verify(level=verify.value)
         progress("save")
-        saved = converted.save(output)
+        saved = converted.save(output, weights_format=weights_format.value)
         report = add_note(converted.report, call.note)
     if options.as_json:
         print_json({"saved": str(saved), "report": report.as_dict()})
@@ -353,7 +362,8 @@ def weights_command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A file of weights: .safetensors, or what torch.save has written.",
+            help="A file of weights, .safetensors or what torch.save has written; or a .keras file "
+            "of ours, for its map.",
             show_default=False,
         ),
     ],
@@ -361,15 +371,16 @@ def weights_command(
     entry: Annotated[str, typer.Option(help="List this dictionary of the file alone.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the names, shapes and dtypes of a file of weights; run nothing that it holds."""
-    with exit_on_error(as_json=as_json):
-        from torch2keras.cli.checkpoint_list import format_tensors, list_tensors
+    """List the names, shapes and dtypes of a file of weights; run nothing that it holds.
 
-        rows = list_tensors(file, entry)
+    Of a .keras file that torch2keras has saved, which weight is made of which tensor of the module.
+    """
+    with exit_on_error(as_json=as_json):
+        page = list_file(file, entry)
     if as_json:
-        print_json({"tensors": [row.as_dict() for row in rows]})
+        print_json(page.document)
     else:
-        print_text(format_tensors(rows))
+        print_text(page.text)
 
 
 @app.command("ops")

@@ -41,6 +41,13 @@ class VerifyOption(StrEnum):
     TRAINING = "training"
 
 
+class WeightsOption(StrEnum):
+    """The format of the weights beside a file of code."""
+
+    H5 = "h5"
+    SAFETENSORS = "safetensors"
+
+
 class StateOption(StrEnum):
     """What becomes of values that forward keeps from call to call."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import keras
 import torch
@@ -13,9 +14,14 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.keras_graph.source.expressions import quote
 from torch2keras.keras_graph.source.program import write_source
 from torch2keras.keras_graph.source.remarks.remarks import Remarks, plain_text
+from torch2keras.keras_model.saving import find_format
+from torch2keras.keras_model.weights_file import LOADING
 
 WEIGHTS_FILE = "net.weights.h5"
 """The file of weights that the head names as long as the code is not saved."""
+
+LOADING_H5 = "model = build(); model.load_weights({file})"
+"""The line that loads a file of Keras's own."""
 
 
 def make_source(conversion: Conversion, *, beside: bool = False) -> str:
@@ -37,7 +43,7 @@ def make_source(conversion: Conversion, *, beside: bool = False) -> str:
     head = [
         f'"""{module} as a Keras model, made by torch2keras {version("torch2keras")} ({tools}).',
         "",
-        f'model = build(); model.load_weights("{WEIGHTS_FILE}")',
+        LOADING_H5.format(file=f'"{WEIGHTS_FILE}"'),
         '"""',
     ]
     return "\n".join([*head, rest])
@@ -55,8 +61,12 @@ def collect_remarks(conversion: Conversion) -> Remarks:
 
 
 def name_weights_file(code: str, weights_file: str) -> str:
-    """Return the code with another file of weights at its head, whatever that file is called."""
-    return code.replace(f'"{WEIGHTS_FILE}"', quote(weights_file), 1)
+    """Return the code with the lines that load another file at its head, whatever it is called."""
+    before = LOADING_H5.format(file=f'"{WEIGHTS_FILE}"')
+    loading = LOADING_H5
+    if find_format(Path(weights_file)) == "safetensors":
+        loading = LOADING
+    return code.replace(before, loading.format(file=quote(weights_file)), 1)
 
 
 def _describe_module(conversion: Conversion) -> str:

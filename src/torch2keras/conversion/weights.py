@@ -35,7 +35,8 @@ class Holder:
 
     name: str
     weight: Weight
-    variable: keras.Variable
+    variable: Any
+    """A keras.Variable; behind `enable_lora` the sum of several, as a tensor."""
 
     @property
     def dtype(self) -> str:
@@ -54,7 +55,7 @@ class Holder:
 
     def values(self) -> np.ndarray:
         """Return what the variable holds; bfloat16 as float32."""
-        return to_numpy(self.variable.value)
+        return to_numpy(getattr(self.variable, "value", self.variable))
 
     def has(self, weight: Weight) -> bool:
         """Return whether the variable holds a weight's values, to the last bit."""
@@ -161,6 +162,11 @@ def _write_weights(weight_map: WeightMap, layers: Layers, substitution: Substitu
         for holder in find_holders(weight_map, layers):
             weight = substitution.weight(holder.weight)
             values = weight.array(holder.dtype)
+            if not isinstance(holder.variable, keras.Variable):
+                raise InputError(
+                    f"{holder.name} is computed from several weights since enable_lora",
+                    [("next", "load the state_dict first, and call enable_lora then")],
+                )
             undo.callback(holder.variable.assign, np.array(to_numpy(holder.variable.value)))
             holder.variable.assign(values)
             if not holder.has(weight):

@@ -106,6 +106,18 @@ def _kind(call: Call, shapes: Sequence[tuple[int, ...]]) -> str:
     return repr((call.target, call.config, call.dtype, weights, [len(s) for s in shapes]))
 
 
+def walk_layers(
+    model: keras.Model, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], keras.Layer]]:
+    """Yield the layers of a model and of the models within it, each with the names on the way."""
+    for layer in model.layers:
+        way = (*path, layer.name)
+        if isinstance(layer, keras.Model):
+            yield from walk_layers(layer, way)
+        else:
+            yield way, layer
+
+
 def find_variable(layer: keras.Layer, attribute: str) -> keras.Variable:
     """Return a weight of a layer; "cell.kernel" is one of a layer within it."""
     return operator.attrgetter(attribute)(layer)

@@ -8,12 +8,12 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from torch2keras.errors import OutputError, SourceError
+from torch2keras.errors import OutputError, SourceError, list_names
 from torch2keras.runtime.atomic_writing import write_whole
 from torch2keras.runtime.typed_errors import describe_exception
 
@@ -117,22 +117,53 @@ def _drop_dates(path: Path) -> None:
     undated.replace(path)
 
 
-def weights_path(path: Path) -> Path:
+WeightsFormat = Literal["h5", "safetensors"]
+"""The kinds of files of weights alone."""
+
+
+WEIGHTS_SUFFIXES: Mapping[WeightsFormat, str] = {"h5": ".weights.h5", "safetensors": ".safetensors"}
+"""How their names end; Keras's own must end so."""
+
+
+def find_format(path: Path) -> WeightsFormat | None:
+    """Return which file of weights alone a path names, if any."""
+    for kind, suffix in WEIGHTS_SUFFIXES.items():
+        if path.name.endswith(suffix):
+            return kind
+    return None
+
+
+def weights_path(path: Path, kind: WeightsFormat = "h5") -> Path:
     """Return the file of weights beside a file of source code: `net.weights.h5` for `net.py`."""
-    return path.with_suffix(".weights.h5")
+    return path.with_suffix(WEIGHTS_SUFFIXES[kind])
 
 
-def save_source(model: keras.Model, source: str, path: Path) -> Path:
+Writer = Callable[[Path], None]
+"""What writes a model's weights to a new file."""
+
+
+def save_weights(write: Writer, path: Path) -> Path:
+    """Write weights alone, which take the place of what stood there when they are complete.
+
+    Raises OutputError as `save_model` does.
+    """
+    require_writable(path)
+    with _refuse_failed_write(path), write_whole(path) as (place,):
+        write(place)
+    return path
+
+
+def save_source(write: Writer, source: str, path: Path, kind: WeightsFormat = "h5") -> Path:
     """Write source code, and the weights beside it: both take their places when both are complete.
 
     Raises OutputError as `save_model` does.
     """
-    weights = weights_path(path)
+    weights = weights_path(path, kind)
     require_writable(path)
     _require_plain_name(weights)
     with _refuse_failed_write(path), write_whole(path, weights) as (place, weights_place):
         place.write_text(source, encoding="utf-8")
-        model.save_weights(weights_place)
+        write(weights_place)
     return path
 
 
@@ -141,6 +172,8 @@ def _refuse_failed_write(path: Path) -> Iterator[None]:
     """Raise OutputError for whatever keeps a file from being written."""
     try:
         yield
+    except OutputError:
+        raise
     except Exception as error:  # on a full disk, Keras raises RuntimeError too
         raise OutputError(
             f"cannot write {path}: {error}",
@@ -163,9 +196,10 @@ def require_writable(path: Path) -> None:
     written to, and a name that the system does not take.
     """
     _require_plain_name(path)
-    if path.suffix not in (SUFFIX, SOURCE_SUFFIX):
+    if path.suffix not in (SUFFIX, SOURCE_SUFFIX) and find_format(path) is None:
+        known = [SUFFIX, SOURCE_SUFFIX, *WEIGHTS_SUFFIXES.values()]
         raise OutputError(
-            f"{path} does not end in {SUFFIX} or {SOURCE_SUFFIX}",
+            f"{path} does not end in {list_names(known)}",
             [("next", f"name it {path.with_suffix(SUFFIX).name}")],
         )
     if not path.parent.is_dir():

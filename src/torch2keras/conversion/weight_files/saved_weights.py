@@ -22,7 +22,7 @@ from torch2keras.conversion.weight_map import WeightMap
 from torch2keras.conversion.weights import Layers, load_state_dict, read_state
 from torch2keras.errors import InputError, SourceError, Torch2KerasError
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
-from torch2keras.keras_model.layers import find_variable
+from torch2keras.keras_model.layers import find_variable, walk_layers
 from torch2keras.keras_model.saving import read_facts, save_model
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import describe_exception, raise_typed_errors
@@ -53,7 +53,7 @@ class SavedWeights:
                 ],
             )
         try:
-            self._map, self._record = read_weight_data(self.data, values)
+            self.weight_map, self._record = read_weight_data(self.data, values)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise SourceError(
                 f"the map of weights in {self.path} cannot be read",
@@ -62,6 +62,11 @@ class SavedWeights:
                     ("next", "save the model anew with this version of torch2keras"),
                 ],
             ) from error
+
+    @property
+    def entry_names(self) -> dict[str, str]:
+        """The entry of the state_dict for each of the tensors that the map names."""
+        return {path: name for name, path in self._record.names.tensors.items()}
 
     @cached_property
     def model(self) -> keras.Model:
@@ -77,7 +82,7 @@ class SavedWeights:
         the file, or where trained weights are no state of the module, as `Converted.state_dict`.
         """
         layers = self._find_layers(model)
-        return self._record.names.to_entries(read_state(self._map, layers, self._record))
+        return self._record.names.to_entries(read_state(self.weight_map, layers, self._record))
 
     @run_alone
     @raise_typed_errors
@@ -96,7 +101,7 @@ class SavedWeights:
         refuse_stateless_scope()
         layers = self._find_layers(model)
         loaded = load_state_dict(
-            self._map, layers, self._record, source, strict=strict, entry=entry
+            self.weight_map, layers, self._record, source, strict=strict, entry=entry
         )
         self._record = loaded.record
         return loaded.report
@@ -110,8 +115,8 @@ class SavedWeights:
         """
         target = self.model if model is None else model
         layers = self._find_layers(model)
-        state = read_state(self._map, layers, self._record)
-        data, values = write_weight_data(self._map, self._record, state)
+        state = read_state(self.weight_map, layers, self._record)
+        data, values = write_weight_data(self.weight_map, self._record, state)
         facts = {**self._facts, WEIGHTS: data, "verification": None}
         return save_model(target, Path(path), facts, values)
 
@@ -121,9 +126,8 @@ class SavedWeights:
         Raises InputError where a layer that holds a weight is missing, or holds another one.
         """
         target = self.model if model is None else model
-        nested = target._flatten_layers()  # noqa: SLF001 - Keras lists them nowhere else
-        layers = {layer.name: layer for layer in nested}
-        for name, attribute, weight in self._map.weights:
+        layers = {layer.name: layer for _, layer in walk_layers(target)}
+        for name, attribute, weight in self.weight_map.weights:
             try:
                 shape = tuple(find_variable(layers[name], attribute).shape)
             except (KeyError, AttributeError):

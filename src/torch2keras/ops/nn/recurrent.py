@@ -14,6 +14,7 @@ from torch2keras.declarations.registry import Refusal, lowering, registry
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import as_tensor, call, layers
+from torch2keras.workarounds.bfloat16_orthogonal import choose_initializer
 
 aten = torch.ops.aten
 
@@ -69,6 +70,7 @@ def recurrent_layer(x, states, kernels, recurrent_kernels, biases, mask, kind, *
     keras = KINDS[kind]
     layer = getattr(layers, keras.layer)(
         units=recurrent_kernels[0].shape[0], **keras.config, **configure_mask(mask),
+        **choose_initializer(recurrent_kernels[0].dtype),
         return_sequences=reads_sequence, return_state=any(reads_states), use_bias=bool(biases),
     )  # fmt: skip
     if len(kernels) > 1:

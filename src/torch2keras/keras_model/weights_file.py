@@ -1,0 +1,66 @@
+"""A model's weights alone, as safetensors: the names are the way to each variable in the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import torch
+
+from torch2keras.errors import OutputError, list_names
+from torch2keras.keras_model.layers import find_variable, walk_layers
+from torch2keras.runtime.arrays import to_numpy
+
+FACTS_KEY = "torch2keras"
+"""What `facts` are called among the metadata of the file."""
+
+LOADING = """\
+import functools, operator, safetensors.numpy
+
+model = build()
+for name, value in safetensors.numpy.load_file({file}).items():
+    *layers, variable = name.split("/")
+    layer = functools.reduce(keras.Model.get_layer, layers, model)
+    operator.attrgetter(variable)(layer).assign(value)"""
+"""The lines that load such a file, of which Keras itself knows nothing."""
+
+
+def write_safetensors(
+    model: keras.Model,
+    places: Iterable[tuple[str, str]],
+    path: Path,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the weights of a model, in their own dtypes, by names as "layer/kernel".
+
+    `places` has the layer and the attribute of each. A layer within nested models stands behind
+    their names. Raises OutputError where the model has weights beside these.
+    """
+    from safetensors.torch import save_file
+
+    layers = {layer.name: (way, layer) for way, layer in walk_layers(model)}
+    tensors: dict[str, torch.Tensor] = {}
+    written: set[int] = set()
+    for name, attribute in places:
+        way, layer = layers[name]
+        variable = find_variable(layer, attribute)
+        if not isinstance(variable, keras.Variable):
+            continue  # behind enable_lora it is a sum, whose terms are named below
+        written.add(id(variable))
+        values = torch.from_numpy(to_numpy(variable.value).copy())
+        dtype = getattr(torch, str(keras.backend.standardize_dtype(variable.dtype)))
+        tensors["/".join([*way, attribute])] = values.to(dtype)
+    others = [variable.path for variable in model.weights if id(variable) not in written]
+    if others:
+        raise OutputError(
+            f"{list_names(others)} came to the model after the conversion",
+            [("next", "save as .weights.h5 or .keras, which hold whatever the model has")],
+        )
+    path.touch()
+    mode = path.stat().st_mode
+    # Of several entries of metadata the order would be another one each time.
+    save_file(tensors, path, metadata={FACTS_KEY: json.dumps(facts)})
+    path.chmod(mode)  # safetensors makes files that nobody else may read
