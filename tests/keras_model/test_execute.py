@@ -10,7 +10,7 @@ from torch2keras.errors import LoweringError
 from torch2keras.graph.ir import Constant, Origin, TensorType
 from torch2keras.keras_graph.graph import GETITEM, Call, Input, KerasGraph, Literal, Ref
 from torch2keras.keras_graph.weight import Weight
-from torch2keras.keras_model.execute import run_call, run_graph
+from torch2keras.keras_model.execute import run_call, run_graph, run_in_step
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
 
@@ -87,3 +87,19 @@ def test_what_fails_names_its_place() -> None:
     graph = chain("ops.tanh", "ops.cholesky")
     with pytest.raises(LoweringError, match=r"(?s)keras.ops.cholesky fails.*block.1.*net.py:41"):
         run_graph(graph, [X], Layers(graph).layer_with_weights)
+
+
+def test_each_call_runs_on_all_sets_before_the_next_call() -> None:
+    seen = []
+
+    def layer_of(made: Call) -> object:
+        return lambda x: seen.append((made.name, x[0, 0])) or x + 1
+
+    layers = tuple(
+        Call("layers.Rescaling", (Ref(i),), {}, (i + 1,), name=f"plus_{i}") for i in range(2)
+    )
+    graph = KerasGraph("net", (Input("x", (2, 3), "float32"),), layers, (2,))
+    first, second = run_in_step(graph, [[X], [X + 10]], layer_of, keep=False)
+    assert seen == [("plus_0", 0), ("plus_0", 10), ("plus_1", 1), ("plus_1", 11)]
+    assert np.array_equal(first[2], X + 2)
+    assert np.array_equal(second[2], X + 12)

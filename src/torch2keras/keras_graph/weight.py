@@ -94,7 +94,7 @@ class Weight(Operand):
     def array(self, dtype: str) -> np.ndarray:
         """Return the values, rounded once to a NumPy dtype; bfloat16 comes as float32."""
         kept = "float32" if dtype == "bfloat16" else dtype
-        return np.asarray(to_numpy(self.values()), order="C").astype(kept)
+        return np.array(to_numpy(self.values()), dtype=kept, order="C")
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -28,12 +28,30 @@ def run_graph(
     unless to `keep` them, values are dropped behind their last use.
     Raises LoweringError where Keras refuses a call, with its place in the user's module.
     """
+    (values,) = run_in_step(graph, [inputs], layer_of, dtype, keep=keep)
+    return values
+
+
+def run_in_step(
+    graph: KerasGraph,
+    sets: Sequence[Sequence[Any]],
+    layer_of: Callable[[Call], Callable[..., Any]],
+    dtype: str | None = None,
+    *,
+    keep: bool = True,
+) -> list[Mapping[int, Any]]:
+    """Execute the calls on several sets of inputs, each call on all sets before the next call.
+
+    So layers that are filled when they are called are filled once for all sets. All else, and what
+    is raised, is as for `run_graph`.
+    """
     swap = dtype_substitutes(graph.float_dtype, dtype)
-    values: dict[int, Any] = dict(enumerate(inputs))
+    runs: list[dict[int, Any]] = [dict(enumerate(inputs)) for inputs in sets]
     last_read = graph.last_reads()
     for place, call in enumerate(graph.calls):
         try:
-            run_call(call, values, layer_of, swap)
+            for values in runs:
+                run_call(call, values, layer_of, swap)
         except Exception as error:
             next_step = (
                 "report it with this message; convert(..., verify=False) gives the model as it is"
@@ -45,8 +63,9 @@ def run_graph(
         if not keep:
             for index in set(call.reads()).difference(graph.outputs):
                 if last_read[index] == place:
-                    del values[index]  # or all of them would be in memory at once
-    return values
+                    for values in runs:
+                        del values[index]  # or all of them would be in memory at once
+    return list(runs)
 
 
 def run_call(

@@ -10,27 +10,27 @@ import numpy as np
 import torch
 
 from torch2keras.conversion.record import Conversion
-from torch2keras.keras_model.execute import run_graph
+from torch2keras.keras_model.execute import run_graph, run_in_step
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
 
 
 def outputs64(
-    conversion: Conversion, double: Layers, tensors: Sequence[torch.Tensor]
-) -> list[np.ndarray]:
-    """The outputs in float64, in Keras's order."""
+    conversion: Conversion, double: Layers, sets: Sequence[Sequence[torch.Tensor]]
+) -> list[list[np.ndarray]]:
+    """The outputs in float64 for each set of PyTorch's inputs, in Keras's order."""
     graph = conversion.lowered.graph
-    values = values64(conversion, double, tensors, keep=False)
-    return [to_numpy(values[i]) for i in graph.outputs]
+    inputs = [widen_inputs(conversion, tensors) for tensors in sets]
+    runs = run_in_step(graph, inputs, double.layer_with_weights, "float64", keep=False)
+    return [[to_numpy(values[i]) for i in graph.outputs] for values in runs]
 
 
 def values64(
-    conversion: Conversion, double: Layers, tensors: Sequence[torch.Tensor], *, keep: bool = True
+    conversion: Conversion, double: Layers, tensors: Sequence[torch.Tensor]
 ) -> Mapping[int, Any]:
-    """The values of the Keras graph in float64: all, or, unless to `keep`, its outputs."""
+    """All values of the Keras graph in float64, by number."""
     inputs = widen_inputs(conversion, tensors)
-    graph = conversion.lowered.graph
-    return run_graph(graph, inputs, double.layer_with_weights, "float64", keep=keep)
+    return run_graph(conversion.lowered.graph, inputs, double.layer_with_weights, "float64")
 
 
 def widen_inputs(conversion: Conversion, tensors: Sequence[torch.Tensor]) -> list[Any]:

@@ -67,8 +67,12 @@ def verify_conversion(
     double = Layers(conversion.lowered.graph, "float64", in_turn=True)
     checks: list[Check] = []
     notes: list[str] = []
-    for given in example_sets(conversion, names or DEFAULT_PROBES, notes):
-        for check in _checks(conversion, run, double, given):
+    sets = list(example_sets(conversion, names or DEFAULT_PROBES, notes))
+    for given in sets:
+        _require_shapes(conversion, given)
+    in_float64 = _run_in_float64(conversion, double, sets)
+    for given, keras64 in zip(sets, in_float64, strict=True):
+        for check in _checks(conversion, run, given, keras64):
             checks.append(check)
             if not check.difference.ok:
                 raise divergence_error(conversion, double, check, given.tensors)
@@ -90,13 +94,16 @@ def _require_repeatable(conversion: Conversion) -> None:
     require_repeatable(conversion.module, example, replace_tensors(conversion, other.tensors))
 
 
-def _checks(conversion: Conversion, run: Run, double: Layers, given: Given) -> Iterator[Check]:
-    """Yield both tiers' check of each output on one set of inputs."""
-    _require_shapes(conversion, given)
+def _checks(
+    conversion: Conversion, run: Run, given: Given, keras64: Sequence[np.ndarray]
+) -> Iterator[Check]:
+    """Yield both tiers' check of each output on one set of inputs.
+
+    `keras64` are the outputs of the Keras graph in float64.
+    """
     args, kwargs = replace_tensors(conversion, given.tensors)
     arithmetic = Shadowing()
     torch64 = run64(conversion.module, args, kwargs, shadowing=arithmetic)
-    keras64 = _run_in_float64(conversion, double, given)
     keras_own = _run(run, given)
     for number, port in enumerate(conversion.outputs):
         theirs, exact = given.outputs[number], torch64[number]
@@ -122,7 +129,8 @@ def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[t
     for step, (tensors, theirs) in enumerate(split_calls(row)):
         given = name_call(step, tensors, state, theirs)
         own = _run(run, given)
-        wide = _run_in_float64(conversion, double, name_call(step, tensors, state64, theirs))
+        in_float64 = name_call(step, tensors, state64, theirs)
+        (wide,) = _run_in_float64(conversion, double, [in_float64])
         state, state64 = own[-len(states) :], wide[-len(states) :]
         for place, port in enumerate(outputs):
             number = step * len(outputs) + place
@@ -132,12 +140,19 @@ def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[t
                 yield check, given
 
 
-def _run_in_float64(conversion: Conversion, double: Layers, given: Given) -> list[np.ndarray]:
-    """Return the outputs of the Keras graph in float64, in PyTorch's order."""
+def _run_in_float64(
+    conversion: Conversion, double: Layers, sets: Sequence[Given]
+) -> list[list[np.ndarray]]:
+    """Return the outputs of the Keras graph in float64 for each set, in PyTorch's order."""
     with double_precision():
-        outputs = outputs64(conversion, double, given.tensors)
-        ports = zip(conversion.outputs, outputs, strict=True)
-        return [port.to_torch(output) for port, output in ports]
+        runs = outputs64(conversion, double, [given.tensors for given in sets])
+        return [
+            [
+                port.to_torch(output)
+                for port, output in zip(conversion.outputs, outputs, strict=True)
+            ]
+            for outputs in runs
+        ]
 
 
 def _require_shapes(conversion: Conversion, given: Given) -> None:
