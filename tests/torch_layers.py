@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 CONVOLUTIONS = """
     nn.Conv1d(3, 7, 5)
     nn.Conv1d(3, 16, 5, stride=2, padding=2)
@@ -215,33 +217,19 @@ GROUPS = (
 LAYERS = tuple(line.strip() for group in GROUPS for line in group.strip().splitlines())
 """Each layer's text."""
 
-USUAL = (
-    "nn.InstanceNorm1d(7, affine=True, track_running_stats=True)",
-    "nn.Conv1d(3, 16, 5, stride=2, padding=2)",
-    "nn.Conv1d(1, 16, 64, stride=8)",
-    "nn.Conv1d(5, 10, 3, groups=5, padding=1)",
-    "nn.Conv2d(3, 7, (3, 5), stride=(2, 3), padding=(1, 2))",
-    "nn.Conv3d(2, 4, 3, groups=2, padding=1)",
-    "nn.ConvTranspose1d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2)",
-    "nn.ConvTranspose1d(3, 7, 3, dilation=2, bias=False)",
-    "nn.MaxPool2d(3, stride=2, padding=1, return_indices=True)",
-    "nn.AvgPool1d(3, stride=2, padding=1, count_include_pad=False)",
-    "nn.ConstantPad1d((1, 2), -3.5)",
-    "nn.BatchNorm1d(7)",
-    "nn.GroupNorm(3, 6)",
-    "nn.LayerNorm((5, 7), eps=1e-3, bias=False)",
-    "nn.PReLU(7)",
-    "nn.Bilinear(3, 5, 7)",
-    "nn.Embedding(11, 3)",
+STACKS = tuple(
+    text for text in LAYERS if re.match(r"nn\.(Transformer|Multihead|LSTM|GRU|RNN)", text)
+)
+"""Layers of many layers, which take seconds each."""
+
+STACKS_AT_EACH_CHANGE = (
     "nn.LSTM(3, 5, num_layers=2, bidirectional=True, dropout=0.2)",
     "nn.GRU(3, 5, bidirectional=True)",
     "nn.MultiheadAttention(6, 2)",
     'nn.TransformerEncoderLayer(6, 3, 11, activation="gelu", norm_first=True)',
     "nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 11), 2)",
-    'nn.Upsample(scale_factor=3, mode="linear")',
-    "nn.Fold((7, 11), (3, 2), padding=1, stride=2)",
 )
-"""Those that are tried at each change; the others take minutes."""
+"""Those of them that are tried at each change all the same."""
 
 REFUSED = (
     "nn.CrossMapLRN2d(3)",

@@ -12,7 +12,7 @@ from source_nets import NETS
 from torch2keras.explanation.example_inputs import example_inputs
 from torch2keras.explanation.explain import explain_text
 from torch2keras.explanation.parse_layer import parse_layer
-from torch_layers import LAYERS, REFUSED, USUAL
+from torch_layers import LAYERS, REFUSED, STACKS, STACKS_AT_EACH_CHANGE
 
 
 def check_layer(text: str) -> None:
@@ -33,21 +33,21 @@ def check_layer(text: str) -> None:
     assert max(map(len, str(explanation).split("\n"))) <= 100
 
 
-@pytest.mark.parametrize("text", USUAL)
-def test_a_usual_layer(text: str) -> None:
-    check_layer(text)
+SLOW = pytest.mark.slow
+SLOW_LAYERS = set(STACKS).difference(STACKS_AT_EACH_CHANGE)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("text", [text for text in LAYERS if text not in USUAL])
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, marks=SLOW) if text in SLOW_LAYERS else text for text in LAYERS],
+)
 def test_every_layer(text: str) -> None:
     check_layer(text)
 
 
-def test_there_are_enough_layers() -> None:
-    assert len(set(LAYERS)) >= 115
-    assert set(USUAL) <= set(LAYERS)
-    assert len(USUAL) >= 20
+def test_there_are_enough_layers_at_each_change() -> None:
+    assert set(STACKS_AT_EACH_CHANGE) <= set(STACKS)
+    assert len(set(LAYERS) - SLOW_LAYERS) >= 115
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -110,9 +110,6 @@ BLOCKS = {
     "encoder": NETS["encoder"],
     "deep": NETS["deep"],
 }
-
-
-SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
