@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from torch2keras.conversion.record import Conversion
+from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.keras_model.execute import run_graph, run_in_step
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
@@ -22,7 +23,11 @@ def outputs64(
     graph = conversion.lowered.graph
     inputs = [widen_inputs(conversion, tensors) for tensors in sets]
     runs = run_in_step(graph, inputs, double.layer_with_weights, "float64", keep=False)
-    return [[to_numpy(values[i]) for i in graph.outputs] for values in runs]
+    return [_read_outputs(graph, values) for values in runs]
+
+
+def _read_outputs(graph: KerasGraph, values: Mapping[int, Any]) -> list[np.ndarray]:
+    return [to_numpy(values[i]) for i in graph.outputs]
 
 
 def values64(

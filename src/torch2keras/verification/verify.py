@@ -146,13 +146,11 @@ def _run_in_float64(
     """Return the outputs of the Keras graph in float64 for each set, in PyTorch's order."""
     with double_precision():
         runs = outputs64(conversion, double, [given.tensors for given in sets])
-        return [
-            [
-                port.to_torch(output)
-                for port, output in zip(conversion.outputs, outputs, strict=True)
-            ]
-            for outputs in runs
-        ]
+    in_order = []
+    for outputs in runs:
+        ports = zip(conversion.outputs, outputs, strict=True)
+        in_order.append([port.to_torch(output) for port, output in ports])
+    return in_order
 
 
 def _require_shapes(conversion: Conversion, given: Given) -> None:
