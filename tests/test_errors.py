@@ -51,6 +51,7 @@ def test_empty_rows_are_left_out():
         "UnsupportedOpError",
         "LoweringError",
         "VerificationError",
+        "DeploymentError",
         "SourceError",
         "OutputError",
         "UnsafeFileError",

@@ -55,7 +55,7 @@ CASES = {
     "upward, of a package": (
         floors.check_floors,
         {"graph/ir.py": "import torch2keras\n"},
-        {"graph/ir.py:1": "graph/ on floor 3 imports from floor 11: torch2keras"},
+        {"graph/ir.py:1": "graph/ on floor 3 imports from floor 12: torch2keras"},
     ),
     "upward, by the name of a module": (
         floors.check_floors,
@@ -70,17 +70,17 @@ CASES = {
     "upward, for types alone": (
         floors.check_floors,
         {"graph/ir.py": "if TYPE_CHECKING:\n    from torch2keras.pipeline import convert\n"},
-        {"graph/ir.py:2": "floor 11: torch2keras.pipeline"},
+        {"graph/ir.py:2": "floor 12: torch2keras.pipeline"},
     ),
     "upward, within a function": (
         floors.check_floors,
         {"graph/ir.py": "def act():\n    import torch2keras.pipeline as p\n"},
-        {"graph/ir.py:2": "floor 11: torch2keras.pipeline"},
+        {"graph/ir.py:2": "floor 12: torch2keras.pipeline"},
     ),
     "upward, by a string": (
         floors.check_floors,
         {"graph/ir.py": 'importlib.import_module("torch2keras.pipeline")\n'},
-        {"graph/ir.py:1": "floor 11: torch2keras.pipeline"},
+        {"graph/ir.py:1": "floor 12: torch2keras.pipeline"},
     ),
     "aside": (
         floors.check_floors,
@@ -90,7 +90,7 @@ CASES = {
     "backward on the top floor": (
         floors.check_floors,
         {"converted.py": "from torch2keras.pipeline import convert\n"},
-        {"converted.py:1": "converted.py on floor 11 imports from floor 11"},
+        {"converted.py:1": "converted.py on floor 12 imports from floor 12"},
     ),
     "downward, within a room, and forward on the top floor": (
         floors.check_floors,

@@ -74,6 +74,7 @@ FLOORS = (
         ),
     ),
     (Room("verification/", "the numbers of both sides compared, in float64 and as saved"),),
+    (Room("deployment/", "files for LiteRT, TensorFlow and ONNX Runtime, run there and compared"),),
     (Room("reporting/", "what became of what: facts, notes, parameters, transposes, text"),),
     (
         Room("converted.py", "the result of a conversion"),

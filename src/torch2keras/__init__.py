@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from torch2keras.converted import Converted as Converted
     from torch2keras.declarations.leaf import leaf as leaf
     from torch2keras.declarations.registry import lowering as lowering
+    from torch2keras.deployment.result import Deployment as Deployment
     from torch2keras.errors import CaptureError as CaptureError
+    from torch2keras.errors import DeploymentError as DeploymentError
     from torch2keras.errors import InputError as InputError
     from torch2keras.errors import InternalError as InternalError
     from torch2keras.errors import LoweringError as LoweringError
@@ -46,14 +48,15 @@ if TYPE_CHECKING:
 HOMES = {
     "checkpoints.checkpoint_names": "LoadReport",
     "conversion.ports": "Port",
+    "deployment.result": "Deployment",
     "conversion.weight_files.saved_weights": "SavedWeights weights",
     "conversion.steps": "Step",
     "converted": "Converted",
     "declarations.leaf": "leaf",
     "declarations.registry": "lowering",
     "errors": (
-        "CaptureError InputError InternalError LoweringError OutputError SourceError "
-        "Torch2KerasError UnsafeFileError UnsupportedOpError VerificationError"
+        "CaptureError DeploymentError InputError InternalError LoweringError OutputError "
+        "SourceError Torch2KerasError UnsafeFileError UnsupportedOpError VerificationError"
     ),
     "explanation.explain": "explain",
     "explanation.result": "Explanation",

@@ -23,6 +23,10 @@ from torch2keras.conversion.steps import Step, keras_steps, torch_steps
 from torch2keras.conversion.substitution import Substitution
 from torch2keras.conversion.weight_files.saved_weights import WEIGHTS, make_weight_facts
 from torch2keras.conversion.weights import load_state_dict, read_state, state_dict
+from torch2keras.deployment.export import export_model
+from torch2keras.deployment.formats import BatchChoice, LayoutChoice, build_deployment_request
+from torch2keras.deployment.result import Deployment
+from torch2keras.deployment.tracing import TracedModel
 from torch2keras.errors import InputError, list_names
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import find_recurrent_layers
@@ -73,6 +77,8 @@ class Converted:
         self._verified: tuple[Verification, tuple[int, ...]] | None = None
         self.state_record = record_state(conversion)
         """The state behind the model: that of the conversion, or the one that was loaded last."""
+        self.deployments: tuple[Deployment, ...] = ()
+        """What was exported, in order."""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -113,8 +119,8 @@ class Converted:
     @run_alone
     @raise_typed_errors
     def report(self) -> Report:
-        """What became of each module and op, and how close the numbers are."""
-        return make_report(self.conversion, self.model, self.verification)
+        """What became of each module and op, and how close the numbers are; what was exported."""
+        return make_report(self.conversion, self.model, self.verification, self.deployments)
 
     @run_alone
     @raise_typed_errors
@@ -253,6 +259,39 @@ class Converted:
         places = [place[:2] for place in self.conversion.weight_map.weights]
         facts = describe_model(self.conversion, self.verification)
         write_safetensors(self.model, places, path, facts)
+
+    @run_alone
+    @raise_typed_errors
+    def export(
+        self,
+        path: str | Path,
+        *,
+        batch: BatchChoice = "default",
+        layout: LayoutChoice = "default",
+    ) -> Deployment:
+        """Write the model for another runtime, and compare what that gives (docs/deployment.md).
+
+        `net.tflite` is for LiteRT: builtin operators alone, with a batch of 1 or of this size, None
+        for any (which costs operators and speed). Its inputs and outputs have the names and the
+        order of `inputs` and `outputs`, by index and by signature, stored as these are or, with
+        `layout="torch"`, in PyTorch's order. A folder (`net/`) is a SavedModel for any batch, whose
+        signatures `serve` and `serve_torch_layout` take and give dictionaries in both orders.
+        `net.onnx` is written by torch.onnx.export from the module, with the model's weights. The
+        very file is loaded anew and run, a `.tflite` file twice in a row and in a process of its
+        own; it takes the place of what stood at `path` when its numbers are those of the module.
+        Raises InputError for options that cannot be, and for packages that are missing,
+        DeploymentError, which names the op and your line, where the format has no such operator or
+        the runtime refuses the file, VerificationError where it gives other numbers, and
+        OutputError where it cannot be written.
+        """
+        request = build_deployment_request(path, batch, layout)
+        state = read_state(self.conversion.weight_map, self.layers, self.state_record)
+        conversion = Substitution(state).conversion(self.conversion)
+        traced = TracedModel(conversion, conversion.lowered.graph, self.model, self.layers)
+        with hold_state(conversion.module, state, conversion.captured.program.state_dict):
+            deployment = export_model(request, traced)
+        self.deployments = (*self.deployments, deployment)
+        return deployment
 
     @run_alone
     @raise_typed_errors

@@ -6,6 +6,7 @@ Torch2KerasError
 ├── UnsupportedOpError     ops without a lowering, all those of a model at once
 ├── LoweringError          an op whose arguments stock Keras cannot express
 ├── VerificationError      the converted model does not give PyTorch's numbers
+├── DeploymentError        a model cannot be a file of a format, or its runtime does not run it
 ├── SourceError            a SOURCE of the command line names nothing that can be built
 ├── OutputError            a result cannot be written
 ├── UnsafeFileError        a file that would have to execute code to be read
@@ -64,6 +65,10 @@ class LoweringError(Torch2KerasError):
 
 class VerificationError(Torch2KerasError):
     """The converted model does not give PyTorch's numbers; names the first value that diverges."""
+
+
+class DeploymentError(Torch2KerasError):
+    """A model cannot be written in a format, or the runtime of the format does not run the file."""
 
 
 class SourceError(Torch2KerasError):

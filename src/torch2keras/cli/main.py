@@ -55,6 +55,7 @@ EXIT_CODES: dict[type[errors.Torch2KerasError], int] = {
     errors.CaptureError: 4,
     errors.UnsupportedOpError: 4,
     errors.LoweringError: 4,
+    errors.DeploymentError: 4,
     errors.VerificationError: 5,
     errors.OutputError: 6,
 }

@@ -34,6 +34,11 @@ class Port:
     """Whether it stands for complex numbers: PyTorch's last dimension holds real and imaginary
     part."""
 
+    @property
+    def inverse(self) -> tuple[int, ...]:
+        """For each dimension in PyTorch's order the stored one."""
+        return tuple(self.permutation.index(dim) for dim in range(len(self.permutation)))
+
     def from_torch(self, array: Any) -> np.ndarray:
         """Return an array or tensor in PyTorch's order as the Keras model takes it."""
         stored = as_real(to_numpy(array)).transpose(self.permutation)
@@ -41,8 +46,7 @@ class Port:
 
     def to_torch(self, array: Any) -> np.ndarray:
         """Return what the Keras model gives in PyTorch's order."""
-        inverse = [self.permutation.index(dim) for dim in range(len(self.permutation))]
-        ours = np.asarray(to_numpy(array).transpose(inverse), order="C")
+        ours = np.asarray(to_numpy(array).transpose(self.inverse), order="C")
         if not self.is_complex:
             return ours
         return ours.view(np.result_type(ours.dtype, np.complex64))[..., 0]

@@ -160,7 +160,7 @@ def save_source(write: Writer, source: str, path: Path, kind: WeightsFormat = "h
     """
     weights = weights_path(path, kind)
     require_writable(path)
-    _require_plain_name(weights)
+    require_plain_name(weights)
     with _refuse_failed_write(path), write_whole(path, weights) as (place, weights_place):
         place.write_text(source, encoding="utf-8")
         write(weights_place)
@@ -195,13 +195,18 @@ def require_writable(path: Path) -> None:
     Raises OutputError for another suffix, a folder, a folder that is missing, one that cannot be
     written to, and a name that the system does not take.
     """
-    _require_plain_name(path)
+    require_plain_name(path)
     if path.suffix not in (SUFFIX, SOURCE_SUFFIX) and find_format(path) is None:
         known = [SUFFIX, SOURCE_SUFFIX, *WEIGHTS_SUFFIXES.values()]
         raise OutputError(
             f"{path} does not end in {list_names(known)}",
             [("next", f"name it {path.with_suffix(SUFFIX).name}")],
         )
+    require_parent(path)
+
+
+def require_parent(path: Path) -> None:
+    """Raise OutputError where the folder that a path lies in is missing, or cannot be written."""
     if not path.parent.is_dir():
         raise OutputError(
             f"the folder {path.parent} does not exist",
@@ -217,21 +222,31 @@ def require_writable(path: Path) -> None:
         ) from error
 
 
-def _require_plain_name(path: Path) -> None:
+def require_plain_name(path: Path) -> None:
     """Raise OutputError for what is no name of a file, or where something else stands."""
+    mode = read_mode(path)
+    if mode is None or stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise OutputError(
+            f"{path} is a folder",
+            [("next", f"name a file, for example {path / 'model.keras'}")],
+        )
+    raise OutputError(f"{path} is no file", [("next", "name a file, or one that is new")])
+
+
+def read_mode(path: Path) -> int | None:
+    """Return the mode of what stands at a path; None where nothing does.
+
+    Raises OutputError for what is no name of a file.
+    """
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - Path.exists hides some of the reasons
+        return os.stat(path).st_mode  # noqa: PTH116 - Path.exists hides some of the reasons
     except (FileNotFoundError, NotADirectoryError):
-        mode = stat.S_IFREG
+        return None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise OutputError(
             f"no file can be written at this path: {why}",
             [("path", str(path)), ("next", "name another file")],
         ) from error
-    if stat.S_ISDIR(mode):
-        raise OutputError(
-            f"{path} is a folder", [("next", f"name a file, for example {path / 'model.keras'}")]
-        )
-    if not stat.S_ISREG(mode):
-        raise OutputError(f"{path} is no file", [("next", "name a file, or one that is new")])

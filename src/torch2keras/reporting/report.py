@@ -16,6 +16,7 @@ import keras
 from torch2keras.capture.ports.module_ports import NEW
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.deployment.result import Deployment
 from torch2keras.graph.ir import Graph, Origin
 from torch2keras.keras_graph.graph import Call
 from torch2keras.reporting.facts import (
@@ -45,7 +46,7 @@ from torch2keras.reporting.text import (
     verification_text,
 )
 from torch2keras.reporting.transposes import describe_transposes
-from torch2keras.verification.results import Check, LearningCheck, Verification
+from torch2keras.verification.results import LearningCheck, Verification
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,13 @@ class Report:
     verified: Verified | None
     learning: tuple[LearningCheck, ...] = ()
     """Gradients and training, where these were compared."""
+    deployments: tuple[Deployment, ...] = ()
+    """The files that were exported, each run by its own runtime."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, strings and numbers."""
-        plain = dataclasses.asdict(self)
+        plain = dataclasses.asdict(dataclasses.replace(self, deployments=()))
+        plain["deployments"] = [deployment.as_dict() for deployment in self.deployments]
         for state in plain["states"]:
             state["initial"] = state["initial"].tolist()
         return plain
@@ -87,9 +91,12 @@ class Report:
 
 
 def make_report(
-    conversion: Conversion, model: keras.Model, verification: Verification | None
+    conversion: Conversion,
+    model: keras.Model,
+    verification: Verification | None,
+    deployments: Sequence[Deployment] = (),
 ) -> Report:
-    """Return the report of a conversion as it stands: with the last verification."""
+    """Return the report of a conversion as it stands: with the last verification, and exports."""
     graph, keras_graph = conversion.graph, conversion.lowered.graph
     trainable = count_scalars(model.trainable_weights)
     frozen = count_scalars(model.non_trainable_weights)
@@ -110,6 +117,7 @@ def make_report(
         notes=tuple(write_notes(conversion, parameters, verification)),
         verified=verified,
         learning=() if verification is None else verification.learning,
+        deployments=tuple(deployments),
     )
 
 
@@ -163,27 +171,17 @@ def summarise_verification(verification: Verification) -> Verified:
     for name in TIERS:
         checks = [check for check in verification.checks if check.difference.tier == name]
         if checks:
-            worst = max(checks, key=_share_of_bound)
+            worst = max(checks, key=lambda check: check.difference.share_of_bound)
             tiers.append(
                 Tier(
                     name,
-                    _share_of_bound(worst),
+                    worst.difference.share_of_bound,
                     worst.probe,
                     worst.output,
                     worst.difference.max_abs,
                 )
             )
     return Verified(tuple(tiers), tuple(probes))
-
-
-def _share_of_bound(check: Check) -> float:
-    """Return the error as a share of the bound; exact results have none."""
-    difference = check.difference
-    if difference.max_abs == 0.0:
-        return 0.0
-    if not difference.bound_max:
-        return float("inf")
-    return difference.max_abs / difference.bound_max
 
 
 def report_text(report: Report, table: Iterable[str]) -> str:
@@ -196,6 +194,9 @@ def report_text(report: Report, table: Iterable[str]) -> str:
     for note in report.notes:
         facts += label_lines("note", note)
     facts += write_learning_lines(report.learning)
+    files: list[str] = []
+    for deployment in report.deployments:
+        files += deployment.lines()
     ports = [*port_lines("inputs", report.inputs), *port_lines("outputs", report.outputs)]
     if report.limits:
         ports += label_lines("limits", ", ".join(report.limits))
@@ -206,6 +207,8 @@ def report_text(report: Report, table: Iterable[str]) -> str:
         list(table),
         facts,
     ]
+    if files:
+        parts.append(files)
     return "\n\n".join("\n".join(part) for part in parts)
 
 

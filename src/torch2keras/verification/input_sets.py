@@ -64,13 +64,24 @@ class Given(NamedTuple):
     outputs: list[np.ndarray]
 
 
-def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str]) -> Iterator[Given]:
+def example_sets(
+    conversion: Conversion,
+    names: Sequence[str],
+    notes: list[str],
+    fixed: Mapping[sympy.Symbol, int] | None = None,
+) -> Iterator[Given]:
     """The probes at the example's shapes, and another size of what is dynamic.
+
+    Sizes that are `fixed` have these numbers, and no other ones.
 
     A probe that the module refuses, or of which it makes no finite number, is exchanged for the
     example itself; so is one for which a traced module takes another way than for the example.
     """
     example = example_tensors(conversion)
+    fixed = fixed or {}
+    if fixed:
+        sizes = dynamic_sizes(conversion.graph, {**conversion.graph.hints, **fixed})
+        example = list(resize_tensors(example, sizes))
     takes_example_way = _make_way_check(conversion)
     known: set[str] = set()
     for probe in probes(example, names=names):
@@ -96,7 +107,7 @@ def example_sets(conversion: Conversion, names: Sequence[str], notes: list[str])
                     "nothing can be compared: the module does not run on its own example", rows
                 )
             yield given
-    yield from _other_size(conversion, example, notes)
+    yield from _other_size(conversion, example, notes, fixed)
     if conversion.ports.draws:
         tensors, outputs = record_own_numbers(conversion, example)
         args, kwargs = replace_tensors(conversion, tensors)
@@ -132,18 +143,21 @@ def _tells(given: Given) -> bool:
 
 
 def _other_size(
-    conversion: Conversion, example: Sequence[torch.Tensor], notes: list[str]
+    conversion: Conversion,
+    example: Sequence[torch.Tensor],
+    notes: list[str],
+    fixed: Mapping[sympy.Symbol, int],
 ) -> Iterator[Given]:
     """Yield the set of the first other size of the dynamic dimensions that the module accepts."""
     graph = conversion.graph
-    symbols = find_input_symbols(graph)
+    symbols = [symbol for symbol in find_input_symbols(graph) if symbol not in fixed]
     if not symbols:
         return
     growths: Iterable[tuple[Growth, ...]] = ((growth,) * len(symbols) for growth in GROWTHS)
     if len(symbols) < 3:
         growths = product(GROWTHS, repeat=len(symbols))
     for growth in growths:
-        other: dict[sympy.Symbol, int] = {}
+        other = dict(fixed)
         for symbol, (factor, more) in zip(symbols, growth, strict=True):
             other[symbol] = factor * graph.hints[symbol] + more
         resized = resize_tensors(example, dynamic_sizes(graph, other))

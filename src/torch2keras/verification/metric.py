@@ -87,6 +87,13 @@ class Difference:
         return float("inf") if self.max_abs else 0.0
 
     @property
+    def share_of_bound(self) -> float:
+        """The error as a share of the bound; 0 for exact results, which have none."""
+        if self.max_abs == 0.0:
+            return 0.0
+        return self.max_abs / self.bound_max if self.bound_max else float("inf")
+
+    @property
     def ok(self) -> bool:
         """Whether the comparison found nothing wrong."""
         return not self.reason

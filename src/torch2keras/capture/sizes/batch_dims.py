@@ -39,7 +39,7 @@ def find_batch_dims(call: ExampleCall) -> BatchDims:
     if not _may_lie_elsewhere(list(shapes.values())) or _runs_doubled(call, by_convention):
         return by_convention
     others = list(islice(_list_others(shapes), MOST_TRIALS))
-    if _is_time_first(call.module):
+    if is_time_first(call.module):
         others.sort(key=_may_be_time)
     for dims in others:
         if _runs_doubled(call, dims):
@@ -60,7 +60,7 @@ def _may_lie_elsewhere(shapes: Sequence[tuple[int, ...]]) -> bool:
     return any(batch_sizes & set(shape[1:]) for shape in others)
 
 
-def _is_time_first(module: nn.Module) -> bool:
+def is_time_first(module: nn.Module) -> bool:
     """Whether a recurrent layer of a module takes sequences with the time as their dim 0."""
     for part in submodules(module).values():
         if is_native(part, nn.RNNBase) and not (instance_dict(part) or {}).get("batch_first"):

@@ -1,0 +1,59 @@
+"""The `.tflite` file: written, run in LiteRT's interpreter, compared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from torch2keras.deployment.comparison import Outputs, compare_file, draw_sets
+from torch2keras.deployment.flatbuffer import LiteRTFile
+from torch2keras.deployment.formats import Format
+from torch2keras.deployment.litert import convert_saved_model, explain_failure
+from torch2keras.deployment.packages import require_package, require_tensorflow
+from torch2keras.deployment.processes import run_file
+from torch2keras.deployment.result import Deployment
+from torch2keras.deployment.saved_model import SERVE, ServedFunction, write_saved_model
+from torch2keras.deployment.task import ExportTask, write_place
+from torch2keras.errors import DeploymentError
+from torch2keras.verification.results import Check
+
+WAYS = ("index", "again", "signature")
+"""How a `.tflite` file is run on each set: twice in a row by index, and by signature."""
+
+
+def export_litert(task: ExportTask) -> Deployment:
+    """Write a `.tflite` file, and run it in LiteRT's interpreter."""
+    require_tensorflow("a .tflite file")
+    require_package("ai_edge_litert.interpreter", "a .tflite file")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        signature = ServedFunction(SERVE, task.request.layout)
+        write_saved_model(task.traced, task.sizes, [signature], folder / "saved_model")
+        file = convert_saved_model(folder / "saved_model", task.traced, task.sizes)
+    file.add_facts(task.describe())
+    with write_place(task.request.path) as place:
+        place.write_bytes(file.pack())
+        checks = _prove_litert(task, place, file)
+        size = place.stat().st_size
+    return task.result(
+        checks, size, file.operators(), signatures=(SERVE,), runtime="ai-edge-litert"
+    )
+
+
+def _prove_litert(task: ExportTask, place: Path, file: LiteRTFile) -> tuple[Check, ...]:
+    """Return the checks of a `.tflite` file, loaded anew."""
+    traced = task.traced
+    sets = draw_sets(task.conversion, task.sizes, task.notes)
+
+    def run(stored: Sequence[Sequence[np.ndarray]]) -> Sequence[Outputs]:
+        try:
+            return run_file("run_litert.py", place, traced, stored, WAYS)
+        except DeploymentError as error:
+            raise explain_failure(error, file, traced) from error
+
+    return compare_file(
+        task.conversion, task.boundary(task.request.layout), sets, run, Format.LITERT
+    )

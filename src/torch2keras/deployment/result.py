@@ -1,0 +1,117 @@
+"""What one export has written, and how it was proved."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch2keras.deployment.formats import Format
+from torch2keras.deployment.sizes import Shape
+from torch2keras.verification.results import Check
+
+WIDTH = 80
+"""The columns of a page: no terminal is narrower."""
+
+
+@dataclass(frozen=True)
+class FilePort:
+    """An input or output of a file."""
+
+    name: str
+    dtype: str
+    shape: Shape
+    """None where any size is taken."""
+    order: str
+    """How the dimensions are stored: "n l c" is PyTorch's (n, c, l) with channels last."""
+
+    def __str__(self) -> str:
+        sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
+        return f"{self.name} {self.dtype} ({sizes}) {self.order}".rstrip()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A file for another runtime. `str(deployment)` is a paragraph, `as_dict()` plain data."""
+
+    path: Path
+    format: Format
+    inputs: tuple[FilePort, ...]
+    outputs: tuple[FilePort, ...]
+    signatures: tuple[str, ...]
+    bytes: int
+    operators: Mapping[str, int]
+    """How often each operator is in the file."""
+    runtime: str
+    """What it was run by, with its version."""
+    checks: tuple[Check, ...]
+    """Every output under every set of inputs, tier N."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def worst(self) -> float:
+        """The largest error as a share of what is allowed."""
+        return max((check.difference.share_of_bound for check in self.checks), default=0.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as dicts, lists, strings and numbers."""
+        return {
+            "path": str(self.path),
+            "format": self.format.value,
+            "inputs": list(map(dataclasses.asdict, self.inputs)),
+            "outputs": list(map(dataclasses.asdict, self.outputs)),
+            "signatures": list(self.signatures),
+            "bytes": self.bytes,
+            "operators": dict(self.operators),
+            "runtime": self.runtime,
+            "worst": self.worst,
+            "compared": self._list_probes(),
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Return the paragraph's lines, at most 80 columns wide where a word does not need more."""
+        size = f"{self.format}, {format_bytes(self.bytes)}, {self._count_operators()}"
+        lines = _wrap(f"{self.path}: {size}", "")
+        proof = f"{self.runtime}: {self._describe_checks()}"
+        parts = {"in": self.inputs, "out": self.outputs, "ran": [proof], "note": self.notes}
+        for label, texts in parts.items():
+            for text in texts:
+                lines += _wrap(str(text), f"  {label:<5} ")
+        return lines
+
+    def _count_operators(self) -> str:
+        total = sum(self.operators.values())
+        transposes = self.operators.get("TRANSPOSE", 0) + self.operators.get("Transpose", 0)
+        return f"{total} operators, {transposes} of them transposes"
+
+    def _list_probes(self) -> list[str]:
+        return list(dict.fromkeys(check.probe for check in self.checks))
+
+    def _describe_checks(self) -> str:
+        probes = self._list_probes()
+        return f"at most {self.worst:.2g} of the bound of tier N; inputs {', '.join(probes)}"
+
+
+def _wrap(text: str, label: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def format_bytes(count: int) -> str:
+    """Return a size as it is read: "1.2 MB"."""
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"

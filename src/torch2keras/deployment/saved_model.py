@@ -1,0 +1,58 @@
+"""A SavedModel of a Keras graph: what is served, and what LiteRT's converter reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from torch2keras.deployment.formats import PortLayout
+from torch2keras.deployment.sizes import FileSizes
+from torch2keras.deployment.tracing import TracedModel
+from torch2keras.workarounds.tensorflow_messages import drop_retracing_warnings
+
+SERVE = "serve"
+"""The signature whose tensors are stored as the model's ports."""
+
+SERVE_TORCH = "serve_torch_layout"
+"""The signature whose tensors are stored in PyTorch's order."""
+
+
+class ServedFunction(NamedTuple):
+    """One function of a file: its name, and the order of its tensors' dimensions."""
+
+    key: str
+    layout: PortLayout
+
+
+def write_saved_model(
+    traced: TracedModel, sizes: FileSizes, signatures: Sequence[ServedFunction], folder: Path
+) -> None:
+    """Write a SavedModel whose signatures take and give dictionaries by the ports' names."""
+    archive = keras.export.ExportArchive()
+    archive.track(traced.model)
+    for key, layout in signatures:
+        shapes = sizes.torch_shapes if layout == "torch" else sizes.keras_shapes
+        specs = traced.input_specs(shapes)
+        with drop_retracing_warnings():
+            archive.add_endpoint(key, traced.make_function(layout), input_signature=[specs])
+    archive.write_out(str(folder), verbose=False)
+
+
+def list_saved_ops(folder: Path) -> Mapping[str, int]:
+    """Return how often each op of TensorFlow stands in a SavedModel's graph and its functions."""
+    from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+    found: dict[str, int] = {}
+
+    def count(nodes: Any) -> None:
+        for node in nodes:
+            found[node.op] = found.get(node.op, 0) + 1
+
+    for meta_graph in parse_saved_model(str(folder)).meta_graphs:
+        count(meta_graph.graph_def.node)
+        for function in meta_graph.graph_def.library.function:
+            count(function.node_def)
+    return found
