@@ -14,8 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 import torch
+from torch._C import DisableTorchFunction
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes
 
 from torch2keras.capture.failures import first_line
 from torch2keras.capture.nominal_dtype import nominal_dtype
@@ -216,7 +218,7 @@ def torch_gradients(
         def weigh(number: int, output: torch.Tensor) -> torch.Tensor:
             return (output * torch.from_numpy(cotangents.draw(number, output.shape))).sum()
 
-        torch.func.functional_call(BackwardRun(module, weigh), state, args, kwargs)
+        torch.func.functional_call(BackwardRun(conversion, weigh), state, args, kwargs)
     return {name: to_numpy(leaf.grad) for name, leaf in leaves.items() if leaf.grad is not None}
 
 
@@ -228,11 +230,15 @@ class BackwardRun(torch.nn.Module):
     """
 
     def __init__(
-        self, module: torch.nn.Module, measure: Callable[[int, torch.Tensor], torch.Tensor]
+        self,
+        conversion: Conversion,
+        measure: Callable[[int, torch.Tensor], torch.Tensor],
     ) -> None:
         super().__init__()
-        self.module = module
+        self.module = conversion.module
         self.measure = measure
+        self.has_own_code = bool(conversion.captured.training.doubts)
+        """Whether code of the module's may take part in going backwards."""
 
     def forward(self, *args: Any, **kwargs: Any) -> None:
         """Add the gradient of the sum to all leaves."""
@@ -243,7 +249,54 @@ class BackwardRun(torch.nn.Module):
             if output.requires_grad:
                 terms.append(self.measure(number, view_elements(output)))
         if terms:
-            sum(terms[1:], terms[0]).backward()  # type: ignore[no-untyped-call]
+            self._go_backwards(sum(terms[1:], terms[0]))
+
+    def _go_backwards(self, total: torch.Tensor) -> None:
+        """Add the gradient to all leaves, which have none.
+
+        What is in float64 stays so without any help: looking at each kernel, of which an LSTM has
+        dozens a step, takes twenty times as long as to run it.
+        """
+        if self.has_own_code or not _go_plainly(total):
+            total.backward()  # type: ignore[no-untyped-call]
+
+
+def _go_plainly(total: torch.Tensor) -> bool:
+    """Add the gradient to all leaves without looking at any kernel, and return whether it went."""
+    try:
+        with run_plainly():
+            total.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+    except RuntimeError:  # something narrow was kept for this, or is run once more
+        for leaf in _find_leaves(total):
+            leaf.grad = None
+        return False
+    return True
+
+
+@contextmanager
+def run_plainly() -> Iterator[None]:
+    """Let kernels run as they are; what is made without a type is in float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with DisableTorchFunction(), _disable_current_modes():
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _find_leaves(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield the tensors that the gradient of one is added to."""
+    seen = set()
+    pending = [tensor.grad_fn]
+    while pending:
+        node = pending.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        pending += [following for following, _ in node.next_functions]
 
 
 def keras_gradients(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch._C import DisableTorchFunction
-from torch.utils._python_dispatch import _disable_current_modes
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.weights import find_holders
@@ -27,6 +24,7 @@ from torch2keras.verification.gradients import (
     BackwardRun,
     Cotangents,
     prepare_backward,
+    run_plainly,
     store_cotangent,
 )
 from torch2keras.verification.input_sets import example_tensors, replace_tensors
@@ -103,9 +101,9 @@ def train_torch(
         for tensors, targets in zip(batches.inputs, batches.targets, strict=True):
             twin.zero_grad()
             args, kwargs = replace_tensors(conversion, [widen(tensor) for tensor in tensors])
-            run = BackwardRun(module, partial(_measure_distance, targets))
+            run = BackwardRun(conversion, partial(_measure_distance, targets))
             torch.func.functional_call(run, state, args, kwargs)
-            with _plainly():
+            with run_plainly():
                 twin.step()
     trained = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
@@ -113,18 +111,6 @@ def train_torch(
     for name, _ in module.named_buffers():
         trained[name] = state[f"module.{name}"]
     return trained
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Let an optimizer's kernels run as they are, what it makes for itself in float64."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        with DisableTorchFunction(), _disable_current_modes():
-            yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def transplant(
