@@ -11,7 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 from torch import nn
 
 import torch2keras as t2k
-from torch2keras.deployment.tracing import TracedModel
+from torch2keras.conversion.weights import read_state
+from torch2keras.deployment.tracing import TracedModel, trace_model
 
 
 class Net(NamedTuple):
@@ -130,8 +131,9 @@ def convert_net(name: str) -> t2k.Converted:
 
 def trace(converted: t2k.Converted) -> TracedModel:
     """Return what an export makes a file of."""
-    conversion = converted.conversion
-    return TracedModel(conversion, conversion.lowered.graph, converted.model, converted.layers)
+    conversion, layers = converted.conversion, converted.layers
+    state = read_state(conversion.weight_map, layers, converted.state_record)
+    return trace_model(conversion, state, converted.model, layers)
 
 
 def slow_case(name: str) -> Any:

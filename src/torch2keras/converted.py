@@ -26,7 +26,7 @@ from torch2keras.conversion.weights import load_state_dict, read_state, state_di
 from torch2keras.deployment.export import export_model
 from torch2keras.deployment.formats import BatchChoice, LayoutChoice, build_deployment_request
 from torch2keras.deployment.result import Deployment
-from torch2keras.deployment.tracing import TracedModel
+from torch2keras.deployment.tracing import trace_model
 from torch2keras.errors import InputError, list_names
 from torch2keras.graph.ir import Value
 from torch2keras.keras_graph.graph import find_recurrent_layers
@@ -286,9 +286,9 @@ class Converted:
         """
         request = build_deployment_request(path, batch, layout)
         state = read_state(self.conversion.weight_map, self.layers, self.state_record)
-        conversion = Substitution(state).conversion(self.conversion)
-        traced = TracedModel(conversion, conversion.lowered.graph, self.model, self.layers)
-        with hold_state(conversion.module, state, conversion.captured.program.state_dict):
+        traced = trace_model(self.conversion, state, self.model, self.layers)
+        program = self.conversion.captured.program
+        with hold_state(self.conversion.module, state, program.state_dict):
             deployment = export_model(request, traced)
         self.deployments = (*self.deployments, deployment)
         return deployment

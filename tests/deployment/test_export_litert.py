@@ -13,6 +13,7 @@ from torch import nn
 import torch2keras as t2k
 from deployment_nets import NETS, convert_net, make_net, run_by_index
 from torch2keras.deployment.flatbuffer import LiteRTFile, read_litert_file
+from torch2keras.deployment_forms.trace import Trace
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def test_a_litert_file_gives_the_modules_numbers_by_index_in_forwards_order(name
         converted.outputs, run_by_index(path, stored), expected, strict=True
     ):
         np.testing.assert_allclose(port.to_torch(array), theirs.detach(), atol=1e-5)
+    assert deployment.notes == ()
     assert NETS[name].operators <= set(deployment.operators)
     assert not any(op.startswith("CUSTOM") for op in deployment.operators)
     assert {check.probe for check in deployment.checks} >= {"normal", "wide"}
@@ -101,6 +103,14 @@ def test_a_full_disk_and_ctrl_c_leave_the_old_file(conv, error, tmp_path, monkey
         conv.export(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_form_that_is_wrong_gives_way_to_the_models_ops_with_a_note(tmp_path, monkeypatch):
+    own = Trace.run
+    monkeypatch.setattr(Trace, "run", lambda self, x: [1.01 * y for y in own(self, x)])
+    deployment = convert_net("conv1d").export(tmp_path / "net.tflite")
+    assert deployment.notes[-1].startswith("The forms for LiteRT do not do for this model: the ")
+    assert deployment.worst < 1
 
 
 class Inner(nn.Module):

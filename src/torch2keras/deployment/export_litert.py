@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,15 @@ import numpy as np
 from torch2keras.deployment.comparison import Outputs, compare_file, draw_sets
 from torch2keras.deployment.flatbuffer import LiteRTFile
 from torch2keras.deployment.formats import Format
+from torch2keras.deployment.forms_model import make_forms_model
 from torch2keras.deployment.litert import convert_saved_model, explain_failure
 from torch2keras.deployment.packages import require_package, require_tensorflow
 from torch2keras.deployment.processes import run_file
 from torch2keras.deployment.result import Deployment
 from torch2keras.deployment.saved_model import SERVE, ServedFunction, write_saved_model
 from torch2keras.deployment.task import ExportTask, write_place
-from torch2keras.errors import DeploymentError
+from torch2keras.deployment.tracing import TracedModel
+from torch2keras.errors import DeploymentError, LoweringError, VerificationError
 from torch2keras.verification.results import Check
 
 WAYS = ("index", "again", "signature")
@@ -25,14 +28,33 @@ WAYS = ("index", "again", "signature")
 
 
 def export_litert(task: ExportTask) -> Deployment:
-    """Write a `.tflite` file, and run it in LiteRT's interpreter."""
+    """Write a `.tflite` file, and run it in LiteRT's interpreter.
+
+    Where all sizes are fixed the model is in the forms that LiteRT runs best; should one of these
+    be refused, or give other numbers, the file has the ops of the Keras model, and a note says so.
+    Raises DeploymentError where builtin operators do not do, or the runtime refuses the file, and
+    VerificationError where it gives other numbers.
+    """
     require_tensorflow("a .tflite file")
     require_package("ai_edge_litert.interpreter", "a .tflite file")
+    if not task.sizes.is_dynamic:
+        try:
+            return _export_traced(task, make_forms_model(task.traced))
+        except (DeploymentError, LoweringError, VerificationError) as error:
+            refusal = f"The forms for LiteRT do not do for this model: {error.headline}."
+    else:
+        refusal = ""
+    plain = _export_traced(task, task.traced)
+    return replace(plain, notes=(*plain.notes, *filter(None, [refusal])))
+
+
+def _export_traced(task: ExportTask, traced: TracedModel) -> Deployment:
+    """Write and prove the file of one of the forms of a model."""
+    task = replace(task, traced=traced, notes=list(task.notes))
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        signature = ServedFunction(SERVE, task.request.layout)
-        write_saved_model(task.traced, task.sizes, [signature], folder / "saved_model")
-        file = convert_saved_model(folder / "saved_model", task.traced, task.sizes)
+        folder = Path(temporary) / "saved_model"
+        write_saved_model(traced, task.sizes, [ServedFunction(SERVE, task.request.layout)], folder)
+        file = convert_saved_model(folder, traced, task.sizes)
     file.add_facts(task.describe())
     with write_place(task.request.path) as place:
         place.write_bytes(file.pack())

@@ -32,7 +32,8 @@ def write_saved_model(
 ) -> None:
     """Write a SavedModel whose signatures take and give dictionaries by the ports' names."""
     archive = keras.export.ExportArchive()
-    archive.track(traced.model)
+    if traced.model is not None:
+        archive.track(traced.model)
     for key, layout in signatures:
         shapes = sizes.torch_shapes if layout == "torch" else sizes.keras_shapes
         specs = traced.input_specs(shapes)

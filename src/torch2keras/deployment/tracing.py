@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,8 @@ import keras
 
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
+from torch2keras.conversion.state_names import State
+from torch2keras.conversion.substitution import Substitution
 from torch2keras.deployment.formats import PortLayout
 from torch2keras.deployment.sizes import Shape
 from torch2keras.keras_graph.graph import Call, KerasGraph
@@ -30,11 +32,16 @@ NOT_IN_SCOPES = re.compile(r"[^A-Za-z0-9_.]")
 class TracedModel:
     """A Keras graph with its layers, and the ports that it is called by."""
 
+    original: Conversion
+    """The record of the conversion as it was made."""
+    state: State
+    """The values that the named tensors have now."""
     conversion: Conversion
+    """The record with these values."""
     graph: KerasGraph
-    model: keras.Model
+    model: keras.Model | None = None
     """The model that the layers belong to, by which they are saved."""
-    layers: Mapping[str, keras.Layer]
+    layers: Mapping[str, keras.Layer] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -105,6 +112,14 @@ class TracedModel:
         for port, shape in zip(self.inputs, shapes, strict=True):
             specs[port.name] = tf.TensorSpec(shape, port.dtype, name=port.name)
         return specs
+
+
+def trace_model(
+    original: Conversion, state: State, model: keras.Model, layers: Mapping[str, keras.Layer]
+) -> TracedModel:
+    """Return a converted model with its graph and the state that it has now."""
+    conversion = Substitution(state).conversion(original)
+    return TracedModel(original, state, conversion, conversion.lowered.graph, model, layers)
 
 
 def _transpose(x: Any, permutation: Sequence[int]) -> Any:

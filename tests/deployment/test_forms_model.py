@@ -1,0 +1,24 @@
+"""A model in the forms for LiteRT, in name scopes."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from deployment_nets import convert_net, trace
+from torch2keras.deployment.forms_model import make_forms_model
+
+
+def test_it_gives_the_models_numbers_and_its_ops_are_called_as_the_modules():
+    converted = convert_net("tcn")
+    model = make_forms_model(trace(converted))
+    specs = model.input_specs([(1, 30, 4)])
+    serve = tf.function(model.make_function("keras"))
+    names = [op.name for op in serve.get_concrete_function(specs).graph.get_operations()]
+    scopes = {name.split("/")[0] for name in names if "/" in name}
+    assert scopes <= set(model.scopes)
+    assert any(scope.startswith("0.conv") for scope in scopes)
+    x = np.random.default_rng(0).standard_normal((1, 4, 30)).astype("float32")
+    (port,), (out,) = converted.inputs, converted.outputs
+    found = serve({port.name: port.from_torch(x)})[out.name]
+    np.testing.assert_allclose(out.to_torch(found), converted(x), atol=1e-5)
