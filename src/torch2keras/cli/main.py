@@ -20,6 +20,7 @@ import typer
 from torch2keras import errors
 from torch2keras.cli.bug_report import report_error, write_bug_report
 from torch2keras.cli.checkpoint_list import list_file
+from torch2keras.cli.deployment_options import BatchOption, OutputOption, Target
 from torch2keras.cli.input_shapes import parse_plain_shape
 from torch2keras.cli.source_options import (
     AsJson,
@@ -120,17 +121,8 @@ WeightsFormatOption = Annotated[
 def convert_command(
     options: SourceOptions,
     *,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="The file to write: model.keras, net.py for the model as code, or its weights "
-            "alone: net.weights.h5, net.safetensors.",
-            show_default=False,
-        ),
-    ],
+    output: OutputOption,
+    batch: BatchOption = None,
     weights_format: WeightsFormatOption = WeightsOption.H5,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
@@ -160,7 +152,8 @@ def convert_command(
                 [("next", "give one of them")],
             )
         shapes = options.parse_inputs()
-        require_writable(output)
+        target = Target(output, batch)
+        target.require_place()
         call = build_call(options, shapes, progress)
         from torch2keras import convert
 
@@ -170,13 +163,22 @@ def convert_command(
             progress("verify")
             converted.verify(level=verify.value)
         progress("save")
-        saved = converted.save(output, weights_format=weights_format.value)
+        saved = _write_result(converted, target, weights_format)
         report = add_note(converted.report, call.note)
     if options.as_json:
         print_json({"saved": str(saved), "report": report.as_dict()})
     elif not options.quiet:
         page = report.full_text() if full else str(report)
         print_text(f"{page}\n\nsaved {saved}")
+
+
+def _write_result(converted: Any, target: Target, weights_format: WeightsOption) -> Path:
+    """Write what was converted, and return where."""
+    if target.is_deployment:
+        path: Path = converted.export(target.text, **target.arguments()).path
+        return path
+    saved: Path = converted.save(Path(target.text), weights_format=weights_format.value)
+    return saved
 
 
 @app.command("inspect")

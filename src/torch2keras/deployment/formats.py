@@ -68,7 +68,9 @@ def read_format(path: str | Path) -> Format:
     )
 
 
-def build_deployment_request(path: str | Path, batch: Any, layout: Any) -> DeploymentRequest:
+def build_deployment_request(
+    path: str | Path, batch: Any = "default", layout: Any = "default"
+) -> DeploymentRequest:
     """Return what is asked for, checked.
 
     Raises InputError for a batch or layout that is none, OutputError where nothing can be written.

@@ -1,0 +1,93 @@
+"""The output of `convert`: a model of Keras, or a file for another runtime with its options."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from torch2keras.errors import InputError
+from torch2keras.keras_model.saving import require_writable
+
+DEPLOYED = (".tflite", ".onnx")
+"""How the files end that `converted.export` writes; it also writes folders."""
+
+ANY = "any"
+"""The option `batch` for a batch of every size."""
+
+
+OutputOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="The file to write: model.keras, net.py for the model as code, its weights alone: "
+        "net.weights.h5, net.safetensors; or for another runtime, run there and compared: "
+        "net.tflite, net.onnx, saved_model/.",
+        show_default=False,
+    ),
+]
+
+
+BatchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--batch",
+        metavar="N",
+        help="The batch of a file for another runtime: a number, or any. By default 1 in "
+        "net.tflite, any elsewhere.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the result goes, and how it is asked for."""
+
+    text: str
+    batch: str | None = None
+
+    @property
+    def is_deployment(self) -> bool:
+        """Whether it is a file or folder for another runtime."""
+        return self.text.endswith(("/", os.sep)) or Path(self.text).suffix in DEPLOYED
+
+    def require_place(self) -> None:
+        """Check the options and that there can be written, before any work.
+
+        Raises InputError for options that do not go together, OutputError for the place.
+        """
+        if not self.is_deployment:
+            if self.batch is not None:
+                raise InputError(
+                    "--batch is for files of other runtimes, and OUT is a model of Keras",
+                    [("next", "leave --batch out, or give -o net.tflite, net.onnx or net/")],
+                )
+            require_writable(Path(self.text))
+            return
+        from torch2keras.deployment.formats import build_deployment_request
+
+        build_deployment_request(self.text, **self.arguments())
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `converted.export` beside the path. Raises InputError."""
+        return {"batch": read_batch(self.batch)}
+
+
+def read_batch(text: str | None) -> Any:
+    """Return the option `batch` of `converted.export`. Raises InputError for what is no size."""
+    if text is None:
+        return "default"
+    if text == ANY:
+        return None
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise InputError(
+        f"--batch {text} is no size of a batch",
+        [("next", "give a number from 1 on, or any")],
+    )

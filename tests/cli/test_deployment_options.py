@@ -1,0 +1,89 @@
+"""`torch2keras convert SOURCE -o net.tflite`, and what cannot be asked for."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from command import NETS, command
+from torch2keras.cli.deployment_options import Target, read_batch
+from torch2keras.errors import InputError, OutputError
+
+SOURCE = ("convert", "deployed_nets:Small", "-i", "2,3,11")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "deployed_nets.py").write_text(NETS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("deployed_nets", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("net.tflite", True),
+        ("net.onnx", True),
+        ("net/", True),
+        ("net.keras", False),
+        ("net.py", False),
+        ("net", False),
+    ],
+)
+def test_a_file_for_another_runtime_is_told_by_its_name(text, expected):
+    assert Target(text).is_deployment is expected
+
+
+@pytest.mark.parametrize(("text", "batch"), [(None, "default"), ("any", None), ("3", 3)])
+def test_the_batch_is_a_number_or_any(text, batch):
+    assert read_batch(text) == batch
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "x", "1.5", "\u0663", "None"])
+def test_what_is_no_batch_is_refused(text):
+    with pytest.raises(InputError, match="no size of a batch"):
+        read_batch(text)
+
+
+def test_a_batch_is_refused_for_a_model_of_keras(tmp_path):
+    with pytest.raises(InputError, match="--batch is for files of other runtimes"):
+        Target(str(tmp_path / "net.keras"), "1").require_place()
+    with pytest.raises(OutputError, match="does not exist"):
+        Target(str(tmp_path / "none/net.tflite"), "1").require_place()
+
+
+def test_a_file_is_written_and_told(folder):
+    ran = command(*SOURCE, "-o", "net.tflite", "--batch", "2")
+    assert ran.code == 0
+    assert "net.tflite: LiteRT" in ran.out
+    assert "in    x float32 (2, 11, 3) n l c" in ran.out
+    assert ran.out.endswith("saved net.tflite\n")
+    assert (folder / "net.tflite").read_bytes()[4:8] == b"TFL3"
+
+
+def test_a_folder_is_written_and_told_as_json(folder):
+    ran = command(*SOURCE, "-o", "net/", "--json")
+    assert ran.code == 0
+    assert ran.json["saved"] == "net"
+    (deployment,) = ran.json["report"]["deployments"]
+    assert deployment["signatures"] == ["serve", "serve_torch_layout"]
+    assert (folder / "net/saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("-o", "net.tflite", "--batch", "0"), 2),
+        (("-o", "net.keras", "--batch", "1"), 2),
+        (("-o", "no/where.tflite"), 6),
+        (("-o", "net.pb"), 6),
+    ],
+)
+def test_mistakes_are_typed_and_leave_nothing(arguments, code, folder):
+    ran = command(*SOURCE, *arguments, "--json")
+    assert ran.code == code
+    assert ran.json["error"]
+    assert sorted(path.name for path in folder.glob("net*")) == []
