@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -10,9 +11,10 @@ import sympy
 import tensorflow as tf
 from torch.utils import _pytree as pytree
 
-import torch2keras.deployment_forms.rank4  # noqa: F401 - fills the rules
+import torch2keras.deployment_forms.all_forms  # noqa: F401 - fills both tables
 from torch2keras.conversion.call_arguments import order_arguments
 from torch2keras.conversion.record import Conversion
+from torch2keras.deployment_forms.graph_passes import rewrite_for_deployment
 from torch2keras.deployment_forms.table import deployment_lowerings
 from torch2keras.deployment_forms.trace import Trace
 from torch2keras.errors import InputError, LoweringError
@@ -79,7 +81,7 @@ def lower_for_deployment(conversion: Conversion) -> Lowered:
             "the deployment's ports lie otherwise than the model's",
             [("next", "this is a bug of torch2keras; please report it")],
         )
-    return after
+    return replace(after, graph=rewrite_for_deployment(after.graph))
 
 
 def make_signature(conversion: Conversion, batch: int) -> list[tf.TensorSpec]:

@@ -109,13 +109,25 @@ def run_pointwise_layer(call: Call, x: Any, **kwargs: Any) -> Any:
 @rule(*(f"ops.{name}" for name in POINTWISE_OPS))
 def run_pointwise_op(call: Call, *args: Any, **kwargs: Any) -> Any:
     """An op that acts on each element; its operands broadcast as before."""
-    if not has_images(args) or has_images(tuple(kwargs.values())):
+    if has_images(tuple(kwargs.values())):
         return NotImplemented
+    if not has_images(args):
+        return add_plainly(*args) if call.target == "ops.add" else NotImplemented
     images = [raise_rank(value) for value in args]
     if any(image is NotImplemented for image in images):
         return NotImplemented
     function = getattr(keras.ops, call.target.removeprefix("ops."))
     return Rank4(function(*images, **kwargs))
+
+
+def add_plainly(x: Any, y: Any) -> Any:
+    """Return a sum as ADD: Keras makes a bias of some operands, which the converter turns wrongly.
+
+    (TensorFlow 2.21: BiasAdd of channels first in three dimensions.)
+    """
+    if isinstance(x, tf.Tensor) and isinstance(y, tf.Tensor) and x.dtype == y.dtype:
+        return tf.add(x, y)
+    return NotImplemented
 
 
 @rule("layers.Conv1D", "layers.DepthwiseConv1D")
@@ -138,6 +150,17 @@ def convolve_image(call: Call, x: Any) -> Any:
         strides = [1, stride, stride, 1]
         y = tf.nn.depthwise_conv2d(image, kernel, strides, padding.upper(), dilations=rates)
     return Rank4(add_weight(y, weight_tensor(call, "bias")))
+
+
+@rule("layers.Conv2D")
+def convolve_dilated(call: Call, x: Any) -> Any:
+    """A convolution with stride and dilation, which LiteRT has and Keras's layer refuses."""
+    config = call.config
+    if max(config["strides"]) == 1 or max(config["dilation_rate"]) == 1:
+        return NotImplemented
+    strides, rates = list(config["strides"]), list(config["dilation_rate"])
+    y = tf.nn.conv2d(x, weight_tensor(call, "kernel"), strides, "VALID", dilations=rates)
+    return add_weight(y, weight_tensor(call, "bias"))
 
 
 @rule("layers.MaxPooling1D", "layers.AveragePooling1D")
@@ -215,15 +238,29 @@ def join_images(_call: Call, parts: Any, axis: int = 0) -> Any:
 
 @rule("ops.pad")
 def pad_image(_call: Call, x: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Any:
-    """Padding along the sequence, by a constant or mirrored at the ends."""
-    widths = [list(pair) for pair in pad_width]
-    if mode == "reflect" and isinstance(x, tf.Tensor) and x.shape.rank == len(widths):
-        return tf.pad(x, widths, "REFLECT")
-    if not isinstance(x, Rank4) or mode not in ("constant", "reflect"):
+    """Padding by a constant, or mirrored at the ends."""
+    if mode == "reflect":
+        return mirror_ends(x, pad_width)
+    if not isinstance(x, Rank4) or mode != "constant":
         return NotImplemented
+    widths = [list(pair) for pair in pad_width]
     widths.insert(1, [0, 0])
     value = kwargs.get("constant_values") or 0
-    return Rank4(tf.pad(x.image, widths, mode.upper(), constant_values=value))
+    return Rank4(tf.pad(x.image, widths, constant_values=value))
+
+
+def mirror_ends(x: Any, pad_width: Any) -> Any:
+    """Take elements by their places: LiteRT's MIRROR_PAD is 25 times as slow as its GATHER."""
+    for axis, (before, after) in enumerate(pad_width):
+        if not before and not after:
+            continue
+        size = lower_shape(x)[axis]
+        places = np.pad(np.arange(size, dtype="int32"), (before, after), mode="reflect")
+        if isinstance(x, Rank4):
+            x = Rank4(tf.gather(x.image, places, axis=image_axis(axis)))
+        else:
+            x = tf.gather(x, places, axis=axis)
+    return x
 
 
 @rule(GETITEM)
