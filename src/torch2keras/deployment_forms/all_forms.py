@@ -5,6 +5,7 @@ from torch2keras.deployment_forms import (
     group_statistics,
     interleaved_convolution,
     rank4,
+    recurrence,
     resizing,
     transposes,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "group_statistics",
     "interleaved_convolution",
     "rank4",
+    "recurrence",
     "resizing",
     "transposes",
 ]

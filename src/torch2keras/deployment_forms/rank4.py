@@ -17,7 +17,7 @@ import tensorflow as tf
 from torch2keras.deployment_forms.rules import one_size, rule, weight_tensor
 from torch2keras.keras_graph.graph import GETITEM, Call
 
-POINTWISE_LAYERS = ("Activation", "Dropout", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softplus")
+POINTWISE_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softplus")
 
 POINTWISE_OPS = (
     "abs", "add", "cast", "celu", "clip", "cos", "divide", "elu", "equal", "erf", "exp", "expm1",
@@ -29,6 +29,8 @@ POINTWISE_OPS = (
     "true_divide", "where",
 )  # fmt: skip
 """Functions of keras.ops that act on each element, and broadcast."""
+
+DROPOUTS = ("AlphaDropout", "Dropout", "GaussianDropout", "SpatialDropout1D", "SpatialDropout2D")
 
 POOLS = {
     "layers.MaxPooling1D": tf.nn.max_pool2d,
@@ -104,6 +106,12 @@ def run_pointwise_layer(call: Call, x: Any, **kwargs: Any) -> Any:
         return NotImplemented
     layer = getattr(keras.layers, call.layer.cls)(**call.config, dtype=call.dtype)
     return Rank4(layer(x.image))
+
+
+@rule(*(f"layers.{name}" for name in DROPOUTS))
+def drop_nothing(_call: Call, x: Any) -> Any:
+    """The value itself, as nothing is trained."""
+    return x
 
 
 @rule(*(f"ops.{name}" for name in POINTWISE_OPS))
