@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
+import torch
 from torch import fx, nn
 
 import torch2keras.ops  # noqa: F401 - fills the registry
@@ -48,6 +49,7 @@ from torch2keras.ir_passes.drop_zero_states import drop_zero_states
 from torch2keras.ir_passes.fold_constants import fold_constants
 from torch2keras.ir_passes.merge_same_padding import merge_same_padding
 from torch2keras.ir_passes.undo_joins import undo_joins
+from torch2keras.keras_graph.mixed_precision import mix_precision
 from torch2keras.keras_model.build import build
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.layout.assign import LayoutPlan, assign_layouts
@@ -204,6 +206,18 @@ def lower_ops(work: Work) -> None:
     work.lowered = lower(work.graph, work.plan, asked.name, dtype, work.survey)
 
 
+def choose_precision(work: Work) -> None:
+    """Give layers the policy of mixed precision that is asked for."""
+    policy, lowered = work.request.policy, work.lowered
+    if not policy:
+        return
+    floats = []
+    for value, storage in zip(work.graph.outputs, lowered.output_storages, strict=True):
+        if storage is not None:
+            floats.append(value.type.dtype == torch.float32)
+    work.lowered = replace(lowered, graph=mix_precision(lowered.graph, policy, floats))
+
+
 def build_model(work: Work) -> None:
     """Build the Functional model, and copy the weights into it."""
     model, layers = build(work.lowered.graph)
@@ -236,7 +250,7 @@ PIPELINE: Mapping[Stage, tuple[Pass, ...]] = {
         refuse_unknown_ops,
     ),
     Stage.LAYOUT: (name_axes, choose_layouts),
-    Stage.LOWER: (lower_ops,),
+    Stage.LOWER: (lower_ops, choose_precision),
     Stage.BUILD: (build_model,),
     Stage.VERIFY: (verify_model, verify_source),
 }
@@ -279,9 +293,11 @@ def convert(
     call (buffers and attributes that it changes) becomes inputs and outputs of the model, which are
     refused otherwise: `y, state = converted(x, **state)`, from `state = converted.initial_state`
     on. With `random="ports"` the numbers that forward draws are inputs (noise), whose distributions
-    the report names. `name` is the model's, by default the class of the
-    module. `progress` is called with the name of each stage as it begins. The module comes back as
-    it was given.
+    the report names. `dtype` is the type of all numbers ("float64", "bfloat16", "float16": a copy
+    of the module is converted), or "mixed_bfloat16" or "mixed_float16": layers compute in the
+    narrow type with float32 weights. `name` is the model's, by default the class of the module.
+    `progress` is called with the name of each stage as it begins. The module comes back as it was
+    given.
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """

@@ -82,3 +82,10 @@ def test_files_that_are_no_twins_are_refused(folder) -> None:
     with pytest.raises(UnsafeFileError, match="holds code"):
         load_twin(folder / "code.keras")
     assert command("compare", *SOURCE, "missing.keras").code == 2
+
+
+def test_a_dtype_is_refused(folder) -> None:
+    twin = save_twin(folder / "twin.keras")
+    page = command("compare", *SOURCE, twin.name, "--dtype", "float64")
+    assert page.code == 2
+    assert "--dtype has no meaning here" in page.err

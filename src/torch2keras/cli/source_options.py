@@ -55,6 +55,17 @@ class StateOption(StrEnum):
     PORTS = "ports"
 
 
+class DtypeOption(StrEnum):
+    """The type of all numbers, or a policy of mixed precision."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    MIXED_BFLOAT16 = "mixed_bfloat16"
+    MIXED_FLOAT16 = "mixed_float16"
+
+
 class RandomOption(StrEnum):
     """What becomes of random numbers that forward draws."""
 
@@ -137,6 +148,10 @@ class SourceOptions:
     random: Annotated[
         RandomOption, typer.Option(help="Refuse random numbers of forward, or make them inputs.")
     ] = RandomOption.REFUSE
+    dtype: Annotated[
+        DtypeOption | None,
+        typer.Option(help="The type of all numbers, or narrow layers with float32 weights."),
+    ] = None
     bug_report: Annotated[
         bool,
         typer.Option(
@@ -241,6 +256,7 @@ def build_call(
         "capture": options.capture,
         "state": options.state.value,
         "random": options.random.value,
+        "dtype": options.dtype and options.dtype.value,
         "name": options.name,
         "progress": progress,
     }

@@ -20,10 +20,15 @@ def build_twin_call(
 ) -> dict[str, Any]:
     """Return the arguments of `compare` and `transfer`, the twin loaded.
 
-    Raises InputError where the file is no Keras model or only some inputs have names,
-    UnsafeFileError where it would run code, and what `build_call` raises.
+    Raises InputError where the file is no Keras model, where only some inputs have names, with a
+    dtype, UnsafeFileError where it would run code, and what `build_call` raises.
     """
     require_twin_file(twin)
+    if options.dtype is not None:
+        raise InputError(
+            "--dtype has no meaning here: both models are compared in the types that they have",
+            [("next", "leave it out")],
+        )
     call = build_call(options, options.parse_inputs(), progress)
     args, kwargs = call.arguments["args"], call.arguments["kwargs"]
     if args and kwargs:

@@ -13,7 +13,9 @@ from torch import nn
 from torch2keras.capture.module_call import to_module_call
 from torch2keras.capture.module_wrappers import unwrap_module
 from torch2keras.capture.ports.slots import ModulePorts
+from torch2keras.conversion.asked_dtype import DtypeChoice, cast_call
 from torch2keras.errors import InputError
+from torch2keras.keras_graph.mixed_precision import POLICIES
 from torch2keras.runtime.progress import Progress, ignore_stage
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -35,6 +37,7 @@ class RequestOptions(TypedDict, total=False):
     capture: Literal["export", "trace"]
     state: StateChoice
     random: RandomChoice
+    dtype: DtypeChoice | None
     name: str | None
     progress: Progress
 
@@ -54,6 +57,8 @@ class Request:
     """Whether what forward keeps from call to call becomes inputs and outputs."""
     with_draws: bool
     """Whether random numbers that forward draws become inputs."""
+    policy: str
+    """Keras's policy of mixed precision that layers have; empty for none."""
     name: str
     progress: Progress
     notes: tuple[str, ...]
@@ -74,13 +79,14 @@ def build_request(
     capture: Literal["export", "trace"] = "export",
     state: StateChoice = "refuse",
     random: RandomChoice = "refuse",
+    dtype: DtypeChoice | None = None,
     name: str | None = None,
     progress: Progress = ignore_stage,
 ) -> Request:
     """Return what these arguments of `convert` or `inspect` ask for.
 
-    Raises InputError for an unknown `capture`, `state` or `random`, and for `dynamic_shapes` beside
-    capture="trace".
+    Raises InputError for an unknown `capture`, `state`, `random` or `dtype`, and for
+    `dynamic_shapes` beside capture="trace".
     """
     _check_choice("no way to capture is called", "capture", capture, ("export", "trace"))
     _check_choice("nothing to do with state is called", "state", state, get_args(StateChoice))
@@ -96,6 +102,10 @@ def build_request(
         )
     module, notes = unwrap_module(module)
     call = to_module_call(module, args, kwargs)
+    policy = ""
+    if dtype is not None:
+        module, call = cast_call(module, call, dtype)
+        policy = dtype if dtype in POLICIES else ""
     return Request(
         module,
         call.args,
@@ -105,6 +115,7 @@ def build_request(
         trace,
         state == "ports",
         random == "ports",
+        policy,
         name or type(module).__name__,
         progress,
         (*notes, *call.notes),

@@ -107,6 +107,15 @@ class StateRecord:
                 state[path] = tensor.clone(memory_format=torch.contiguous_format)
         return state
 
+    def round_floats(self, state: State) -> dict[str, torch.Tensor]:
+        """Return a state whose floats have the module's own types, as its parameters would."""
+        rounded: dict[str, torch.Tensor] = {}
+        for path, tensor in state.items():
+            own = self.kept[path].tensor
+            are_floats = tensor.is_floating_point() and own.is_floating_point()
+            rounded[path] = tensor.to(own.dtype) if are_floats else tensor
+        return rounded
+
     def complete(self, state: State) -> dict[str, torch.Tensor]:
         """Return a state with what is kept for the paths that it lacks."""
         known = dict(state)

@@ -143,7 +143,7 @@ def load_state_dict(
         given = [name for name in names if name in entries]
         for name in names if given else ():
             entries.setdefault(name, entries[given[0]])
-    given = record.names.to_state(entries, record.shapes)
+    given = record.round_floats(record.names.to_state(entries, record.shapes))
     if report.missing_keys or report.mismatched_keys:
         state = read_state(weight_map, layers, record) | given
     else:

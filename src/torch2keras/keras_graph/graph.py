@@ -112,6 +112,8 @@ class KerasGraph:
     outputs: tuple[int, ...]
     float_dtype: str = "float32"
     """The dtype that is exchanged when the model is built in another precision."""
+    policy: str = ""
+    """Keras's policy of mixed precision, if its layers have one."""
 
     def last_reads(self) -> dict[int, int]:
         """Return, for each value that is read, the place of the last call that reads it."""

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from torch2keras.keras_graph.graph import Call
+from torch2keras.keras_graph.mixed_precision import POLICIES
 from torch2keras.workarounds.float64_formulas import (
     exact_gelu,
     exact_leaky_relu,
@@ -31,7 +32,7 @@ def dtype_substitutes(own: str, dtype: str | None) -> dict[str, str]:
     casts to. `dtype` is None for the graph's own.
     """
     if dtype == "float64":
-        return dict.fromkeys(NARROW, dtype)
+        return dict.fromkeys((*NARROW, *POLICIES), dtype)
     return {own: dtype or own}
 
 

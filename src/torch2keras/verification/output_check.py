@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch2keras.conversion.ports import Port
+from torch2keras.keras_graph.mixed_precision import POLICIES
 from torch2keras.verification.input_sets import Given
 from torch2keras.verification.metric import EPS, meaning, numerics
 from torch2keras.verification.random_rounding import Rounded
@@ -17,6 +18,11 @@ NUMPY_RTOL = 64
 
 `z.astype(np.float32)` rounds there too, which nothing in PyTorch does.
 """
+
+
+def find_precision(port: Port, policy: str = "") -> float:
+    """Return the distance from 1 to the next number in the type that an output is computed in."""
+    return EPS.get(POLICIES.get(policy, port.dtype), EPS["float32"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +39,19 @@ class Answers:
     """The module's in float64."""
 
     def check(
-        self, given: Given, port: Port, rounded: Rounded, *, gives_numpy: bool
+        self,
+        given: Given,
+        port: Port,
+        rounded: Rounded,
+        *,
+        gives_numpy: bool,
+        policy: str = "",
     ) -> tuple[Check, Check]:
         """Return the checks of meaning and of numerics on a set of inputs.
 
-        `rounded` is asked where one of them fails.
+        `rounded` is asked where one of them fails; `policy` is the model's of mixed precision.
         """
-        eps = EPS.get(port.dtype, EPS["float32"])
+        eps = find_precision(port, policy)
         same, numpy_rtol = meaning(self.keras64, self.exact, y_t=self.theirs), None
         if not same.ok and gives_numpy:
             numpy_rtol = NUMPY_RTOL * eps

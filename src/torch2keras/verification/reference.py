@@ -49,6 +49,29 @@ def run(
             journal.undo()
 
 
+def run_mixed(
+    module: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    dtype: str,
+) -> list[np.ndarray]:
+    """Return what `run` does under PyTorch's own mixed precision, with floats as float32.
+
+    Where PyTorch has no kernel for that (an LSTM in float16 on a processor) it is what `run` gives.
+    """
+    try:
+        with torch.autocast("cpu", getattr(torch, dtype)):
+            arrays = run(module, args, kwargs)
+    except RuntimeError:
+        arrays = run(module, args, kwargs)
+    floats = []
+    for array in arrays:
+        is_narrow = array.dtype.kind == "f" and array.dtype.itemsize < 4
+        floats.append(array.astype(np.float32) if is_narrow else array)
+    return floats
+
+
 def run64(
     module: nn.Module,
     args: Sequence[Any],

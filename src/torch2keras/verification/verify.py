@@ -19,6 +19,7 @@ from torch2keras.errors import CaptureError, LoweringError
 from torch2keras.graph.interpreter import measure_symbols
 from torch2keras.graph.ir import Size, Value
 from torch2keras.graph.symbolic import simplify_size
+from torch2keras.keras_graph.mixed_precision import POLICIES
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.divergence import divergence_error
@@ -32,11 +33,10 @@ from torch2keras.verification.input_sets import (
     replace_tensors,
 )
 from torch2keras.verification.learning.verify_training import verify_training
-from torch2keras.verification.metric import EPS
-from torch2keras.verification.output_check import Answers
+from torch2keras.verification.output_check import Answers, find_precision
 from torch2keras.verification.probes import DEFAULT_PROBES, probes
 from torch2keras.verification.random_rounding import Rounded
-from torch2keras.verification.reference import run64
+from torch2keras.verification.reference import run64, run_mixed
 from torch2keras.verification.repeated_calls import require_repeatable
 from torch2keras.verification.results import Check, Verification
 from torch2keras.verification.state_steps import name_call, run_row, split_calls
@@ -80,7 +80,8 @@ def verify_conversion(
         checks.append(check)
         if not check.difference.ok:
             raise divergence_error(conversion, double, check, given.tensors)
-    eps = {port.name: EPS.get(port.dtype, EPS["float32"]) for port in conversion.outputs}
+    policy = conversion.lowered.graph.policy
+    eps = {port.name: find_precision(port, policy) for port in conversion.outputs}
     gradients = verify_gradients(conversion, asked=with_gradients)
     training = verify_training(conversion, optimizers)
     notes += [*list_uncompared(checks, eps), *gradients.notes, *training.notes]
@@ -105,11 +106,17 @@ def _checks(
     arithmetic = Shadowing()
     torch64 = run64(conversion.module, args, kwargs, shadowing=arithmetic)
     keras_own = _run(run, given)
+    policy = conversion.lowered.graph.policy
+    own = given.outputs
+    if policy:
+        own = run_mixed(conversion.module, args, kwargs, dtype=POLICIES[policy])
     for number, port in enumerate(conversion.outputs):
-        theirs, exact = given.outputs[number], torch64[number]
+        theirs, exact = own[number], torch64[number]
         answers = Answers(keras64[number], keras_own[number], theirs, exact)
         rounded = Rounded(conversion.module, args, kwargs, number, exact)
-        yield from answers.check(given, port, rounded, gives_numpy=arithmetic.gives_numpy)
+        yield from answers.check(
+            given, port, rounded, gives_numpy=arithmetic.gives_numpy, policy=policy
+        )
 
 
 def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[tuple[Check, Given]]:
