@@ -45,6 +45,7 @@ from torch2keras.keras_model.saving import (
 )
 from torch2keras.keras_model.weights_file import write_safetensors
 from torch2keras.reporting.manifest import describe_model
+from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.report import Report, make_report
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.held_values import hold_state
@@ -120,7 +121,14 @@ class Converted:
     @raise_typed_errors
     def report(self) -> Report:
         """What became of each module and op, and how close the numbers are; what was exported."""
-        return make_report(self.conversion, self.model, self.verification, self.deployments)
+        verification = self.verification
+        evidence = Evidence(
+            self.conversion, self.layers, verification, partial(self.source, beside=True)
+        )
+        return make_report(self.conversion, self.model, verification, self.deployments, evidence)
+
+    def _repr_html_(self) -> str:
+        return self.report.embed()
 
     @run_alone
     @raise_typed_errors

@@ -19,11 +19,11 @@ from torch2keras.errors import Torch2KerasError
 from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.lower.lower import Survey
 from torch2keras.pipeline import TRANSLATION, Work, run_stages
-from torch2keras.reporting.facts import Parameters, Transpose
+from torch2keras.reporting.facts import Parameters, Transpose, kind_of_call
 from torch2keras.reporting.memory import Memory, predict_memory
 from torch2keras.reporting.notes import write_notes
+from torch2keras.reporting.page.page import embed_text
 from torch2keras.reporting.parameters import count_parameters
-from torch2keras.reporting.report import kind_of_call
 from torch2keras.reporting.text import (
     FULL_WIDTH,
     format_count,
@@ -81,6 +81,9 @@ class Inspection:
     def to_json(self) -> str:
         """Return the inspection as a JSON document."""
         return json.dumps(self.as_dict(), indent=2)
+
+    def _repr_html_(self) -> str:
+        return embed_text(str(self))
 
     def __str__(self) -> str:
         return inspection_text(self)

@@ -124,6 +124,15 @@ def test_a_bug_says_what_to_attach(monkeypatch):
     assert "report it" in told["rows"]["next"]
 
 
+def test_the_report_is_written_as_a_page(folder):
+    ran = command(*SMALL, "2,3,11", "--report", "report.html", "-q")
+    assert ran.code == 0
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    ran = command(*SMALL, "2,3,11", "--report", "report.pdf")
+    assert ran.code == 6
+    assert "report.pdf does not end in .html, .json, .txt" in ran.err
+
+
 def test_the_report_is_folded_and_whole_on_request():
     folded = command(*SMALL, "2,3,11")
     assert max(map(len, folded.out.splitlines())) <= 80

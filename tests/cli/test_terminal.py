@@ -41,7 +41,6 @@ def test_json_is_one_document_without_nan(capsys):
     ],
 )
 def test_what_would_act_on_the_terminal_is_written_out(capsys, text, shown):
-    assert terminal.show_controls(text) == shown
     terminal.print_text(text)
     terminal.print_error(InputError(text, [("next", text)]), as_json=False)
     printed = capsys.readouterr()

@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch2keras.cli.terminal import show_controls
 from torch2keras.errors import InternalError, OutputError, Torch2KerasError
 from torch2keras.runtime.atomic_writing import write_whole
+from torch2keras.runtime.printable import show_controls
 from torch2keras.runtime.typed_errors import describe_versions
 
 REPORT = Path("torch2keras-report.md")

@@ -43,7 +43,7 @@ from torch2keras.cli.terminal import (
     show_stages,
 )
 from torch2keras.cli.twin_options import build_twin_call
-from torch2keras.keras_model.saving import require_writable, save_model
+from torch2keras.keras_model.saving import require_report_path, require_writable, save_model
 from torch2keras.runtime.optional_package import import_keras
 from torch2keras.runtime.progress import Progress
 from torch2keras.runtime.typed_errors import as_typed_error
@@ -116,6 +116,22 @@ WeightsFormatOption = Annotated[
 ]
 
 
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
+]
+
+
+Full = Annotated[bool, typer.Option("--full", help="Show every module, unfolded, with your lines.")]
+
+
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Write the report: report.html to look at, or .json, .txt."
+    ),
+]
+
+
 @app.command("convert")
 @take_source_options
 def convert_command(
@@ -124,18 +140,15 @@ def convert_command(
     output: OutputOption,
     batch: BatchOption = None,
     weights_format: WeightsFormatOption = WeightsOption.H5,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
-    ] = False,
+    no_verify: NoVerify = False,
     verify: Annotated[
         VerifyOption,
         typer.Option(
             "--verify", help="What to compare: gradients beside outputs, or 20 steps of both sides."
         ),
     ] = VerifyOption.OUTPUTS,
-    full: Annotated[
-        bool, typer.Option("--full", help="Show every module, unfolded, with your lines.")
-    ] = False,
+    full: Full = False,
+    report_file: ReportFile = None,
 ) -> None:
     """Convert SOURCE to a Keras model, verify it, save it, and print what became of what.
 
@@ -154,6 +167,7 @@ def convert_command(
         shapes = options.parse_inputs()
         target = Target(output, batch)
         target.require_place()
+        require_report_path(report_file)
         call = build_call(options, shapes, progress)
         from torch2keras import convert
 
@@ -165,6 +179,8 @@ def convert_command(
         progress("save")
         saved = _write_result(converted, target, weights_format)
         report = add_note(converted.report, call.note)
+        if report_file is not None:
+            report.save(report_file)
     if options.as_json:
         print_json({"saved": str(saved), "report": report.as_dict()})
     elif not options.quiet:

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -19,13 +18,10 @@ from rich.console import Console
 from rich.text import Text
 
 from torch2keras.errors import Torch2KerasError
+from torch2keras.runtime.printable import show_controls
 from torch2keras.runtime.progress import Progress, Stage, ignore_stage
 
 INTERRUPTED = "interrupted; nothing was written"
-
-
-UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""The categories of characters that move the cursor, colour, reorder or hide text (Unicode)."""
 
 
 @contextmanager
@@ -69,17 +65,6 @@ def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with suppress(AttributeError, OSError, ValueError):  # none, broken, or closed
             stream.flush()  # type: ignore[union-attr]
-
-
-def show_controls(text: str) -> str:
-    r"""Return text for a terminal: what would act on it is written out, as `\x1b`."""
-    return "".join(map(_show_letter, text))
-
-
-def _show_letter(letter: str) -> str:
-    if letter == "\n" or unicodedata.category(letter) not in UNSEEN:
-        return letter
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 def print_text(text: str) -> None:

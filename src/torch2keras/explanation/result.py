@@ -10,6 +10,7 @@ from typing import Any
 from torch2keras.explanation.reasons import Reason
 from torch2keras.explanation.weight_copies import WeightCopy
 from torch2keras.keras_graph.source.expressions import constant_text
+from torch2keras.reporting.page.page import embed_text
 
 WIDTH = 80
 """Columns of the comments."""
@@ -52,6 +53,9 @@ class Explanation:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        return embed_text(str(self))
 
     def __str__(self) -> str:
         head = "\n".join(_comment_out(_head_lines(self)))

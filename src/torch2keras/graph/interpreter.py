@@ -1,4 +1,4 @@
-"""Runs IR nodes with PyTorch, in float64: to fold constants, and to compare values."""
+"""Runs IR nodes with PyTorch, in float64 or as they are: to fold constants, to compare values."""
 
 from __future__ import annotations
 
@@ -28,26 +28,32 @@ def evaluate_node(
     symbols: Mapping[sympy.Symbol, int] | None = None,
     *,
     with_gradients: bool = False,
+    in_float64: bool = True,
 ) -> list[torch.Tensor]:
-    """Return the node's results, float types widened to float64, symbols of sizes replaced."""
+    """Return the node's results, symbols of sizes replaced.
+
+    Float types are widened to float64, where it is asked for.
+    """
+    wider = UP if in_float64 else {}
 
     def widen(argument: Any) -> Any:
         if isinstance(argument, Value):
             data = value_of(argument)
             if data is None:
                 return None
-            return data.to(UP.get(data.dtype, data.dtype))
+            return data.to(wider.get(data.dtype, data.dtype))
         if isinstance(argument, list | tuple):
             return list(map(widen, argument))
         if isinstance(argument, sympy.Expr):
             return _measure_size(argument, symbols or {})
         if isinstance(argument, torch.dtype):
-            return UP.get(argument, argument)
+            return wider.get(argument, argument)
         return argument
 
     before = torch.get_default_dtype()
     try:
-        torch.set_default_dtype(torch.float64)
+        if in_float64:
+            torch.set_default_dtype(torch.float64)
         with torch.set_grad_enabled(with_gradients):
             result = node.op(**{name: widen(a) for name, a in node.args.items()})
     finally:
@@ -63,17 +69,21 @@ def _measure_size(size: sympy.Expr, symbols: Mapping[sympy.Symbol, int]) -> int 
 
 
 def run_nodes(
-    graph: Graph, inputs: Sequence[torch.Tensor]
+    graph: Graph, inputs: Sequence[torch.Tensor], *, in_float64: bool = True
 ) -> Iterator[tuple[Node, Value, torch.Tensor]]:
-    """Yield every node's results in order, in float64."""
+    """Yield every node's results in order, in float64 or in the types of the graph."""
     known: dict[Value, torch.Tensor] = dict(zip(graph.inputs, inputs, strict=True))
     symbols = measure_symbols(graph, inputs)
 
     def value_of(value: Value) -> torch.Tensor:
-        return value.data if isinstance(value, Constant) else known[value]
+        if not isinstance(value, Constant):
+            return known[value]
+        # What was computed from constants is held in float64, until it is rounded once.
+        return value.data if in_float64 else value.data.to(value.type.dtype)
 
     for node in graph.nodes:
-        for value, tensor in zip(node.outputs, evaluate_node(node, value_of, symbols), strict=True):
+        results = evaluate_node(node, value_of, symbols, in_float64=in_float64)
+        for value, tensor in zip(node.outputs, results, strict=True):
             known[value] = tensor
             yield node, value, tensor
 

@@ -153,6 +153,16 @@ def save_weights(write: Writer, path: Path) -> Path:
     return path
 
 
+def save_text(text: str, path: Path) -> Path:
+    """Write a text, which takes the place of what stood there when it is complete.
+
+    Raises OutputError for whatever keeps it from being written.
+    """
+    with _refuse_failed_write(path), write_whole(path) as (place,):
+        place.write_text(text, encoding="utf-8")
+    return path
+
+
 def save_source(write: Writer, source: str, path: Path, kind: WeightsFormat = "h5") -> Path:
     """Write source code, and the weights beside it: both take their places when both are complete.
 
@@ -188,6 +198,8 @@ SUFFIX = ".keras"
 
 SOURCE_SUFFIX = ".py"
 
+REPORT_SUFFIXES = (".html", ".json", ".txt", ".md")
+
 
 def require_writable(path: Path) -> None:
     """Check that a model can be saved there, before the work that it takes to make it.
@@ -201,6 +213,19 @@ def require_writable(path: Path) -> None:
         raise OutputError(
             f"{path} does not end in {list_names(known)}",
             [("next", f"name it {path.with_suffix(SUFFIX).name}")],
+        )
+    require_parent(path)
+
+
+def require_report_path(path: Path | None) -> None:
+    """Raise OutputError where a report that is asked for cannot be written, before it is made."""
+    if path is None:
+        return
+    require_plain_name(path)
+    if path.suffix not in REPORT_SUFFIXES:
+        raise OutputError(
+            f"{path} does not end in {list_names(list(REPORT_SUFFIXES))}",
+            [("next", f"name it {path.with_suffix(REPORT_SUFFIXES[0]).name}")],
         )
     require_parent(path)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from torch2keras.keras_graph.graph import Call
+
 TIERS = {"S": "float64", "N": "as saved"}
 """What the letters of the metric's tiers mean to a reader."""
 
@@ -102,3 +104,13 @@ class Verified:
     tiers: tuple[Tier, ...]
     probes: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]
     """Each set of inputs, with its shapes in PyTorch's order."""
+
+
+def kind_of_call(call: Call) -> str:
+    """Return the layer or op of a call as a reader knows it: "Conv1D", "Activation('relu')"."""
+    if not call.is_layer:
+        return call.target
+    kind = call.target.removeprefix("layers.")
+    if kind == "Activation":
+        return f"{kind}({call.config['activation']!r})"
+    return kind

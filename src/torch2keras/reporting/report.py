@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.deployment.result import Deployment
 from torch2keras.graph.ir import Graph, Origin
 from torch2keras.keras_graph.graph import Call
+from torch2keras.keras_model.saving import require_report_path, save_text
 from torch2keras.reporting.facts import (
     TIERS,
     KerasCall,
@@ -29,9 +31,12 @@ from torch2keras.reporting.facts import (
     Tier,
     Transpose,
     Verified,
+    kind_of_call,
 )
 from torch2keras.reporting.learning import write_learning_lines
 from torch2keras.reporting.notes import write_notes
+from torch2keras.reporting.page.evidence import Evidence
+from torch2keras.reporting.page.page import embed_page, render_page
 from torch2keras.reporting.parameters import count_parameters, count_scalars
 from torch2keras.reporting.text import (
     block_lines,
@@ -67,12 +72,15 @@ class Report:
     verified: Verified | None
     learning: tuple[LearningCheck, ...] = ()
     """Gradients and training, where these were compared."""
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    """The conversion itself, which the page shows in detail."""
     deployments: tuple[Deployment, ...] = ()
     """The files that were exported, each run by its own runtime."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, strings and numbers."""
-        plain = dataclasses.asdict(dataclasses.replace(self, deployments=()))
+        plain = dataclasses.asdict(dataclasses.replace(self, deployments=(), evidence=None))
+        del plain["evidence"]
         plain["deployments"] = [deployment.as_dict() for deployment in self.deployments]
         for state in plain["states"]:
             state["initial"] = state["initial"].tolist()
@@ -82,6 +90,26 @@ class Report:
         """Return the report as a JSON document."""
         return json.dumps(self.as_dict(), indent=2)
 
+    def to_html(self) -> str:
+        """Return the report as one page of HTML that needs no other file and no network."""
+        return render_page(self, self.evidence)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report: as a page (`.html`), as JSON (`.json`), or as text (`.txt`, `.md`).
+
+        Raises OutputError where it cannot be written, and for another suffix.
+        """
+        path = Path(path)
+        require_report_path(path)
+        return save_text(WRITERS[path.suffix](self), path)
+
+    def embed(self) -> str:
+        """Return the page in a frame, as a notebook shows it."""
+        return embed_page(self.to_html())
+
+    def _repr_html_(self) -> str:
+        return self.embed()
+
     def full_text(self) -> str:
         """Return the page with every module and your lines, 100 columns wide."""
         return report_text(self, module_lines(self.rows))
@@ -90,11 +118,21 @@ class Report:
         return report_text(self, block_lines(self.rows))
 
 
+WRITERS: Mapping[str, Callable[[Report], str]] = {
+    ".html": Report.to_html,
+    ".json": Report.to_json,
+    ".txt": Report.full_text,
+    ".md": Report.full_text,
+}
+"""What is written to a file of each suffix."""
+
+
 def make_report(
     conversion: Conversion,
     model: keras.Model,
     verification: Verification | None,
     deployments: Sequence[Deployment] = (),
+    evidence: Evidence | None = None,
 ) -> Report:
     """Return the report of a conversion as it stands: with the last verification, and exports."""
     graph, keras_graph = conversion.graph, conversion.lowered.graph
@@ -117,6 +155,7 @@ def make_report(
         notes=tuple(write_notes(conversion, parameters, verification)),
         verified=verified,
         learning=() if verification is None else verification.learning,
+        evidence=evidence,
         deployments=tuple(deployments),
     )
 
@@ -152,16 +191,6 @@ def _module_rows(graph: Graph, calls: Sequence[Call]) -> Iterator[ModuleRow]:
         keras_calls[call.origin.path].append(KerasCall(kind_of_call(call), call.name))
     for path, origin in origins.items():
         yield ModuleRow(path, origin.cls, origin.source, tuple(keras_calls[path]))
-
-
-def kind_of_call(call: Call) -> str:
-    """Return the layer or op of a call as a reader knows it: "Conv1D", "Activation('relu')"."""
-    if not call.is_layer:
-        return call.target
-    kind = call.target.removeprefix("layers.")
-    if kind == "Activation":
-        return f"{kind}({call.config['activation']!r})"
-    return kind
 
 
 def summarise_verification(verification: Verification) -> Verified:

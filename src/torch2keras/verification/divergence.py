@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from torch2keras.conversion.ports import Port, build_port
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import VerificationError
 from torch2keras.graph.interpreter import run_nodes
@@ -16,6 +15,7 @@ from torch2keras.runtime.arrays import to_numpy
 from torch2keras.verification.float64_keras import values64, widen_input
 from torch2keras.verification.metric import MEANING_RTOL, Difference, meaning
 from torch2keras.verification.results import Check
+from torch2keras.verification.value_errors import find_port
 from torch2keras.workarounds.float64_promotion import double_precision
 
 NEXT = "please report it with this message; convert(..., verify=False) gives the model as it is"
@@ -61,14 +61,10 @@ def first_divergence(
         ours = values64(conversion, double, tensors)
         for node, value, theirs in run_nodes(conversion.graph, [widen_input(t) for t in tensors]):
             sizes[value] = _largest(theirs)
-            stored = conversion.lowered.values.get(value)
-            if (
-                stored is None
-                or any(len(g) != 1 for g in stored.storage)
-                or len(stored.storage) != value.type.rank
-            ):
+            place = find_port(conversion, value)
+            if place is None:
                 continue
-            place: Port = build_port(conversion.plan.space, value, stored.storage, value.name)
+            stored = conversion.lowered.values[value]
             difference = meaning(
                 place.to_torch(to_numpy(ours[stored.tensor.index])), theirs.numpy()
             )
