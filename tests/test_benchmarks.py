@@ -90,3 +90,41 @@ def test_the_measure_costs_a_net_by_module(benchmarks: Any) -> None:
     assert {path: cost.calls[-1] for path, cost in costs.items()} == {"0": "Conv1D", "1": "ReLU"}
     assert all(cost.torch > 0 for cost in costs.values())
     assert by_op.table("two", costs, 1).row_count == 1
+
+
+def test_a_net_is_deployed_by_each_route(benchmarks: Any) -> None:
+    pytest.importorskip("ai_edge_litert")
+    deploy = benchmarks("deploy")
+    rows = deploy.measure_rows("conv1d s2 d2", 0.02, 300)
+    assert {row["status"] for row in rows} == {"ok"}, rows
+    ours, stock = rows[0], rows[1]
+    assert ours["operators"] < stock["operators"]
+    assert min(ours["latency"], ours["kib"]) > 0
+
+
+def test_the_table_of_deployment_stands_between_its_markers(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    deploy = benchmarks("deploy")
+    good = {
+        "net": "tcn",
+        "tool": "torch2keras",
+        "status": "ok",
+        "operators": 32,
+        "transposes": 0,
+        "partitions": 1,
+        "kib": 589,
+        "latency": 0.5,
+    }
+    bad = {"net": "tcn", "tool": "other", "status": "error"}
+    page = tmp_path / "page.md"
+    page.write_text(f"head\n{deploy.BEGIN}\nold\n{deploy.END}\nfoot\n")
+    deploy.put_in_page(deploy.write_table([good, bad]), page)
+    lines = page.read_text().splitlines()
+    assert "| tcn | 32 / 0 / 1 / 589 / 0.50 | X |" in lines
+    assert "| right, latency (geometric mean) | 1 of 1, 0.50 | 0 of 1 |" in lines
+    assert (lines[0], lines[-1]) == ("head", "foot")
+    assert "old" not in lines
+    page.write_text("no markers")
+    with pytest.raises(ValueError, match="has no markers"):
+        deploy.put_in_page("", page)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
+import torch
+from torch import nn
 
+import torch2keras
 from deployment_nets import convert_net, trace
 from torch2keras.deployment.forms_model import make_forms_model
 
@@ -22,3 +25,22 @@ def test_it_gives_the_models_numbers_and_its_ops_are_called_as_the_modules():
     (port,), (out,) = converted.inputs, converted.outputs
     found = serve({port.name: port.from_torch(x)})[out.name]
     np.testing.assert_allclose(out.to_torch(found), converted(x), atol=1e-5)
+
+
+class LongRecurrent(nn.Module):
+    """An LSTM over more steps than are written out."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.LSTM(4, 5, batch_first=True, bidirectional=True)
+
+    def forward(self, x):
+        return self.layer(x)[0]
+
+
+def test_a_long_lstm_is_exported_as_the_fused_operator(tmp_path):
+    converted = torch2keras.convert(LongRecurrent(), (torch.randn(2, 80, 4),), verify=False)
+    deployment = converted.export(tmp_path / "net.tflite", batch=1)
+    assert deployment.operators["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 2
+    assert "WHILE" not in deployment.operators
+    assert not deployment.notes

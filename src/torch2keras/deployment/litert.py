@@ -15,6 +15,7 @@ from torch2keras.deployment.refusals import (
 from torch2keras.deployment.saved_model import SERVE
 from torch2keras.deployment.sizes import FileSizes
 from torch2keras.deployment.tracing import TracedModel
+from torch2keras.deployment_forms.fused_lstm import reset_lstm_states
 from torch2keras.errors import DeploymentError
 from torch2keras.runtime.typed_errors import describe_exception
 from torch2keras.workarounds.tensorflow_messages import drop_converter_lines
@@ -33,7 +34,7 @@ def convert_saved_model(folder: Path, traced: TracedModel, sizes: FileSizes) -> 
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SERVE])
     try:
         with drop_converter_lines():
-            content = converter.convert()
+            content = reset_lstm_states(converter.convert())
     except Exception as error:
         raise _refuse(error, traced, sizes) from error
     return order_file(content, traced)

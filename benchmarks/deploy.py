@@ -1,0 +1,155 @@
+"""LiteRT files of many nets, by each route that is installed: right, operators, size, latency.
+
+    python benchmarks/deploy.py [NET ...] [--seconds 1] [--out build/benchmarks] [--docs]
+
+Latency is the least CPU time of one thread by that of eager PyTorch, at batch 1, all in turn in one
+process a net. A net whose package is missing is left out, with a line that says so. Results of
+earlier runs in the same folder are kept, so that nets may be measured in pieces. Writes
+deploy.json, and deploy.png where matplotlib is installed; with `--docs` the table between the
+markers of docs/deployment.md too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
+
+from deploy_nets import NETS
+from drawing import draw
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "deployment.md"
+BEGIN = "<!-- deploy table: made by benchmarks/deploy.py -->"
+END = "<!-- end of deploy table -->"
+MEASURES = {"operators": "operators", "latency": "latency by PyTorch's"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+
+Row = dict[str, Any]
+
+
+def measure_rows(net: str, seconds: float, limit: float) -> list[Row]:
+    """Return what the child says of one net; a crash or a time-out is a result too."""
+    command = [sys.executable, "-W", "ignore", str(HERE / "deploy_one.py"), net, str(seconds)]
+    failed = {"net": net, "tool": "torch2keras"}
+    try:
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit,
+            env={**os.environ, **ONE_THREAD},
+        )
+    except subprocess.TimeoutExpired:
+        return [{**failed, "status": "timeout"}]
+    if ran.returncode:
+        last = (ran.stderr.strip().splitlines() or [""])[-1]
+        return [{**failed, "status": "error", "said": last[:300]}]
+    rows: list[Row] = json.loads(ran.stdout.strip().splitlines()[-1])
+    return rows
+
+
+def write_cell(row: Row | None) -> str:
+    """Return operators / transposes / partitions / KiB / latency of a row; X where it failed."""
+    if row is None:
+        return ""
+    if row["status"] != "ok":
+        return "X" if row["status"] == "error" else row["status"]
+    return (
+        f"{row['operators']} / {row['transposes']} / {row['partitions']} / {row['kib']}"
+        f" / {row['latency']:.2f}"
+    )
+
+
+def list_tools(rows: Sequence[Row]) -> list[str]:
+    """Return the routes that were measured."""
+    return list(dict.fromkeys(row["tool"] for row in rows))
+
+
+def write_table(rows: Sequence[Row]) -> str:
+    """Return the table as Markdown, a line a net and a column a route, and the means below it."""
+    tools = list_tools(rows)
+    cells = {(row["net"], row["tool"]): row for row in rows}
+    nets = dict.fromkeys(net for net, _ in cells)
+    lines = [
+        "Operators / TRANSPOSE / XNNPACK partitions / KiB / latency by eager PyTorch's; X: none.",
+        "",
+        f"| net | {' | '.join(tools)} |",
+        "|---|" + "---|" * len(tools),
+    ]
+    for net in nets:
+        shown = [write_cell(cells.get((net, tool))) for tool in tools]
+        lines.append(f"| {net} | {' | '.join(shown)} |")
+    lines.append("| right, latency (geometric mean) |")
+    for tool in tools:
+        lines[-1] += f" {summarize_route(rows, tool)} |"
+    return "\n".join(lines)
+
+
+def summarize_route(rows: Sequence[Row], tool: str) -> str:
+    """Return how many files of a route are right, and the mean of their latencies."""
+    own = [row for row in rows if row["tool"] == tool]
+    latencies = [row["latency"] for row in own if row["status"] == "ok"]
+    if not latencies:
+        return f"0 of {len(own)}"
+    return f"{len(latencies)} of {len(own)}, {geometric_mean(latencies):.2f}"
+
+
+def put_in_page(text: str, page: Path) -> None:
+    """Write the table between the markers of a page.
+
+    Raises ValueError where it has none.
+    """
+    content = page.read_text()
+    before, begin, rest = content.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        message = f"{page} has no markers {BEGIN} and {END}"
+        raise ValueError(message)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main() -> None:
+    """Measure, write, print, draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join(NETS)}")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long to time each route")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one net")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "benchmarks")
+    parser.add_argument("--docs", action="store_true", help="put the table into the page")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "deploy.json"
+    known: dict[str, list[Row]] = json.loads(file.read_text()) if file.exists() else {}
+    for net in options.nets or NETS:
+        if importlib.util.find_spec(NETS[net].package) is None:
+            print(f"{net}: left out, as {NETS[net].package} is not installed")
+            continue
+        known[net] = measure_rows(net, options.seconds, options.limit)
+        for row in known[net]:
+            print(f"{net}: {row['tool']} {write_cell(row)} {row.get('said', '')}", flush=True)
+        file.write_text(json.dumps(known, indent=1))
+    rows: list[Row] = []
+    for net in NETS:
+        rows += known.get(net, [])
+    text = write_table(rows)
+    print(text)
+    draw(
+        rows, list(dict.fromkeys(row["tool"] for row in rows)), MEASURES, options.out / "deploy.png"
+    )
+    if options.docs:
+        put_in_page(text, PAGE)
+
+
+if __name__ == "__main__":
+    main()
