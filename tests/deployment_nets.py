@@ -55,6 +55,18 @@ class Last(nn.Module):
         return self.head(self.gru(x)[0][:, -1])
 
 
+class Tagger(nn.Module):
+    """Its LSTM is LiteRT's fused operator, which would keep its state from call to call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 8, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0])
+
+
 class Attention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +120,11 @@ NETS = {
         lambda: nn.Sequential(Residual(4, 1), Residual(4, 4)), lambda: torch.randn(2, 4, 30)
     ),
     "lstm": Net(lambda: nn.LSTM(4, 8, batch_first=True), lambda: torch.randn(2, 9, 4)),
+    "long_lstm": Net(
+        Tagger,
+        lambda: torch.randn(2, 70, 4),
+        frozenset(["UNIDIRECTIONAL_SEQUENCE_LSTM"]),
+    ),
     "cell": Net(Cell, lambda: tuple(torch.randn(3, 2, 8))),
     "gru": Net(Last, lambda: torch.randn(2, 9, 4)),
     "attention": Net(Attention, lambda: torch.randn(2, 10, 16), frozenset(["SOFTMAX"])),

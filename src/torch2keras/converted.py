@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import keras
 import numpy as np
@@ -24,7 +24,12 @@ from torch2keras.conversion.substitution import Substitution
 from torch2keras.conversion.weight_files.saved_weights import WEIGHTS, make_weight_facts
 from torch2keras.conversion.weights import load_state_dict, read_state, state_dict
 from torch2keras.deployment.export import export_model
-from torch2keras.deployment.formats import BatchChoice, LayoutChoice, build_deployment_request
+from torch2keras.deployment.formats import (
+    BatchChoice,
+    LayoutChoice,
+    QuantizeOptions,
+    build_deployment_request,
+)
 from torch2keras.deployment.result import Deployment
 from torch2keras.deployment.tracing import trace_model
 from torch2keras.errors import InputError, list_names
@@ -276,6 +281,7 @@ class Converted:
         *,
         batch: BatchChoice = "default",
         layout: LayoutChoice = "default",
+        **quantization: Unpack[QuantizeOptions],
     ) -> Deployment:
         """Write the model for another runtime, and compare what that gives (docs/deployment.md).
 
@@ -287,12 +293,16 @@ class Converted:
         `net.onnx` is written by torch.onnx.export from the module, with the model's weights. The
         very file is loaded anew and run, a `.tflite` file twice in a row and in a process of its
         own; it takes the place of what stood at `path` when its numbers are those of the module.
+        `quantize` makes a smaller `.tflite` file: "float16", "dynamic" (weights in 8 bits) or
+        "int8", whose ranges are learnt from `calibration`: an .npz file, a folder of .npy files, an
+        array or an iterable of inputs in PyTorch's order. Modules of `keep_float` stay float; with
+        `floor_db` those that lose most do, until each output is as near to PyTorch's, in dB.
         Raises InputError for options that cannot be, and for packages that are missing,
         DeploymentError, which names the op and your line, where the format has no such operator or
         the runtime refuses the file, VerificationError where it gives other numbers, and
         OutputError where it cannot be written.
         """
-        request = build_deployment_request(path, batch, layout)
+        request = build_deployment_request(path, batch, layout, **quantization)
         state = read_state(self.conversion.weight_map, self.layers, self.state_record)
         traced = trace_model(self.conversion, state, self.model, self.layers)
         program = self.conversion.captured.program

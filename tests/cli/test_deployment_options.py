@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 from command import NETS, command
@@ -78,6 +79,10 @@ def test_a_folder_is_written_and_told_as_json(folder):
     [
         (("-o", "net.tflite", "--batch", "0"), 2),
         (("-o", "net.keras", "--batch", "1"), 2),
+        (("-o", "net.keras", "--quantize", "int8"), 2),
+        (("-o", "net.tflite", "--calibration", "x.npz"), 2),
+        (("-o", "net.onnx", "--quantize", "int8"), 2),
+        (("-o", "net.tflite", "--quantize", "int8", "--calibration", "none.npz"), 2),
         (("-o", "no/where.tflite"), 6),
         (("-o", "net.pb"), 6),
     ],
@@ -87,3 +92,12 @@ def test_mistakes_are_typed_and_leave_nothing(arguments, code, folder):
     assert ran.code == code
     assert ran.json["error"]
     assert sorted(path.name for path in folder.glob("net*")) == []
+
+
+def test_a_file_is_quantised_by_data(folder):
+    np.savez(folder / "data.npz", x=np.ones((4, 3, 11), np.float32))
+    options = ("--quantize", "dynamic", "--calibration", "data.npz", "--json")
+    ran = command(*SOURCE, "-o", "net.tflite", *options)
+    assert ran.code == 0
+    (deployment,) = ran.json["report"]["deployments"]
+    assert deployment["snr"]["output"] > 25

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import torch2keras as t2k
-from deployment_nets import NETS, convert_net, make_net, run_by_index
+from deployment_nets import NETS, convert_net, make_net, run_by_index, slow_case
 from torch2keras.deployment.flatbuffer import LiteRTFile, read_litert_file
 from torch2keras.deployment_forms.trace import Trace
 
@@ -21,7 +21,10 @@ def conv() -> t2k.Converted:
     return convert_net("conv1d")
 
 
-@pytest.mark.parametrize("name", NETS)
+SLOW = ("tcn", "gru", "picture")
+
+
+@pytest.mark.parametrize("name", [slow_case(n) if n in SLOW else n for n in NETS])
 def test_a_litert_file_gives_the_modules_numbers_by_index_in_forwards_order(name, tmp_path):
     converted = convert_net(name)
     path = tmp_path / "net.tflite"

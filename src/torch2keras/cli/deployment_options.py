@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,12 +46,56 @@ BatchOption = Annotated[
 ]
 
 
+class QuantizeOption(StrEnum):
+    """How many bits a `.tflite` file has."""
+
+    FLOAT16 = "float16"
+    DYNAMIC = "dynamic"
+    INT8 = "int8"
+
+
+QuantizeChoice = Annotated[
+    QuantizeOption | None,
+    typer.Option(
+        "--quantize",
+        help="A smaller net.tflite: weights of 16 bits, of 8, or weights and values of 8.",
+        show_default=False,
+    ),
+]
+
+
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="DATA",
+        help="Inputs in PyTorch's order to quantise by: an .npz file with an array an input, or a "
+        "folder of .npy files.",
+        show_default=False,
+    ),
+]
+
+
+FloorOption = Annotated[
+    float | None,
+    typer.Option(
+        "--floor-db",
+        metavar="DB",
+        help="The least signal-to-noise ratio: layers that lose most stay float for it.",
+        show_default=False,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Target:
     """Where the result goes, and how it is asked for."""
 
     text: str
     batch: str | None = None
+    quantize: QuantizeOption | None = None
+    calibration: Path | None = None
+    floor_db: float | None = None
 
     @property
     def is_deployment(self) -> bool:
@@ -63,11 +108,13 @@ class Target:
         Raises InputError for options that do not go together, OutputError for the place.
         """
         if not self.is_deployment:
-            if self.batch is not None:
-                raise InputError(
-                    "--batch is for files of other runtimes, and OUT is a model of Keras",
-                    [("next", "leave --batch out, or give -o net.tflite, net.onnx or net/")],
-                )
+            for option in ("batch", "quantize", "calibration", "floor_db"):
+                if getattr(self, option) is not None:
+                    name = option.replace("_", "-")
+                    raise InputError(
+                        f"--{name} is for files of other runtimes, and OUT is a model of Keras",
+                        [("next", f"leave --{name} out, or give -o net.tflite")],
+                    )
             require_writable(Path(self.text))
             return
         from torch2keras.deployment.formats import build_deployment_request
@@ -76,7 +123,12 @@ class Target:
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of `converted.export` beside the path. Raises InputError."""
-        return {"batch": read_batch(self.batch)}
+        return {
+            "batch": read_batch(self.batch),
+            "quantize": None if self.quantize is None else self.quantize.value,
+            "calibration": self.calibration,
+            "floor_db": self.floor_db,
+        }
 
 
 def read_batch(text: str | None) -> Any:

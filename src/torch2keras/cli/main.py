@@ -20,7 +20,14 @@ import typer
 from torch2keras import errors
 from torch2keras.cli.bug_report import report_error, write_bug_report
 from torch2keras.cli.checkpoint_list import list_file
-from torch2keras.cli.deployment_options import BatchOption, OutputOption, Target
+from torch2keras.cli.deployment_options import (
+    BatchOption,
+    CalibrationFile,
+    FloorOption,
+    OutputOption,
+    QuantizeChoice,
+    Target,
+)
 from torch2keras.cli.input_shapes import parse_plain_shape
 from torch2keras.cli.source_options import (
     AsJson,
@@ -139,6 +146,9 @@ def convert_command(
     *,
     output: OutputOption,
     batch: BatchOption = None,
+    quantize: QuantizeChoice = None,
+    calibration: CalibrationFile = None,
+    floor_db: FloorOption = None,
     weights_format: WeightsFormatOption = WeightsOption.H5,
     no_verify: NoVerify = False,
     verify: Annotated[
@@ -165,7 +175,7 @@ def convert_command(
                 [("next", "give one of them")],
             )
         shapes = options.parse_inputs()
-        target = Target(output, batch)
+        target = Target(output, batch, quantize, calibration, floor_db)
         target.require_place()
         require_report_path(report_file)
         call = build_call(options, shapes, progress)

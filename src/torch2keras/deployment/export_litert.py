@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torch2keras.deployment.forms_model import make_forms_model
 from torch2keras.deployment.litert import convert_saved_model, explain_failure
 from torch2keras.deployment.packages import require_package, require_tensorflow
 from torch2keras.deployment.processes import run_file
+from torch2keras.deployment.quantization.quantize import quantize_file
 from torch2keras.deployment.result import Deployment
 from torch2keras.deployment.saved_model import SERVE, ServedFunction, write_saved_model
 from torch2keras.deployment.task import ExportTask, write_place
@@ -51,18 +52,26 @@ def export_litert(task: ExportTask) -> Deployment:
 def _export_traced(task: ExportTask, traced: TracedModel) -> Deployment:
     """Write and prove the file of one of the forms of a model."""
     task = replace(task, traced=traced, notes=list(task.notes))
-    with tempfile.TemporaryDirectory() as temporary:
+    snr: Mapping[str, float] = {}
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        write_place(task.request.path) as place,
+    ):
         folder = Path(temporary) / "saved_model"
         write_saved_model(traced, task.sizes, [ServedFunction(SERVE, task.request.layout)], folder)
         file = convert_saved_model(folder, traced, task.sizes)
-    file.add_facts(task.describe())
-    with write_place(task.request.path) as place:
+        file.add_facts(task.describe())
         place.write_bytes(file.pack())
         checks = _prove_litert(task, place, file)
+        if task.request.quantize is not None:
+            quantized = quantize_file(task, folder, file)
+            place.write_bytes(quantized.content)
+            file, snr = LiteRTFile(quantized.content), quantized.snr
         size = place.stat().st_size
-    return task.result(
+    made = task.result(
         checks, size, file.operators(), signatures=(SERVE,), runtime="ai-edge-litert"
     )
+    return replace(made, snr=snr)
 
 
 def _prove_litert(task: ExportTask, place: Path, file: LiteRTFile) -> tuple[Check, ...]:

@@ -85,6 +85,18 @@ class LiteRTFile:
             for name, index in zip(names, indices, strict=True):
                 main.tensors[index].name = name.encode()
 
+    def name_outputs(self, names: Mapping[str, str]) -> LiteRTFile:
+        """Rename the tensors of outputs, by their names in the signature, and return the file.
+
+        Their names in the signature stay. No two tensors get one name.
+        """
+        for entry in self.signature.outputs:
+            own = entry.name.decode()
+            if own in names and entry.tensorIndex not in self.main.inputs:
+                name = f"{names[own]}{own}"
+                self.main.tensors[entry.tensorIndex].name = name.encode()
+        return self
+
     def add_facts(self, facts: Mapping[str, Any]) -> None:
         """Add what a file says of itself."""
         buffer = self.schema.BufferT()

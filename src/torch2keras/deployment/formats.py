@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from torch2keras.errors import InputError, OutputError
 from torch2keras.keras_model.saving import read_mode, require_parent, require_plain_name
@@ -20,8 +20,20 @@ PortLayout = Literal["keras", "torch"]
 LayoutChoice = PortLayout | Literal["default"]
 """The default is PyTorch's in an ONNX file, the model's elsewhere."""
 
+QuantizeMode = Literal["float16", "dynamic", "int8"]
+"""Weights in half precision, weights in 8 bits, or weights and values in 8 bits."""
+
 BatchChoice = int | None | Literal["default"]
 """A size of the batch, None for any; the default is 1 in a `.tflite` file, any elsewhere."""
+
+
+class QuantizeOptions(TypedDict, total=False):
+    """The options of quantisation, which go together."""
+
+    quantize: QuantizeMode | None
+    calibration: Any
+    keep_float: Sequence[str]
+    floor_db: float | None
 
 
 class Format(StrEnum):
@@ -46,6 +58,12 @@ class DeploymentRequest:
     format: Format
     batch: int | None = 1
     layout: PortLayout = "keras"
+    quantize: QuantizeMode | None = None
+    calibration: Any = None
+    keep_float: tuple[str, ...] = ()
+    """Paths of modules that stay float where all else is quantised."""
+    floor_db: float | None = None
+    """The least signal-to-noise ratio of an output, for which layers may stay float."""
 
 
 def read_format(path: str | Path) -> Format:
@@ -69,7 +87,10 @@ def read_format(path: str | Path) -> Format:
 
 
 def build_deployment_request(
-    path: str | Path, batch: Any = "default", layout: Any = "default"
+    path: str | Path,
+    batch: Any = "default",
+    layout: Any = "default",
+    **quantization: Unpack[QuantizeOptions],
 ) -> DeploymentRequest:
     """Return what is asked for, checked.
 
@@ -94,7 +115,41 @@ def build_deployment_request(
         )
     target = Path(path)
     require_place(target, kind)
-    return DeploymentRequest(target, kind, batch, layout)
+    options = _check_quantization(kind, dict(quantization))
+    return DeploymentRequest(target, kind, batch, layout, **options)
+
+
+def _check_quantization(kind: Format, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of quantisation. Raises InputError for those that do not go together."""
+    mode = options.get("quantize")
+    others = [name for name in options if name != "quantize" and _is_given(options[name])]
+    if mode is None:
+        if others:
+            raise InputError(
+                f"{others[0]} is for quantised files", [("next", 'give quantize="int8" with it')]
+            )
+        return {}
+    _require_known("quantize", mode, get_args(QuantizeMode))
+    if kind is not Format.LITERT:
+        raise InputError(
+            f"quantize={mode!r} is for .tflite files", [("next", "name the file net.tflite")]
+        )
+    if mode == "float16" and others:
+        raise InputError(
+            f"{others[0]} is not for float16, which has one file and no ranges",
+            [("next", f"leave {others[0]} out")],
+        )
+    kept = options.get("keep_float", ())
+    if isinstance(kept, str):
+        raise InputError(
+            f"keep_float={kept!r} is no list", [("next", f"give keep_float=[{kept!r}]")]
+        )
+    return {**options, "keep_float": tuple(kept)}
+
+
+def _is_given(option: Any) -> bool:
+    """Whether an option has another value than its default; arrays have no truth of their own."""
+    return option is not None and not (isinstance(option, tuple | list) and not option)
 
 
 def _require_known(what: str, given: Any, known: Sequence[str]) -> None:

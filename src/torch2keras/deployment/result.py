@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ class Deployment:
     checks: tuple[Check, ...]
     """Every output under every set of inputs, tier N."""
     notes: tuple[str, ...] = ()
+    snr: Mapping[str, float] = field(default_factory=dict)
+    """Of a quantised file, the signal-to-noise ratio of each output to PyTorch's, in dB.
+
+    `checks` are then those of the float file that it was made of.
+    """
 
     @property
     def worst(self) -> float:
@@ -69,6 +74,7 @@ class Deployment:
             "runtime": self.runtime,
             "worst": self.worst,
             "compared": self._list_probes(),
+            "snr": dict(self.snr),
             "notes": list(self.notes),
         }
 
@@ -96,6 +102,9 @@ class Deployment:
 
     def _describe_checks(self) -> str:
         probes = self._list_probes()
+        if self.snr:
+            least = f"{min(self.snr.values()):.0f} dB to PyTorch"
+            return f"{least}; the float file at most {self.worst:.2g} of the bound of tier N"
         return f"at most {self.worst:.2g} of the bound of tier N; inputs {', '.join(probes)}"
 
 

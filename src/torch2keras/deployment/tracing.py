@@ -77,6 +77,14 @@ class TracedModel:
             found[scope or f"call_{number}"] = call
         return found
 
+    def output_scopes(self) -> dict[str, str]:
+        """Return the name scope of the call that makes each output; inputs passed on have none."""
+        makers = {}
+        for scope, call in self.scopes.items():
+            makers.update(dict.fromkeys(call.outputs, scope))
+        pairs = zip(self.output_names, self.graph.outputs, strict=True)
+        return {name: makers[index] for name, index in pairs if index in makers}
+
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """Run all calls on tensors in the Keras order, each in its name scope."""
         import tensorflow as tf

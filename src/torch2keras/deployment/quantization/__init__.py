@@ -1,0 +1,1 @@
+"""A `.tflite` file in fewer bits: calibrated, quantised in two ways, measured, the better kept."""
