@@ -21,11 +21,12 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 PLACEHOLDERS = {
     "a/b.py",
+    "net/",
     "src/torch2keras/a/b.py",
     "tests/a/test_b.py",
     "torch2keras-report.md",
 }
-"""Paths that stand for any other, and the file that a refusal is written to."""
+"""Paths that stand for any other, and what a command writes."""
 
 
 def named_paths(page: Path) -> set[str]:

@@ -68,9 +68,11 @@ def lower(
     name: str,
     float_dtype: str = "float32",
     survey: Survey | None = None,
-    lowerings: Mapping[OpOverload, Lowering] = registry.lowerings,
+    lowerings: Mapping[OpOverload, Lowering] | None = None,
 ) -> Lowered:
-    """Lower every node by the converters given, and return the Keras graph called `name`.
+    """Lower every node, and return the Keras graph called `name`.
+
+    The converters are those of the registry, or `lowerings` where others are given.
 
     Raises LoweringError where an op's arguments have no Keras form. With a `survey` nothing is
     raised: refusals are noted, and calls of the target REFUSED stand for what is not there.
@@ -83,7 +85,8 @@ def lower(
         shape = _static_shape(plan.space, value, storage)
         inputs.append(Input(sanitize(value.name), shape, keras_dtype(value.type.dtype)))
     recorder = Recorder(tuple(inputs), float_dtype, find_tied_tensors(graph))
-    lowerer = Lowerer(graph, plan, recorder, lowerings)
+    known = registry.lowerings if lowerings is None else lowerings
+    lowerer = Lowerer(graph, plan, recorder, known)
     for value, tensor, storage in zip(graph.inputs, recorder.tensors, storages, strict=True):
         lowerer.values.put(value, tensor, storage)
     with record_to(recorder), measure_by(SizeTensors(lowerer.values.shapes)):
@@ -131,7 +134,7 @@ class Lowerer:
         graph: Graph,
         plan: LayoutPlan,
         recorder: Recorder,
-        lowerings: Mapping[OpOverload, Lowering] = registry.lowerings,
+        lowerings: Mapping[OpOverload, Lowering],
     ) -> None:
         self.lowerings = lowerings
         self.graph, self.plan, self.space, self.recorder = graph, plan, plan.space, recorder
