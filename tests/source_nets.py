@@ -190,7 +190,7 @@ NETS: dict[str, Callable[[], Made]] = {
     "siamese": lambda: (Siamese(), (torch.randn(2, 3, 11), torch.randn(2, 3, 11))),
     "mobile_net": mobile_net,
     "encoder": encoder,
-    "deep": lambda: (nn.Sequential(*[Residual() for _ in range(113)]), (torch.randn(2, 4, 7),)),
+    "deep": lambda: (nn.Sequential(*[Residual() for _ in range(226)]), (torch.randn(2, 4, 7),)),
     "resnet18": _torchvision("resnet18", 64),
     "resnet50": _torchvision("resnet50", 64),
 }

@@ -111,3 +111,14 @@ def test_on_the_command_line(monkeypatch, tmp_path):
     assert bad.code == 4
     assert json.loads(bad.out)["ops"][0]["refused"]
     assert not list(tmp_path.glob("*.keras"))
+
+
+def test_the_tables_of_a_net_fit_the_narrowest_terminal() -> None:
+    models = pytest.importorskip("torchvision.models")
+    args = (torch.randn(2, 3, 64, 64),)
+    lines = str(t2k.inspect(models.resnet18().eval(), args)).splitlines()
+    report = t2k.convert(models.resnet18().eval(), args, verify=False).report
+    lines += f"{report}\n{report.full_text()}".splitlines()
+    assert max(map(len, lines)) <= 80
+    cells = [line.split() for line in lines]
+    assert ["layer2.0.conv2", "conv2d", "Conv2D"] in [row[:3] for row in cells]

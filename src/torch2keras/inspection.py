@@ -25,7 +25,6 @@ from torch2keras.reporting.notes import write_notes
 from torch2keras.reporting.page.page import embed_text
 from torch2keras.reporting.parameters import count_parameters
 from torch2keras.reporting.text import (
-    FULL_WIDTH,
     format_count,
     label_lines,
     parameters_text,
@@ -195,9 +194,9 @@ def _verdict(inspection: Inspection) -> str:
 def _op_lines(rows: Sequence[OpRow]) -> Iterator[str]:
     cells = [("module", "op", "Keras", "source")]
     for row in rows:
-        op = row.op.removeprefix("aten.")
+        op = row.op.removeprefix("aten.").removesuffix(".default")
         cells.append((row.module or "(itself)", op, _becomes(row), shorten_path(row.source)))
-    return table_lines(cells, FULL_WIDTH)
+    return table_lines(cells)
 
 
 def _becomes(row: OpRow) -> str:

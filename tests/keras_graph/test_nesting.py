@@ -12,7 +12,7 @@ import torch2keras as t2k
 from op_case import Function
 from torch2keras.graph.ir import Constant, Origin, TensorType
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph, Ref
-from torch2keras.keras_graph.nesting import Segment, depth, nest_calls
+from torch2keras.keras_graph.nesting import DEPTH_LIMIT, Segment, depth, nest_calls
 from torch2keras.keras_graph.weight import Weight
 
 WEIGHT = Weight.of(
@@ -106,6 +106,36 @@ class Deep(nn.Module):
         for block in self.blocks:
             x = block(x)
         return x
+
+
+def run_within(frames: int, action):
+    """Run an action where so many frames of the stack are taken."""
+    return action() if frames == 0 else run_within(frames - 1, action)
+
+
+@pytest.mark.parametrize("kind", ["ops", "residual ops", "layers"])
+def test_keras_takes_a_model_of_the_limit_with_frames_to_spare(kind, tmp_path) -> None:
+    """What walks a model: building, predicting, saving, loading, cloning, fitting, cutting."""
+
+    def use():
+        x = inputs = keras.Input((3,))
+        for number in range(DEPTH_LIMIT):
+            if kind == "layers":
+                x = keras.layers.Rescaling(1.0, name=f"layer_{number}")(x)
+            else:
+                x = keras.ops.add(x, x if kind == "residual ops" and number < 9 else 0.5)
+        model = keras.Model(inputs, x)
+        data = np.ones((2, 3), "float32")
+        wanted = model.predict(data, verbose=0)
+        model.save(tmp_path / "deep.keras")
+        loaded = keras.saving.load_model(tmp_path / "deep.keras")
+        clone = keras.models.clone_model(loaded)
+        assert np.array_equal(clone.predict(data, verbose=0), wanted)
+        loaded.compile("sgd", "mse")
+        loaded.evaluate(data, wanted, verbose=0)
+        return keras.Model(loaded.inputs, loaded.operations[-2].output)
+
+    assert len(run_within(100, use).operations) == DEPTH_LIMIT
 
 
 def test_a_deep_net_is_built_saved_and_reloaded(tmp_path) -> None:

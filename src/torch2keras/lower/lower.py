@@ -15,6 +15,7 @@ from torch2keras.graph.symbolic import static_size
 from torch2keras.keras_graph.causal_padding import fuse_padding
 from torch2keras.keras_graph.compact import compact_calls
 from torch2keras.keras_graph.detach_parameters import find_tied_tensors
+from torch2keras.keras_graph.equal_calls import merge_equal_calls
 from torch2keras.keras_graph.graph import Call, Input, KerasGraph
 from torch2keras.keras_graph.layer_names import name_calls, sanitize
 from torch2keras.keras_graph.share_embeddings import share_embeddings
@@ -103,9 +104,14 @@ def lower(
         survey.calls.update({node: calls[span] for node, span in lowerer.spans.items()})
     compact = compact_calls(fuse_padding(calls, results), len(inputs), results)
     named = name_calls(compact.calls, {port.name for port in inputs})
+    merged, kept = merge_equal_calls(named, compact.outputs)
+    final = compact_calls(merged, len(inputs), compact.outputs)
+    numbers = {}
+    for value, first in compact.numbers.items():
+        numbers[value] = final.numbers[kept.get(first, first)]
     return Lowered(
-        KerasGraph(sanitize(name), tuple(inputs), named, compact.outputs, float_dtype),
-        _renumber(lowerer.values.stored, compact.numbers),
+        KerasGraph(sanitize(name), tuple(inputs), final.calls, final.outputs, float_dtype),
+        _renumber(lowerer.values.stored, numbers),
         storages,
         tuple(None if stored is None else stored.storage for stored in outputs),
     )

@@ -27,10 +27,6 @@ from torch2keras.reporting.folding import fold_rows
 WIDTH = 80
 
 
-FULL_WIDTH = 100
-"""The width of a table with the source lines."""
-
-
 LABEL = 12
 
 
@@ -175,11 +171,10 @@ def _row_line(parts: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def shorten_path(source: str) -> str:
-    """Return a file of the current folder from there, any other by its last two names."""
+    """Return a file without its folders; `__init__.py`, which says nothing, with the last one."""
     path = Path(source)
-    if path.is_relative_to(Path.cwd()):
-        return str(path.relative_to(Path.cwd()))
-    return "/".join(path.parts[-2:])
+    names = 2 if path.name.startswith("__init__.py") else 1
+    return "/".join(path.parts[-names:])
 
 
 def module_lines(rows: Sequence[ModuleRow]) -> Iterator[str]:
@@ -187,7 +182,7 @@ def module_lines(rows: Sequence[ModuleRow]) -> Iterator[str]:
     cells = [
         (row.path or ITSELF, row.cls, keras_text(row), shorten_path(row.source)) for row in rows
     ]
-    return table_lines([("module", "class", "Keras", "source"), *cells], FULL_WIDTH)
+    return table_lines([("module", "class", "Keras", "source"), *cells])
 
 
 def block_lines(rows: Sequence[ModuleRow]) -> Iterator[str]:

@@ -48,6 +48,16 @@ def test_an_option_in_the_middle(order) -> None:
     assert count_options(template) == 1
 
 
+def test_an_option_at_the_beginning_that_several_pieces_lack() -> None:
+    """The first layer of a dense block joins nothing, in the second block as in the first."""
+    template = merge(start_template(make_body("a", "pq", 0)), make_body("b", "xpq", 10))
+    assert template is not None
+    third = merge(template, make_body("c", "pq", 20))
+    assert third is not None
+    assert third.lines[0].present == (False, True, False)
+    assert third.bindings[2][third.ins[0]] == 20
+
+
 def test_another_flow_is_another_function() -> None:
     one = make_body("a", "pqr", 0, [[0], [0], [1, 2]])
     other = make_body("b", "pqr", 10, [[0], [0], [2, 1]])

@@ -251,8 +251,10 @@ class _Merger:
     def _leave_out(self, old: int, new: int) -> int | None:
         """The result of an option that the piece lacks: there it is another value."""
         maker = self._maker(old)
-        if maker is None or maker.rows[-1] is not None or old in maker.otherwise:
+        if maker is None or maker.rows[-1] is not None:
             return None
+        if old in maker.otherwise:
+            return self._leave_out_again(old, new, maker.otherwise[old])
         others = [key for key, value in self.bound.items() if value == new and key != old]
         before = self._values_before(maker)
         others = [key for key in others if key in before or self._is_other_way(key, maker)]
@@ -260,6 +262,15 @@ class _Merger:
             return None
         maker.otherwise = {**maker.otherwise, old: others[-1]}
         self.bound[old] = new
+        return old
+
+    def _leave_out_again(self, old: int, new: int, other: int) -> int | None:
+        """The result of an option that others lack too: an input that nothing has read yet."""
+        if other in self.bound or other not in self.template.ins:
+            return None
+        if new in self.bound.values() or new not in self.body.ins:
+            return None
+        self.bound.update({other: new, old: new})
         return old
 
     def _split(self, old: int, new: int) -> int | None:

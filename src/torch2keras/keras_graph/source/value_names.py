@@ -12,6 +12,9 @@ from torch2keras.keras_graph.source.loops import Item, Loop
 
 PLAIN_NAMES = ("x", "y", "z")
 
+LIST_NAME = "features"
+"""What a list of values is called, and nothing that is made of one."""
+
 NUMBER = re.compile(r"_\d+$")
 """What tells apart the layers of one name."""
 
@@ -73,7 +76,7 @@ def hint_of(line: Line, roles: Mapping[int, str], place: int = 0) -> str:
     """Return what a value that a line makes is called by its role or its submodule, or ""."""
     value = line.makes[place]
     if isinstance(line.tree, Append | Group):
-        return "features"
+        return LIST_NAME
     if value in roles:
         return roles[value]
     if isinstance(line.tree, Layer):
@@ -83,8 +86,8 @@ def hint_of(line: Line, roles: Mapping[int, str], place: int = 0) -> str:
 
 
 def order_names(names: Iterable[str]) -> list[str]:
-    """Return names with those of the main path first."""
-    known = list(dict.fromkeys(names))
+    """Return names with those of the main path first, lists' left out."""
+    known = [name for name in dict.fromkeys(names) if name != LIST_NAME]
     return [n for n in PLAIN_NAMES if n in known] + [n for n in known if n not in PLAIN_NAMES]
 
 
