@@ -17,9 +17,11 @@ from torch2keras.keras_graph.weight import Weight
 ALLOWED = frozenset(
     [
         "Add",
+        "And",
         "Assign",
         "Attribute",
         "BinOp",
+        "BoolOp",
         "Call",
         "Compare",
         "Constant",
@@ -43,6 +45,7 @@ ALLOWED = frozenset(
         "Mult",
         "Name",
         "Not",
+        "NotEq",
         "Pow",
         "Return",
         "Slice",

@@ -48,7 +48,7 @@ def plain_config(model: keras.Model) -> str:
     """A model's configuration, what Keras counts by itself counted from the first one on."""
     text = json.dumps(model.get_config(), sort_keys=True, default=str)
     known: dict[str, str] = {}
-    own = r'"name": "((?:keras_tensor|[a-z_]+?)(?:_\d+)?)"'
+    own = r'"name": "([a-z_][a-z0-9_]*?(?:_\d+)?)"'
     layers = {layer.name for layer in model.layers if not is_op(layer)}
 
     def rename(found: re.Match[str]) -> str:
@@ -57,7 +57,7 @@ def plain_config(model: keras.Model) -> str:
             found[0] if name in layers else f'"name": "{known.setdefault(name, str(len(known)))}"'
         )
 
-    return re.sub(r'\["([a-z_]+(?:_\d+)?)", ', r"[", re.sub(own, rename, text))
+    return re.sub(r'\["([a-z_][a-z0-9_]*)", ', r"[", re.sub(own, rename, text))
 
 
 def is_op(layer: Any) -> bool:
@@ -66,6 +66,22 @@ def is_op(layer: Any) -> bool:
 
 def as_list(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else [values]
+
+
+def make_angles(count: int) -> keras.Model:
+    x = inputs = keras.Input((3,), name="x")
+    for _ in range(count):
+        x = keras.ops.arctan2(keras.ops.logaddexp2(x, x), x)
+    return keras.Model(inputs, keras.layers.Dense(2, name="a2")(x), name="angles")
+
+
+def test_configurations_are_compared_without_the_names_that_keras_counts() -> None:
+    first, second, other = make_angles(2), make_angles(2), make_angles(3)
+    assert first.get_config() != second.get_config()
+    assert plain_config(first) == plain_config(second) != plain_config(other)
+    other = make_angles(2)
+    other.layers[-1].name = "b2"
+    assert plain_config(first) != plain_config(other)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -134,6 +150,62 @@ def test_the_code_is_written_once_more_the_same() -> None:
     net, args = NETS["mobile_net"]()
     again = t2k.convert(net.eval(), args, verify=False, name="mobile_net")
     assert again.source() == convert("mobile_net").source()
+
+
+# net, what a user changes in its code, what becomes of a layer, what `build` is asked for
+CHANGES = {
+    "one block more of a TCN": (
+        "tcn",
+        [("range(5)", "range(6)")],
+        lambda model: model.get_layer("5_conv2").dilation_rate == (32,),
+        {"classes": 9},
+    ),
+    "more dropout": (
+        "tcn",
+        [("Dropout(0.1,", "Dropout(0.4,")],
+        lambda model: model.get_layer("0_drop").rate == 0.4,
+        {},
+    ),
+    "one row more of a table": (
+        "mobile_net",
+        [
+            (
+                "    ]\n    for i, row",
+                "        (16, layers.ReLU, 48, 1, False),\n    ]\n    for i, row",
+            )
+        ],
+        lambda model: model.get_layer("7_block_6").filters == 16,
+        {},
+    ),
+    "one block more of a stage": (
+        "resnet18",
+        [("for i in range(2)", "for i in range(3)")],
+        lambda model: model.get_layer("layer1_2_conv2").filters == 64,
+        {"classes": 7},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_code_is_changed_and_trained(change, tmp_path) -> None:
+    name, edits, has_changed, options = CHANGES[change]
+    code = convert(name).source()
+    for old, new in edits:
+        assert old in code
+        code = code.replace(old, new)
+    names: dict[str, Any] = {}
+    exec(compile(code, name, "exec"), names)  # noqa: S102
+    keras.utils.set_random_seed(0)
+    model = names["build"](**options)
+    assert has_changed(model)
+    if "classes" in options:
+        assert model.output_shape == (None, options["classes"])
+    shape = (4, *model.input_shape[1:])
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    target = np.zeros((4, *model.output_shape[1:]), "float32")
+    model.compile(keras.optimizers.SGD(0.001), "mse")
+    losses = model.fit(x, target, epochs=6, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
 
 
 def test_code_and_weights_are_both_replaced_or_neither(tmp_path, monkeypatch) -> None:

@@ -52,6 +52,14 @@ NAMED = [
         ["net_conv", "net_conv_zero_padding1d"],
     ),
     ([layer("ReLU", "net.act"), layer("ReLU", "net.act")], ["net_act", "net_act_1"]),
+    (  # one block more would be called as the layer behind the blocks
+        [layer("Conv1D", "0.conv", kernel=KERNEL), layer("ReLU", "0"), layer("ReLU", "1")],
+        ["0_conv", "0_re_lu", "1"],
+    ),
+    (
+        [layer("Conv1D", "net.conv", kernel=KERNEL), layer("ReLU", "net")],
+        ["net_conv", "net"],
+    ),
     ([layer("Conv1D", "a", kernel=KERNEL), layer("Conv1D", "b", kernel=KERNEL)], ["a", "a"]),
     ([layer("Conv1D", "a", kernel=KERNEL), layer("Conv1D", "a", kernel=OTHER)], ["a", "a_1"]),
     (

@@ -30,13 +30,14 @@ def name_calls(calls: Sequence[Call], taken: Collection[str]) -> tuple[Call, ...
     names: dict[Any, str] = {}
     used = set(taken)
     main_paths = {call.origin.path for call in calls if call.weights}
+    numbered = _find_numbered_blocks(calls)
     named = []
     for call in calls:
         if not call.is_layer:
             named.append(call)
             continue
         identity = _identity(call)
-        name = names.get(identity) or make_unique(_base(call, main_paths), used)
+        name = names.get(identity) or make_unique(_base(call, main_paths | numbered), used)
         used.add(name)
         if call.weights:
             names[identity] = name
@@ -50,10 +51,25 @@ def _identity(call: Call) -> Any:
     return call.target, repr(sorted(call.config.items())), weights
 
 
+def _find_numbered_blocks(calls: Sequence[Call]) -> set[str]:
+    """Return the paths of modules that hold others, and that a Sequential numbers.
+
+    What such a block calls itself is not named by the number alone: `6` is the name of the layer
+    behind six blocks, which one block more, in the code of the model, would take.
+    """
+    blocks = set()
+    for call in calls:
+        steps = call.origin.path.split(".")
+        for end, step in enumerate(steps[:-1], 1):
+            if step.isdigit():
+                blocks.add(".".join(steps[:end]))
+    return blocks
+
+
 def _base(call: Call, main_paths: Collection[str]) -> str:
     """Return the module's path, with what the layer is where the module has a main one beside it.
 
-    `main_paths` are the paths of the modules of which a layer has weights.
+    `main_paths` are the paths of the modules that are more than this layer.
     """
     parameter = _bare_parameter(call)
     if parameter:

@@ -26,6 +26,9 @@ from torch2keras.layout.unit_places import place_input_units
 BYTES = 1e-9
 """Tie break between equal numbers of transposes: the smaller tensor moves."""
 
+FOREIGN = 1e-11
+"""Tie break of a node: PyTorch's own order, so that equal blocks are stored equally."""
+
 UNUSUAL = 1e-6
 """Tie break of a public port: the batch first before all, then PyTorch's own order."""
 
@@ -119,7 +122,12 @@ class _Choices:
         """Let a node choose between its signatures."""
         signatures = self.candidates.signatures[node]
         self.orders[node] = list(signatures)
-        self.costs[node] = np.array([signature.cost for signature in signatures.values()])
+        costs = []
+        for orders, signature in signatures.items():
+            own = orders[len(node.operands) :]
+            moved = sum(o != self.space.solid(v) for o, v in zip(own, node.outputs, strict=False))
+            costs.append(signature.cost + FOREIGN * moved)
+        self.costs[node] = np.array(costs)
 
     def add_port(self, port: Chooser, value: Value, wanted: Order | None) -> None:
         """Let a port choose between orders of whole dimensions, or give it the one wanted."""

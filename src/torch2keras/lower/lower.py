@@ -99,9 +99,10 @@ def lower(
                 lowerer.survey_node(node, survey)
         outputs = lowerer.fetch_outputs()
     results = [stored.tensor.index for stored in outputs if stored is not None]
-    calls = share_embeddings(recorder.calls)
     if survey is not None:
-        survey.calls.update({node: calls[span] for node, span in lowerer.spans.items()})
+        noted = share_embeddings(recorder.calls)
+        survey.calls.update({node: noted[span] for node, span in lowerer.spans.items()})
+    calls = share_embeddings(recorder.sort_calls())
     compact = compact_calls(fuse_padding(calls, results), len(inputs), results)
     named = name_calls(compact.calls, {port.name for port in inputs})
     merged, kept = merge_equal_calls(named, compact.outputs)

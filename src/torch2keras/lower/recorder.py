@@ -173,6 +173,13 @@ class Recorder:
         self._bare: dict[tuple[Any, ...], Tensor] = {}
         self._rows: dict[tuple[Any, ...], Tensor] = {}
         self._one: Tensor | None = None
+        self.calls_of_one: tuple[Call, ...] = ()
+        """The calls that make `one`, if any."""
+
+    def sort_calls(self) -> list[Call]:
+        """Return all calls, those first that make `one`."""
+        others = [call for call in self.calls if call not in self.calls_of_one]
+        return [*self.calls_of_one, *others]
 
     def _add_value(self, spec: Any) -> Tensor:
         """Return a new value of the shape and dtype of a KerasTensor."""
@@ -308,8 +315,9 @@ class Recorder:
     def one(self, dtype: str) -> Tensor:
         """Return a (1, 1) tensor of one, which depends on the first input.
 
-        So must everything in a Functional model. Raises LoweringError where the first input has no
-        elements.
+        So must everything in a Functional model. The calls that make it belong to no module: the
+        first block that needs it is to be like the others. Raises LoweringError where the first
+        input has no elements.
         """
         if self._one is None:
             first = self.tensors[0]
@@ -319,8 +327,11 @@ class Recorder:
                     " of",
                     [("shapes", str(first.shape)), ("next", "give an example that has elements")],
                 )
-            element = ops.reshape(first, (-1, 1))[:1]
+            origin, before = self.origin, len(self.calls)
+            self.origin = Origin()
+            element = first[:1, :1] if first.ndim == 2 else ops.reshape(first, (-1, 1))[:1]
             self._one = ops.ones_like(element, dtype=self.float_dtype)
+            self.origin, self.calls_of_one = origin, tuple(self.calls[before:])
         return cast(self._one, dtype)  # type: ignore[no-any-return]
 
 

@@ -7,6 +7,7 @@ import pytest
 from torch2keras.keras_graph.source.arguments import ArgumentCollector, Parameter
 from torch2keras.keras_graph.source.expressions import (
     NAME,
+    ChannelCondition,
     Choice,
     Condition,
     Fixed,
@@ -37,8 +38,11 @@ def make_template(*lines: dict[str, list], paths: tuple[str, ...] = ()) -> Templ
     return Template(shown, [0], [len(lines)], bodies, [{}] * pieces)
 
 
-def collect(*lines, **more):
-    collector = ArgumentCollector(make_template(*lines, **more), {})
+def collect(*lines, channels=(), **more):
+    """Return the gaps and the collector; `channels` are those of the input in each piece."""
+    template = make_template(*lines, **more)
+    template.bindings = [{0: number} for number in range(len(template.bodies))]
+    collector = ArgumentCollector(template, {}, dict(enumerate(channels)))
     return [line.gaps for line in collector.fill()], collector
 
 
@@ -67,7 +71,7 @@ CASES = {
         ["kernel_size"],
     ),
     "a choice": (
-        {"padding": ["same", "valid", "same"], "strides": [1, 2, 1]},
+        {"data_format": ["same", "valid", "same"], "strides": [1, 2, 1]},
         [
             Choice(Condition("strides", "==", 1), Fixed("same"), Fixed("valid")),
             Variable("strides"),
@@ -123,8 +127,79 @@ def test_the_opposite_of_an_option() -> None:
 def test_numbers_behind_an_option_are_shifted() -> None:
     names = [Text((NAME, "_1")), Text((NAME, "_2")), Text((NAME, "_1"))]
     filled, collector = collect({"units": [None, 8, None]}, {"name": names}, paths=("down", ""))
-    assert filled[1] == [Text((NAME, "_", Scaled("shift", 1, 1)))]
-    assert collector.shifts == {"shift": Condition("down")}
+    assert filled[1] == [Text((NAME, "_", Scaled("k", 1, 1)))]
+    assert collector.locals == {"k": Choice(Condition("down"), Fixed(1), Fixed(0))}
+
+
+def test_numbers_behind_two_options_are_counted_from_the_first() -> None:
+    first = [Text((NAME, f"_{number}")) for number in (0, 1, 0, 1)]
+    last = [Text((NAME, f"_{number}")) for number in (1, 2, 2, 3)]
+    filled, collector = collect(
+        {"units": [None, 8, None, 8]},
+        {"name": first},
+        {"units": [None, None, 8, 8]},
+        {"name": last},
+        paths=("down", "", "up", ""),
+    )
+    assert filled[1] == [Text((NAME, "_", Variable("k")))]
+    assert filled[3] == [Text((NAME, "_", Variable("m")))]
+    assert collector.locals["m"] == Choice(Condition("up"), Scaled("k", 1, 2), Scaled("k", 1, 1))
+
+
+def test_an_argument_may_be_none_where_lines_are_left_out() -> None:
+    _, collector = collect({"units": [None, 8, 9]}, {"rate": [None, 0.25, 0.5]})
+    assert collector.find_presence(collector.template.lines[0]) == Condition("units")
+    assert collector.find_presence(collector.template.lines[1]) == Condition("units")
+    units = collector.parameter("units")
+    assert units == Parameter("units", (Fixed(None), Fixed(8), Fixed(9)), Fixed(None))
+    assert collector.parameter("rate").default is None
+
+
+def test_a_zero_is_not_taken_for_none() -> None:
+    _, collector = collect({"units": [None, 0, 9]})
+    assert collector.find_presence(collector.template.lines[0]) == Condition("with_f")
+
+
+# where the second line runs; strides; the condition; channels are (4, 8, 12), filters (4, 4, 12)
+CHANNELS = [
+    ([None, 1, None], [1, 1, 1], ChannelCondition(0, "!=", "filters")),
+    ([1, None, 1], [1, 1, 1], ChannelCondition(0, "==", "filters")),
+    (
+        [1, None, None],
+        [1, 1, 2],
+        ChannelCondition(0, "==", "filters", Condition("strides", "==", 1)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("option", "strides", "condition"), CHANNELS)
+def test_an_option_that_the_channels_tell(option, strides, condition) -> None:
+    lines = {"filters": [4, 4, 12], "strides": strides}, {"axis": option}
+    _, collector = collect(*lines, channels=(4, 8, 12))
+    ((name, local),) = collector.locals.items()
+    assert local == condition
+    assert collector.find_presence(collector.template.lines[1]) == Condition(name)
+    assert not any(one.startswith("with") or one == "option" for one in collector.columns)
+
+
+def test_two_pieces_say_nothing_of_channels() -> None:
+    lines = {"filters": [4, 4]}, {"axis": [None, 1]}
+    _, collector = collect(*lines, channels=(4, 8))
+    assert not collector.locals
+
+
+def test_the_padding_beside_strides_is_a_local_variable() -> None:
+    filled, collector = collect({"strides": [1, 2, 1], "padding": ["same", "valid", "same"]})
+    assert filled == [[Variable("strides"), Variable("pad")]]
+    choice = Choice(Condition("strides", ">", 1), Fixed("valid"), Fixed("same"))
+    other = Choice(Condition("strides", "==", 1), Fixed("same"), Fixed("valid"))
+    assert collector.locals["pad"] in (choice, other)
+
+
+def test_an_end_of_names_is_chosen() -> None:
+    names = [Text((NAME,)), Text((NAME, "_drop")), Text((NAME,))]
+    filled, _ = collect({"units": [None, 8, None]}, {"name": names}, paths=("down", ""))
+    assert filled[1] == [Choice(Condition("down"), names[1], names[0])]
 
 
 def test_arguments_with_one_label() -> None:

@@ -26,7 +26,7 @@ def make(*bodies: Body) -> Function:
         merged = merge(template, body)
         assert merged is not None
         template = merged
-    return make_function(7, "Block", template, {})
+    return make_function(7, "Block", template, {}, {})
 
 
 def test_names_begin_with_the_name() -> None:

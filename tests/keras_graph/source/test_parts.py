@@ -24,7 +24,7 @@ def test_a_shallow_graph_is_one_part() -> None:
 
 
 def test_a_deep_graph_is_several() -> None:
-    *parts, whole = split_parts(deep_graph(600))
+    *parts, whole = split_parts(deep_graph(1200))
     names = [part.function for part in parts]
     assert len(names) == len(set(names)) > 1
     assert all(name.startswith("part_") and not name[-1].isdigit() for name in names)
@@ -42,7 +42,7 @@ def test_a_deep_graph_is_several() -> None:
 
 
 def test_a_part_that_is_one_call_is_nested_itself() -> None:
-    part, *_, whole = split_parts(deep_graph(600))
+    part, *_, whole = split_parts(deep_graph(1200))
     ports = part.ports
     assert ports is not None
     call = CallTree(3, (Read(0),), (("name", Gap(0, "name")),))

@@ -148,7 +148,7 @@ def several_outputs() -> KerasGraph:
     return maker.graph(z, y, 0, z)
 
 
-def nested_models(count: int = 420) -> KerasGraph:
+def nested_models(count: int = 840) -> KerasGraph:
     """A graph so deep that it is cut into nested models."""
     maker = Maker()
     x = 0
@@ -212,7 +212,7 @@ GRAPHS = {
     "options of two values": (preactivation_blocks, BLOCK_CLASSES),
     "a loop beside a skip": (loop_beside_a_skip, {}),
     "several outputs": (several_outputs, {}),
-    "nested models": (nested_models, {f"blocks.{i}": "Block" for i in range(60)}),
+    "nested models": (nested_models, {f"blocks.{i}": "Block" for i in range(120)}),
     "nested without classes": (nested_models, {}),
     "frozen layers": (frozen_and_other_dtypes, {}),
     "indices": (indices, {}),
@@ -236,9 +236,10 @@ def test_the_folded_code_replays_equal(name: str) -> None:
 
 EXPECTED = {
     "options": [
-        "def block(x, filters, down=False, *, name):",
-        "    if down:",
-        "block(x, filters=8,",
+        "def block(x, filters, *, name):",
+        "    change = x.shape[-1] != filters",
+        "    if change:",
+        "block(x, filters, ",
     ],
     "a loop": ["for i in range(6):", 'name=f"net_{2 * i}"'],
     "loops in loops": ["for i in range(9):", "for j, units in enumerate([8, 24, 40]):", "{j}_{i}"],

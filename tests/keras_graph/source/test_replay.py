@@ -101,7 +101,7 @@ def test_what_is_no_part_of_the_code_is_not_there() -> None:
 def nested_graph() -> KerasGraph:
     maker = Maker()
     x = 0
-    for place in range(410):
+    for place in range(810):
         x = maker.op("tanh", x, path=f"blocks.{place // 200}")
     return maker.graph(x)
 

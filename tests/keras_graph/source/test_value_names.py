@@ -10,10 +10,10 @@ from source_graphs import Maker
 from torch2keras.keras_graph.source.lines import Append, Line, Read, make_lines
 from torch2keras.keras_graph.source.value_names import (
     find_roles,
-    hint_of,
     is_bare_parameter,
     order_names,
     yield_fallback_names,
+    yield_hints,
 )
 
 
@@ -36,6 +36,37 @@ def test_roles_by_the_op_that_reads() -> None:
     }
 
 
+def test_what_is_joined_again_is_a_skip() -> None:
+    maker = Maker()
+    skip = maker.layer("Dense", 0, "down", units=8)
+    low = maker.layer("ReLU", maker.layer("Dense", skip, "low", units=8), "act")
+    maker.op("concatenate", [low, skip])
+    lines = lines_of(maker)
+    assert find_roles(lines) == {skip: "skip"}
+    assert list(islice(yield_hints(lines[0], {skip: "skip"}), 3)) == ["skip", "skip_b", "skip_c"]
+
+
+def test_what_a_function_takes_to_join_it_is_a_skip() -> None:
+    maker = Maker("x", "low")
+    up = maker.layer("Dense", 0, "up", units=8)
+    maker.op("concatenate", [up, 1])
+    assert find_roles(lines_of(maker)) == {1: "skip"}
+
+
+# what is joined, of a value (2) and what is made of it and read elsewhere (3)
+JOINS = [[2, 2], [3, 4], [2, 3, 4]]
+
+
+@pytest.mark.parametrize("joined", JOINS)
+def test_other_joins_have_no_skip(joined) -> None:
+    maker = Maker("x", "y")
+    first = maker.layer("Dense", 0, "a", units=8)
+    second = maker.layer("Dense", first, "b", units=8)
+    maker.layer("Dense", first, "c", units=8)
+    maker.op("concatenate", [second if one == 3 else one for one in joined])
+    assert "skip" not in find_roles(lines_of(maker)).values()
+
+
 # path, hint
 HINTS = [("attn.q_proj", "query"), ("attn.to_v", "value"), ("mlp.gate", "gate"), ("mlp.fc", "")]
 
@@ -45,16 +76,17 @@ def test_hints_by_the_submodule(path: str, hint: str) -> None:
     maker = Maker()
     maker.layer("Dense", 0, path, units=8)
     (line,) = lines_of(maker)
-    assert hint_of(line, {}) == hint
-    assert hint_of(line, {line.makes[0]: "mask"}) == "mask"
+    assert list(yield_hints(line, {})) == [hint]
+    assert list(yield_hints(line, {line.makes[0]: "mask"})) == ["mask"]
 
 
 def test_lists_are_features_and_layers_are_called_after_their_class() -> None:
-    assert hint_of(Line(Append(Read(0), Read(1)), [], [0, 1], [2], ""), {}) == "features"
+    line = Line(Append(Read(0), Read(1)), [], [0, 1], [2], "")
+    assert list(yield_hints(line, {})) == ["features"]
     maker = Maker()
     x = maker.layer("MaxPooling1D", 0, "a.pool", "pool", pool_size=(2,))
     maker.layer("MaxPooling1D", x, "a.pool", "pool", pool_size=(2,))
-    assert hint_of(lines_of(maker)[0], {}) == "max_pooling_1d"
+    assert list(yield_hints(lines_of(maker)[0], {})) == ["max_pooling_1d"]
 
 
 # path of the module, name of the layer, whether it stands for a parameter

@@ -25,6 +25,7 @@ from torch2keras.keras_graph.source.columns import (
 )
 from torch2keras.keras_graph.source.expressions import (
     NAME,
+    ChannelCondition,
     Choice,
     Condition,
     Expression,
@@ -44,6 +45,19 @@ PRIMARY = ("filters", "units", "kernel_size", "strides", "dilation_rate")
 """Arguments of layers by which others are told."""
 
 
+NONE = Fixed(None)
+"""The default of an argument that what is left out has none of."""
+
+PADDING_NAME = "pad"
+"""The local variable for the padding that goes along with strides."""
+
+PLACE_NAMES = ("k", "m")
+"""The numbers of modules in a Sequential, behind one that may be there and behind two."""
+
+FEWEST_PIECES = 3
+"""Pieces from which on it is no chance that numbers go along with each other."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """An argument of a function."""
@@ -57,13 +71,17 @@ class Parameter:
 class ArgumentCollector:
     """Collects the arguments of a function."""
 
-    def __init__(self, template: Template, classes: Mapping[int, str]) -> None:
-        self.template, self.classes = template, classes
+    def __init__(
+        self, template: Template, classes: Mapping[int, str], channels: Mapping[int, int]
+    ) -> None:
+        self.template, self.classes, self.channels = template, classes, channels
         self.columns: dict[str, Column] = {}
         self.defaults: dict[str, Fixed | None] = {}
         self.flags: dict[tuple[bool, ...], Condition] = {}
-        self.shifts: dict[str, Condition] = {}
-        """Local number -> the condition by which it is 1 or 0."""
+        self.locals: dict[str, Expression | ChannelCondition] = {}
+        """Local variable -> what it is."""
+        self.places: dict[str, list[int]] = {}
+        """Local number of a module in a Sequential -> what it is in each piece."""
 
     def fill(self) -> list[Line]:
         """Return the lines with an expression in each gap.
@@ -112,23 +130,62 @@ class ArgumentCollector:
         if gap.label == "name" or any(isinstance(value, Text) for value in known):
             return self._express_text(line, gap, column)
         same = self._find_equal(column) or self._find_multiple(column) or self._choose(column)
+        if gap.label == "padding" and isinstance(same, Choice):
+            return self._name_local(PADDING_NAME, same)
         return same or self._add(line, gap, column)
 
-    def _shift(self, column: Sequence[int | None]) -> Expression | None:
-        """Return a number that is one more where a condition holds, as `shift + 2`.
+    def _name_local(self, label: str, local: Expression | ChannelCondition) -> Variable:
+        """Return the local variable that is this, a new one if there is none yet."""
+        for name, other in self.locals.items():
+            if other == local:
+                return Variable(name)
+        name = label
+        if label in {*self.columns, *self.locals}:
+            name = self._find_free_name(label)
+        self.locals[name] = local
+        return Variable(name)
 
-        Modules behind an optional one in a Sequential are numbered so.
+    def _shift(self, column: Sequence[int | None]) -> Expression | None:
+        """Return a number that is higher where a condition holds, as `k + 2`.
+
+        Modules behind optional ones in a Sequential are numbered so; behind a second option, from
+        the number behind the first on.
         """
-        numbers = values_of(column)
-        low = min(numbers)
-        if max(numbers) != low + 1:
+        for name, places in self.places.items():
+            pairs = zip(column, places, strict=True)
+            offsets = {number - place for number, place in pairs if number is not None}
+            if len(offsets) == 1:
+                return Scaled(name, 1, offsets.pop())
+        shift = self._shift_from(column, None)
+        for name, places in list(self.places.items()):
+            if shift is None:
+                shift = self._shift_from(column, name, places)
+        return shift
+
+    def _shift_from(
+        self, column: Sequence[int | None], start: str | None, places: Sequence[int] = ()
+    ) -> Expression | None:
+        """Return a number as a local one that counts one option more than `start` does.
+
+        `places` are the values of `start` in each piece.
+        """
+        steps = list(column)
+        if start is not None:
+            steps = [None if a is None else a - b for a, b in zip(column, places, strict=True)]
+        numbers = values_of(steps)
+        low, high = min(numbers), max(numbers)
+        if {*numbers} != {low, high} or low == high:
             return None
-        choice = self._choose(map_known(lambda number: Fixed(number - low), column))
-        if choice is None or choice.then != Fixed(1):
+        choice = self._choose(map_known(lambda number: Fixed(number - low), steps))
+        if choice is None or choice.otherwise != Fixed(0):
             return None
-        known = [name for name, condition in self.shifts.items() if condition == choice.condition]
-        name = known[0] if known else self._find_free_name("shift")
-        self.shifts[name] = choice.condition
+        if start is not None:
+            choice = Choice(choice.condition, Scaled(start, 1, high), Scaled(start, 1, low))
+            low = 0
+        name = self._name_local(PLACE_NAMES[start is not None], choice).name
+        known = values_of(column)
+        if len(known) == len(column):
+            self.places[name] = [number - low for number in known]
         return Scaled(name, 1, low) if low else Variable(name)
 
     def _express_text(self, line: TemplateLine, gap: Gap, column: Column) -> Expression:
@@ -150,6 +207,9 @@ class ArgumentCollector:
                 break
         if is_aligned:
             return join_text(tuple(parts))
+        chosen = self._choose(column)
+        if chosen is not None:
+            return chosen
         whole: list[Expression | None] = []
         for value, body in zip(column, self.template.bodies, strict=True):
             whole.append(None if value is None else _write_out(value, sanitize(body.path)))
@@ -193,7 +253,9 @@ class ArgumentCollector:
         """Return a choice between two constants by an argument that goes along with them."""
         kinds = []
         for value in dict.fromkeys(values_of(column)):
-            if not isinstance(value, Fixed) or isinstance(value.value, LayerKind):
+            if not isinstance(value, Fixed | Text):
+                return None
+            if isinstance(value, Fixed) and isinstance(value.value, LayerKind):
                 return None
             kinds.append(value)
         if len(kinds) != 2:
@@ -226,6 +288,7 @@ class ArgumentCollector:
             opposite = self.flags.get(tuple(map(not_, present)))
             if opposite is not None and not opposite.operator:
                 condition = Condition(f"not {opposite.variable}")
+        condition = condition or self._find_none(present) or self._compare_channels(line)
         if condition is None:
             name = self._find_free_name(self._name_option(line))
             self.columns[name] = list(map(Fixed, present))
@@ -233,6 +296,61 @@ class ArgumentCollector:
             condition = Condition(name)
         self.flags[present] = condition
         return condition
+
+    def _find_none(self, present: Sequence[bool]) -> Condition | None:
+        """Return the argument that lines alone have which run so, as a condition: it may be None.
+
+        `if se_filters:` tells as much as an argument more for whether they run.
+        """
+        for name, column in self.columns.items():
+            known: list[Expression] = values_of(column)
+            is_true = all(isinstance(value, Fixed) and bool(value.value) for value in known)
+            if is_true and [value is not None for value in column] == [*present]:
+                self.columns[name] = fill_column(column, [NONE] * len(column))
+                self.defaults[name] = NONE
+                return Condition(name)
+        return None
+
+    def _compare_channels(self, line: TemplateLine) -> Condition | None:
+        """Return a local variable for whether an input has as many channels as an argument says.
+
+        A residual connection, and what widens its input, are there for that reason. Of two pieces
+        nearly each number would tell so, and none is believed.
+        """
+        if len(line.present) < FEWEST_PIECES:
+            return None
+        for read in self.template.ins:
+            sizes = [self.channels.get(bound[read]) for bound in self.template.bindings]
+            for name, column in self.columns.items():
+                found = None
+                if is_integer(column) and None not in [*column, *sizes]:
+                    same = [Fixed(size) == value for size, value in zip(sizes, column, strict=True)]
+                    found = self._find_channel_condition(read, name, same, line.present)
+                if found is not None:
+                    label = "change" if found.operator == "!=" else "same"
+                    return Condition(self._name_local(label, found).name)
+        return None
+
+    def _find_channel_condition(
+        self, read: int, name: str, same: Sequence[bool], present: Sequence[bool]
+    ) -> ChannelCondition | None:
+        """Return whether lines run where channels are the `same`, or other ones, or with strides.
+
+        `same` and `present` tell for each piece whether they are the same, and the lines run.
+        """
+        if list(map(not_, same)) == [*present]:
+            return ChannelCondition(read, "!=", name)
+        if [*same] == [*present]:
+            return ChannelCondition(read, "==", name)
+        wanted: list[bool | None] = []
+        for is_same, has in zip(same, present, strict=True):
+            if has and not is_same:
+                return None
+            wanted.append(has if is_same else None)
+        also = self._find_condition(wanted)
+        if also is not None and also.operator:
+            return ChannelCondition(read, "==", name, also)
+        return None
 
     def _name_option(self, line: TemplateLine) -> str:
         """Return what an option is called: the submodule, or what is done."""
@@ -268,7 +386,7 @@ class ArgumentCollector:
         return "_".join([*_words_of(line.path)[-1:], label])
 
     def _find_free_name(self, label: str) -> str:
-        return find_free_name(identifier(label), {*self.columns, *self.shifts, NAME.name})
+        return find_free_name(identifier(label), {*self.columns, *self.locals, NAME.name})
 
     def parameter(self, name: str) -> Parameter:
         """Return an argument by its name; pieces that do not use it get another piece's value."""
@@ -281,10 +399,15 @@ class ArgumentCollector:
 
 
 def _rank(gap: Gap, column: Column) -> int:
-    """Return when a column is looked at: numbers first, those by which others are told before."""
-    if not is_integer(column):
-        return 2
-    return int(gap.label not in PRIMARY)
+    """Return when a column is looked at: numbers first, those by which others are told before.
+
+    So are fractions of lines that not all pieces have: such an argument may be None.
+    """
+    if is_integer(column):
+        return int(gap.label not in PRIMARY)
+    numbers = [value.value for value in values_of(column) if isinstance(value, Fixed)]
+    is_optional = None in column and bool(numbers)
+    return 1 if is_optional and set(map(type, numbers)) == {float} else 2
 
 
 def _abbreviate(cls: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -106,12 +106,23 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class ChannelCondition:
+    """`x.shape[-1] != filters`, and what else must hold; only where a function begins."""
+
+    read: int
+    """The value whose channels are compared; its name is not known before it is written."""
+    operator: str
+    variable: str
+    also: Condition | None = None
+
+
+@dataclass(frozen=True)
 class Choice:
     """`then if condition else otherwise`."""
 
     condition: Condition
-    then: Fixed
-    otherwise: Fixed
+    then: Expression
+    otherwise: Expression
 
 
 Expression: TypeAlias = Fixed | Variable | Scaled | PowerOfTwo | Text | Choice
@@ -229,6 +240,16 @@ def condition_text(condition: Condition) -> str:
     if not condition.operator:
         return condition.variable
     return f"{condition.variable} {condition.operator} {constant_text(condition.value)}"
+
+
+def local_text(local: Expression | ChannelCondition, names: Mapping[int, str]) -> str:
+    """Return what a function's local variable is, as Python, by the names of values."""
+    if not isinstance(local, ChannelCondition):
+        return expression_text(local)
+    text = f"{names[local.read]}.shape[-1] {local.operator} {local.variable}"
+    if local.also is None:
+        return text
+    return f"{condition_text(local.also)} and {text}"
 
 
 def _f_string(parts: tuple[str | Expression, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from torch2keras.keras_graph.source.functions import Function, call_line, make_function
 from torch2keras.keras_graph.source.lines import Line
@@ -33,15 +34,17 @@ def fold(
     classes: Mapping[str, str],
     outputs: Collection[int],
     inlined: Collection[str] = (),
+    channels: Mapping[int, int] = MappingProxyType({}),
 ) -> Folded:
     """Fold lines by the modules that they come from; `outputs` are the values of the model.
 
     The parts stay apart, but share functions. Modules of the classes in `inlined` have none.
+    `channels` are the numbers of channels of values, as far as they are known.
     """
     known = {path: "" if cls in inlined else cls for path, cls in classes.items()}
     roots = [group_by_module(lines, known) for lines in parts]
     whole = Region("", "", [*roots])
-    folder = _Folder(list(whole.lines()), outputs)
+    folder = _Folder(list(whole.lines()), outputs, channels)
     for cls in sort_classes(whole):
         waiting = [one for one in whole.regions() if one.cls == cls and one not in roots]
         while waiting:
@@ -58,13 +61,15 @@ def _holds_any(region: Region, others: Sequence[Region]) -> bool:
 class _Folder:
     """Holds what has become of each region."""
 
-    def __init__(self, lines: Sequence[Line], outputs: Collection[int]) -> None:
+    def __init__(
+        self, lines: Sequence[Line], outputs: Collection[int], channels: Mapping[int, int]
+    ) -> None:
         self.functions: list[Function] = []
         self.classes: dict[int, str] = {}
         """Number of a function -> the class that it is made of."""
         self.replaced: dict[Region, list[Line]] = {}
         """Region -> its lines now: a call of a function, or its own."""
-        self.outputs = outputs
+        self.outputs, self.channels = outputs, channels
         self.users: dict[int, list[Line]] = {}
         for line in lines:
             for value in line.reads:
@@ -92,7 +97,7 @@ class _Folder:
             function = None
             if _is_worth_a_function(template):
                 number = len(self.functions)
-                function = make_function(number, cls, template, self.classes)
+                function = make_function(number, cls, template, self.classes, self.channels)
                 self.functions.append(function)
                 self.classes[number] = cls
             for piece, body in enumerate(template.bodies):

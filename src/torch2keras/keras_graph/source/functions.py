@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from torch2keras.keras_graph.layer_names import sanitize
 from torch2keras.keras_graph.source.arguments import ArgumentCollector, Parameter
-from torch2keras.keras_graph.source.expressions import NAME, Condition, Expression, Fixed
+from torch2keras.keras_graph.source.expressions import (
+    NAME,
+    ChannelCondition,
+    Condition,
+    Expression,
+    Fixed,
+)
 from torch2keras.keras_graph.source.lines import CallTree, Gap, Line, Read, gaps_of
 from torch2keras.keras_graph.source.templates import Template, rename_within
 
@@ -26,8 +32,8 @@ class Function:
     conditions: dict[Line, Condition]
     """Line -> when it runs, where not always."""
     template: Template
-    shifts: Mapping[str, Condition]
-    """Local numbers that are 1 where a condition holds, else 0."""
+    locals: Mapping[str, Expression | ChannelCondition]
+    """Its local variables, in the order in which they are set before all else."""
     name: str = ""
 
     @property
@@ -38,15 +44,22 @@ class Function:
     @property
     def variables(self) -> set[str]:
         """The names of its arguments beside values, and of its local numbers."""
-        return {NAME.name, *self.shifts, *(parameter.name for parameter in self.parameters)}
+        return {NAME.name, *self.locals, *(parameter.name for parameter in self.parameters)}
 
 
 def make_function(
-    number: int, cls: str, template: Template, classes: Mapping[int, str]
+    number: int,
+    cls: str,
+    template: Template,
+    classes: Mapping[int, str],
+    channels: Mapping[int, int],
 ) -> Function:
-    """Return the function of a template; `classes` are those of the functions so far."""
+    """Return the function of a template; `classes` are those of the functions so far.
+
+    `channels` are the numbers of channels of values, as far as they are known.
+    """
     rename_layers(template)
-    arguments = ArgumentCollector(template, classes)
+    arguments = ArgumentCollector(template, classes, channels)
     lines = arguments.fill()
     conditions: dict[Line, Condition] = {}
     for line, old in zip(lines, template.lines, strict=True):
@@ -62,7 +75,7 @@ def make_function(
         parameters,
         conditions,
         template,
-        arguments.shifts,
+        arguments.locals,
     )
 
 

@@ -244,7 +244,8 @@ class LoopFinder:
         carried = find_carried(runs)
         if carried is None or not is_clean_behind(runs, carried, self._reads_behind(end)):
             return None
-        index = INDICES[min(find_depth(runs[0]), len(INDICES) - 1)]
+        free = [index for index in INDICES if index not in self.taken]
+        index = free[min(find_depth(runs[0]), len(free) - 1)]
         variables = LoopVariables(count, index, {*self.taken, *find_variables(runs[0])})
         expressions = variables.express_runs(runs)
         if expressions is None:

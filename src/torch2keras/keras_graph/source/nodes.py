@@ -83,14 +83,14 @@ class NodeWriter:
     def _arguments(self, call: CallTree, line: Line) -> list[str]:
         """Return the arguments of a call, without Keras's defaults.
 
-        A function of ours gets its first ones by position, where variables have their names.
+        A function of ours gets its first ones by position, where variables tell what they are.
         """
         arguments = self._texts(call.args, line)
         is_positional = isinstance(call.function, int)
         for key, item in call.kwargs:
             text = self.text(item, line)
             is_required = not getattr(item, "default", "") and key != "name"
-            is_positional = is_positional and text == key and is_required
+            is_positional = is_positional and is_required and _says_what_it_is(text, key)
             if is_positional:
                 arguments.append(text)
             elif not _is_default(item, line):
@@ -118,6 +118,13 @@ class NodeWriter:
         if isinstance(given, Fixed):
             return f"layers.{given.value.cls}", [*given.value.texts(), named]
         return expression_text(given), [named]
+
+
+def _says_what_it_is(text: str, key: str) -> bool:
+    """Whether a variable is called as the argument that it is given for, or nearly so."""
+    if not text.isidentifier():
+        return False
+    return text == key or text.endswith(f"_{key}") or key.endswith(f"_{text}")
 
 
 def _is_default(node: Node, line: Line) -> bool:

@@ -10,6 +10,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import TypeAlias
 
+from torch2keras.keras_graph.channels import find_channels
 from torch2keras.keras_graph.graph import Input, KerasGraph
 from torch2keras.keras_graph.source.build.build_arguments import (
     CLASSES,
@@ -20,9 +21,9 @@ from torch2keras.keras_graph.source.build.build_arguments import (
 )
 from torch2keras.keras_graph.source.expressions import (
     Condition,
-    condition_text,
     constant_text,
     expression_text,
+    local_text,
 )
 from torch2keras.keras_graph.source.fold import fold
 from torch2keras.keras_graph.source.functions import Function
@@ -104,7 +105,7 @@ class _Written:
 
     text: str
     classes: tuple[str, ...]
-    cost: int
+    cost: float
 
 
 def _write_functions(
@@ -116,7 +117,8 @@ def _write_functions(
     *,
     flat: bool,
 ) -> _Written:
-    folded = fold([part.lines for part in parts], classes, graph.outputs, inlined)
+    channels = find_channels(graph)
+    folded = fold([part.lines for part in parts], classes, graph.outputs, inlined, channels)
     others = list(map(attrgetter("function"), parts))
     names = name_functions(folded.functions, others)
     height = partial(measure_height, functions=names)
@@ -152,9 +154,28 @@ def _write_functions(
         texts.append("\n".join([*above, *block]))
     used = tuple(dict.fromkeys(map(attrgetter("cls"), folded.functions)))
     variants = len(folded.functions) - len(used)
-    cost = sum(map(len, blocks)) + VARIANT_COST * variants
+    cost = sum(map(measure_reading, blocks)) + VARIANT_COST * variants
     cost -= sum(bool(remarks.describe(function.paths)) for function in folded.functions)
     return _Written("\n\n\n".join(texts), used, cost)
+
+
+def measure_reading(lines: Sequence[str]) -> float:
+    """Return how much there is to read in a function: lines of calls.
+
+    What a function takes is one thing to read on however many lines, and so are two rows of a
+    table: blocks as rows are read more easily than one after the other.
+    """
+    cost = 0.0
+    is_header = is_table = False
+    for line in lines:
+        is_header = is_header or line.startswith("def ")
+        is_table = is_table or line.endswith("rows = [")
+        cost += (not is_header) * (1 - is_table / 2)
+        if is_header and line.endswith(":"):
+            is_header = False
+            cost += 1
+        is_table = is_table and not line.strip().startswith("]")
+    return cost
 
 
 def write_shortest(
@@ -230,8 +251,8 @@ class DefinitionWriter:
         given = [*writer.names.values(), *required, *optional, "*", "name"]
         writer.lines = wrap_call(0, f"def {function.name}", given, "):")
         writer.lines += write_docstring(self.remarks.describe(function.paths))
-        for name, condition in function.shifts.items():
-            writer.lines.append(f"    {name} = 1 if {condition_text(condition)} else 0")
+        for name, local in function.locals.items():
+            writer.lines.append(f"    {name} = {local_text(local, writer.names)}")
         return _end(writer, items, function.outs)
 
     def write_part(self, part: Part, items: Sequence[Item], conditions: Conditions) -> list[str]:

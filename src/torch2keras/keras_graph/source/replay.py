@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from torch2keras.errors import InternalError
+from torch2keras.keras_graph.channels import find_channels
 from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph, LayerSpec, Literal, Ref
 from torch2keras.keras_graph.nesting import find_segment_ports, nest_calls
 from torch2keras.keras_graph.source.expressions import Array
@@ -58,14 +59,28 @@ class _Token:
         self.replay, self.index = replay, index
 
     @property
-    def shape(self) -> _Token:
-        """The token itself, of which an input of a nested model is to have the shape."""
+    def dtype(self) -> _Token:
+        """The token itself, of which an input of a nested model is to have the dtype."""
         return self
 
-    dtype = shape
+    @property
+    def shape(self) -> _Shape:
+        """Its shape, which may be asked for the number of channels, or given to an input."""
+        return _Shape(self)
 
     def __getitem__(self, key: Any) -> Any:
         return self.replay.take(GETITEM, (self, key), {})
+
+
+class _Shape:
+    """The shape of a value: all that is known is the last size."""
+
+    def __init__(self, token: _Token) -> None:
+        self.token = token
+
+    def __getitem__(self, place: int) -> int:
+        _require(place, -1, "the place of a size")
+        return self.token.replay.channels[self.token.index]
 
 
 class _Layer:
@@ -103,6 +118,7 @@ class _Replay:
 
     def __init__(self, graph: KerasGraph) -> None:
         self.graph = graph
+        self.channels = find_channels(graph)
         self.place = 0
         self.inputs = 0
         self.made: dict[str, _Layer] = {}
@@ -116,8 +132,8 @@ class _Replay:
     def input(self, shape: Any = None, **kwargs: Any) -> _Token:
         """Take an input for the graph's next, or for a nested model's own."""
         inner = kwargs.get("batch_shape")
-        if isinstance(inner, _Token):
-            return inner
+        if isinstance(inner, _Shape):
+            return inner.token
         port = self.graph.inputs[self.inputs]
         full = inner if shape is None else (None, *shape)
         given = full, kwargs.get("dtype", "float32"), kwargs["name"]

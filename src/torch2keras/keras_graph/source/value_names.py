@@ -12,6 +12,12 @@ from torch2keras.keras_graph.source.loops import Item, Loop
 
 PLAIN_NAMES = ("x", "y", "z")
 
+SKIP = "skip"
+"""What a value is called that is joined again to what was made of it."""
+
+ONES = "ones"
+"""What a tensor of ones is called, of which a layer that is a bare parameter is made."""
+
 LIST_NAME = "features"
 """What a list of values is called, and nothing that is made of one."""
 
@@ -42,13 +48,43 @@ SUBMODULES = {
 
 def find_roles(items: Sequence[Item]) -> dict[int, str]:
     """Return what values are for the ops that read them, looked for from the end backwards."""
-    roles: dict[int, str] = {}
+    roles = dict.fromkeys(_find_skips(items), SKIP)
     for item in reversed(items):
         if isinstance(item, Loop):
             continue
         for value, role in _roles_of(item, roles):
             roles.setdefault(value, role)
     return roles
+
+
+def _find_skips(items: Sequence[Item]) -> Iterator[int]:
+    """Yield the values that are joined again to what was made of them, as those of a U-Net.
+
+    What a function takes for that alone is one too.
+    """
+    made: dict[int, int] = {}
+    for place, item in enumerate(items):
+        made.update(dict.fromkeys(item.makes, place))
+    for end, item in enumerate(items):
+        read = _find_joined(item)
+        if len(set(read)) != 2:
+            continue
+        skips = []
+        for value in read:
+            before = items[made.get(value, -1) + 1 : end]
+            is_read_before = any(value in line.reads for line in before)
+            if is_read_before == (value in made):
+                skips.append(value)
+        if len(skips) == 1:
+            yield skips[0]
+
+
+def _find_joined(item: Item) -> list[int]:
+    """Return the values that a line joins, none where it does something else."""
+    if not isinstance(item, Line) or not isinstance(item.tree, CallTree):
+        return []
+    is_join = item.tree.function == "ops.concatenate" and isinstance(item.tree.args[0], Group)
+    return item.reads if is_join else []
 
 
 def _roles_of(line: Line, roles: Mapping[int, str]) -> Iterator[tuple[int, str]]:
@@ -58,6 +94,8 @@ def _roles_of(line: Line, roles: Mapping[int, str]) -> Iterator[tuple[int, str]]
     for argument, role in zip(line.tree.args, ROLES.get(name, ()), strict=False):
         if role and isinstance(argument, Read):
             yield line.reads[argument.place], role
+    if is_bare_parameter(line):
+        yield line.reads[0], ONES
     if name in PASS_ON and len(line.makes) == 1 and line.makes[0] in roles and line.reads:
         yield line.reads[-1], roles[line.makes[0]]
 
@@ -72,22 +110,27 @@ def _target_of(call: CallTree) -> str:
     return ""
 
 
-def hint_of(line: Line, roles: Mapping[int, str], place: int = 0) -> str:
-    """Return what a value that a line makes is called by its role or its submodule, or ""."""
+def yield_hints(line: Line, roles: Mapping[int, str], place: int = 0) -> Iterator[str]:
+    """Yield what a value that a line makes may be called by its role or its submodule."""
     value = line.makes[place]
     if isinstance(line.tree, Append | Group):
-        return LIST_NAME
-    if value in roles:
-        return roles[value]
-    if isinstance(line.tree, Layer):
-        return snake_case(line.tree.cls or "activation")
-    last = line.path.rpartition(".")[2]
-    return SUBMODULES.get(last.lower(), "")
+        yield LIST_NAME
+    elif roles.get(value) == SKIP:
+        yield from _yield_numbered(SKIP)
+    elif _function_of(line) == "ops.ones_like":
+        yield ONES
+    elif value in roles:
+        yield roles[value]
+    elif isinstance(line.tree, Layer):
+        yield snake_case(line.tree.cls or "activation")
+    else:
+        last = line.path.rpartition(".")[2]
+        yield SUBMODULES.get(last.lower(), "")
 
 
 def order_names(names: Iterable[str]) -> list[str]:
-    """Return names with those of the main path first, lists' left out."""
-    known = [name for name in dict.fromkeys(names) if name != LIST_NAME]
+    """Return names with those of the main path first, without those of lists and of ones."""
+    known = [name for name in dict.fromkeys(names) if name not in (LIST_NAME, ONES)]
     return [n for n in PLAIN_NAMES if n in known] + [n for n in known if n not in PLAIN_NAMES]
 
 
@@ -97,9 +140,17 @@ def yield_fallback_names(line: Line) -> Iterator[str]:
     if is_bare_parameter(line):
         yield base
     yield from PLAIN_NAMES
+    yield from _yield_numbered(base)
+
+
+def _yield_numbered(base: str) -> Iterator[str]:
+    """Yield a name, and then the name with letters, without end.
+
+    Nothing is called `conv_a` beside `conv`: the second one is `conv_b`.
+    """
     names = yield_names(base)
     yield next(names)
-    next(names)  # Nothing is called `conv_a` beside `conv`: the second one is `conv_b`.
+    next(names)
     yield from names
 
 

@@ -20,9 +20,9 @@ from torch2keras.keras_graph.source.remarks.comments import Commenter
 from torch2keras.keras_graph.source.value_names import (
     PLAIN_NAMES,
     find_roles,
-    hint_of,
     order_names,
     yield_fallback_names,
+    yield_hints,
 )
 from torch2keras.keras_graph.source.wrapping import (
     add_comment,
@@ -148,7 +148,7 @@ class BodyWriter:
     ) -> Iterator[str]:
         """Yield names for one of the values of a line, the best first."""
         yield self.wanted.get(line.makes[number], "")
-        yield hint_of(line, scope.roles, number)
+        yield from yield_hints(line, scope.roles, number)
         if len(line.makes) == 1:
             last = scope.last
             dying = {self.names[read] for read in line.reads if last.get(read, -1) <= place}
