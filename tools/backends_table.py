@@ -106,7 +106,8 @@ def save(name: str, folder: Path) -> None:
 def ask(folder: Path, name: str, backend: str) -> list[Answer]:
     """Return what a child process on a backend says of a net."""
     environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(Path(__file__).with_name("backend_checks.py")), folder, name]
+    script = Path(__file__).with_name("backend_checks.py")
+    command = [sys.executable, str(script), str(folder), name]
     answers: list[Answer] = []
     with tempfile.TemporaryFile("w+") as lines:
         try:

@@ -140,9 +140,9 @@ def load_state_dict(
         report.require_complete(checkpoint.source)
     entries = dict(fitted.state)
     for names in wanted.ties:
-        given = [name for name in names if name in entries]
-        for name in names if given else ():
-            entries.setdefault(name, entries[given[0]])
+        there = [name for name in names if name in entries]
+        for name in names if there else ():
+            entries.setdefault(name, entries[there[0]])
     given = record.round_floats(record.names.to_state(entries, record.shapes))
     if report.missing_keys or report.mismatched_keys:
         state = read_state(weight_map, layers, record) | given

@@ -108,8 +108,8 @@ def lower(
     merged, kept = merge_equal_calls(named, compact.outputs)
     final = compact_calls(merged, len(inputs), compact.outputs)
     numbers = {}
-    for value, first in compact.numbers.items():
-        numbers[value] = final.numbers[kept.get(first, first)]
+    for number, first in compact.numbers.items():
+        numbers[number] = final.numbers[kept.get(first, first)]
     return Lowered(
         KerasGraph(sanitize(name), tuple(inputs), final.calls, final.outputs, float_dtype),
         _renumber(lowerer.values.stored, numbers),
