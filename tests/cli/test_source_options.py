@@ -34,9 +34,24 @@ SHARED = {
     "trace",
     "state",
     "random",
+    "dtype",
     "bug_report",
     "quiet",
     "as_json",
+}
+
+
+CONVERT_ALONE = {
+    "output",
+    "batch",
+    "quantize",
+    "calibration",
+    "floor_db",
+    "weights_format",
+    "no_verify",
+    "verify",
+    "full",
+    "report_file",
 }
 
 
@@ -49,7 +64,7 @@ def nets(tmp_path, monkeypatch):
 def test_both_commands_have_every_shared_option():
     commands = typer.main.get_command(app).commands
     for name, own in (
-        ("convert", {"output", "no_verify", "verify", "full"}),
+        ("convert", CONVERT_ALONE),
         ("inspect", set()),
     ):
         found = {parameter.name for parameter in commands[name].params}
@@ -73,6 +88,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         trace=True,
         state=StateOption.REFUSE,
         random=RandomOption.REFUSE,
+        dtype=None,
         bug_report=False,
         quiet=False,
         as_json=True,

@@ -17,13 +17,15 @@ from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.workarounds.float64_promotion import double_precision
 
+FLOATS = ("float16", "bfloat16", "float32", "mixed_bfloat16", "mixed_float16")
+
 
 @pytest.mark.parametrize(
     ("own", "dtype", "substitutes"),
     [
         ("float32", None, {"float32": "float32"}),
         ("float32", "float16", {"float32": "float16"}),
-        ("float16", "float64", dict.fromkeys(("float16", "bfloat16", "float32"), "float64")),
+        ("float16", "float64", dict.fromkeys(FLOATS, "float64")),
     ],
 )
 def test_in_float64_all_floats_are_exchanged_else_the_graphs_own(own, dtype, substitutes) -> None:

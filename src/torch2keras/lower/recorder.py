@@ -329,7 +329,9 @@ class Recorder:
                 )
             origin, before = self.origin, len(self.calls)
             self.origin = Origin()
-            element = first[:1, :1] if first.ndim == 2 else ops.reshape(first, (-1, 1))[:1]
+            # Keras does not know that the first of a dynamic length is one.
+            is_known = first.ndim == 2 and first.shape[1] is not None
+            element = first[:1, :1] if is_known else ops.reshape(first, (-1, 1))[:1]
             self._one = ops.ones_like(element, dtype=self.float_dtype)
             self.origin, self.calls_of_one = origin, tuple(self.calls[before:])
         return cast(self._one, dtype)  # type: ignore[no-any-return]
