@@ -39,10 +39,11 @@ def count_operators(content: bytes) -> Counter[str]:
     numbers = vars(schema.BuiltinOperator).items()
     names = {number: name for name, number in numbers if isinstance(number, int)}
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     counted = Counter[str]()
     for subgraph in model.subgraphs:
-        counted.update(names[codes[op.opcodeIndex]] for op in subgraph.operators or ())
+        for operator in subgraph.operators or ():
+            code = model.operatorCodes[operator.opcodeIndex]
+            counted[names[max(code.builtinCode, code.deprecatedBuiltinCode)]] += 1
     return counted
 
 

@@ -94,3 +94,16 @@ def test_one_weight_is_materialised_once() -> None:
     big = weight(LIMIT + 1)
     calls, _ = recorded(lambda x: (ops.add(x, big), ops.multiply(x, big)), (None, LIMIT + 1))
     assert [c.target for c in calls].count("layers.Dense") == 1
+
+
+@pytest.mark.parametrize("shape", [(None, 7), (None, None), (3, None), (None, 5, None), (None,)])
+def test_a_one_has_a_known_last_size(shape: tuple[int | None, ...]) -> None:
+    """A layer that stands for a weight is built on it, and must know its size."""
+    recorder = Recorder((Input("x", shape, "float32"),), "float32")
+    with record_to(recorder):
+        one = recorder.one("float32")
+    assert one.shape[-1] == 1
+    graph = KerasGraph("one", recorder.inputs, tuple(recorder.calls), (one.index,))
+    given = np.full([size or 2 for size in shape], 7, "float32")
+    made = run_graph(graph, [given], Layers(graph).layer_with_weights)[one.index]
+    assert np.array_equal(made, np.ones((1, 1)))
