@@ -37,7 +37,7 @@ def convert_saved_model(folder: Path, traced: TracedModel, sizes: FileSizes) -> 
             content = reset_lstm_states(converter.convert())
     except Exception as error:
         raise _refuse(error, traced, sizes) from error
-    return order_file(reset_lstm_states(content), traced)
+    return order_file(content, traced)
 
 
 def order_file(content: bytes, traced: TracedModel) -> LiteRTFile:
