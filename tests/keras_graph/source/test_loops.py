@@ -68,8 +68,8 @@ def test_what_is_left_out_flows_too() -> None:
 def test_nothing_else_is_read_behind() -> None:
     runs = [[line([0], 1)], [line([1], 2)]]
     carried = find_carried(runs)
-    assert is_clean_behind(runs, carried, {2, 0})
-    assert not is_clean_behind(runs, carried, {1})
+    assert is_clean_behind(runs, carried, {2, 0}.__contains__)
+    assert not is_clean_behind(runs, carried, {1}.__contains__)
 
 
 def test_slots_are_filled_in_order() -> None:

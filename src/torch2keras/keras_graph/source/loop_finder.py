@@ -7,6 +7,7 @@ what stands before all. Constants that differ become variables of the loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, pairwise
 from typing import Any
 
@@ -174,6 +175,8 @@ class LoopFinder:
         self.known: dict[Any, int] = {}
         self.numbers: dict[Item, int] = {}
         """Item -> the number of its key."""
+        self.last_reads: dict[int, int] = {}
+        """Value -> how far from the end of the items the last one stands that reads it."""
 
     def copy(self) -> LoopFinder:
         """Return a finder for the same items, which are folded apart."""
@@ -186,6 +189,7 @@ class LoopFinder:
         """
         found = False
         place = 0
+        self.last_reads = self._find_last_reads()
         while place < len(self.items):
             best = self._find_best_loop(place, only_equal=only_equal)
             if best is not None:
@@ -220,6 +224,9 @@ class LoopFinder:
         self, place: int, period: int, count: int, *, only_equal: bool
     ) -> Loop | None:
         """Return a loop over as many repetitions as flow into each other, looked for by halves."""
+        two = [self.items[start : start + period] for start in (place, place + period)]
+        if count > 1 and find_carried(two) is None:
+            return None  # no more of them flow into each other then
         while count > 1:
             loop = self._make_loop(place, period, count)
             if loop is not None and not (only_equal and loop.columns):
@@ -242,7 +249,7 @@ class LoopFinder:
         end = place + count * period
         runs = [self.items[start : start + period] for start in range(place, end, period)]
         carried = find_carried(runs)
-        if carried is None or not is_clean_behind(runs, carried, self._reads_behind(end)):
+        if carried is None or not is_clean_behind(runs, carried, partial(self._is_read, end)):
             return None
         free = [index for index in INDICES if index not in self.taken]
         index = free[min(find_depth(runs[0]), len(free) - 1)]
@@ -270,14 +277,23 @@ class LoopFinder:
             makes,
         )
 
-    def _reads_behind(self, place: int) -> set[int]:
-        """Return the values that are read behind a place, within loops too."""
-        read = set(self.outs)
-        waiting = self.items[place:]
-        while waiting:
-            read.update(reads_of(waiting))
-            waiting = [*chain.from_iterable(i.items for i in waiting if isinstance(i, Loop))]
-        return read
+    def _find_last_reads(self) -> dict[int, int]:
+        """Return how far from the end each value is read last, within loops too.
+
+        What stands behind a place is not folded yet, so its distance from the end stays.
+        """
+        last = {}
+        for distance, item in zip(range(len(self.items), 0, -1), self.items, strict=True):
+            waiting = [item]
+            while waiting:
+                last.update(dict.fromkeys(reads_of(waiting), distance))
+                waiting = [*chain.from_iterable(i.items for i in waiting if isinstance(i, Loop))]
+        return last | dict.fromkeys(self.outs, 0)
+
+    def _is_read(self, place: int, value: int) -> bool:
+        """Return whether a value is read at a place or behind it, or is a result."""
+        distance = self.last_reads.get(value)
+        return distance is not None and distance <= len(self.items) - place
 
 
 def _count_repetitions(keys: Sequence[int], period: int) -> int:

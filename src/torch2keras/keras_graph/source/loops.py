@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeAlias
@@ -177,11 +177,13 @@ def _value_at(run: Sequence[Item], source: Source) -> int:
 
 
 def is_clean_behind(
-    runs: Sequence[Sequence[Item]], carried: Sequence[Carried], read_behind: set[int]
+    runs: Sequence[Sequence[Item]],
+    carried: Sequence[Carried],
+    is_read_behind: Callable[[int], bool],
 ) -> bool:
     """Whether nothing behind the runs reads what stands within them, but what they carry."""
     made: set[int] = set()
     for run in runs:
         made.update(makes_of(run))
     made.difference_update(flow.last for flow in carried)
-    return made.isdisjoint(read_behind)
+    return not any(map(is_read_behind, made))
