@@ -15,7 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow kills random strange conformance bench map clean distclean
+.PHONY: help demo test lint slow kills random strange conformance bench map docs clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make bench      compare with the other converters that are installed in .venv, and draw it"
 	@echo "make lint       ruff, mypy and the size budget"
 	@echo "make map        the drawing, the rooms and the figures of docs/architecture.md, anew"
+	@echo "make docs       the documentation as a site, into build/site: minutes"
 	@echo "make clean      remove caches and build results"
 	@echo "make distclean  the same, and .venv"
 
@@ -60,6 +61,16 @@ bench: $(VENV)/dev.stamp
 map: $(VENV)/dev.stamp
 	$(BIN)/python tools/architecture.py
 
+docs: build/pages.stamp $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
+	$(BIN)/python tools/site_links.py
+	@echo "build/site/index.html"
+
+# The pages of layers and ops are made anew where the code has changed, by converting each layer.
+build/pages.stamp: $(VENV)/dev.stamp $(shell find src tools examples -name '*.py') SECURITY.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/python tools/site_pages.py
+	@touch $@
+
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -78,6 +89,10 @@ $(VENV)/demo.stamp: pyproject.toml
 
 $(VENV)/dev.stamp: $(VENV)/demo.stamp
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/dev.stamp
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 clean:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 import pytest
 
 from torch2keras import errors
@@ -63,3 +66,18 @@ def test_each_error_is_caught_by_the_common_base(name):
     with pytest.raises(errors.Torch2KerasError, match="it fails"):
         raise error_class("it fails", [("next", "try again")])
     assert name in (errors.__doc__ or "")
+
+
+def test_a_traceback_names_the_page_below_the_message():
+    error = errors.LoweringError("it fails", [("next", "try again")])
+    shown = "".join(traceback.format_exception_only(error))
+    assert shown.endswith("  next     try again\n  page     docs/errors/LoweringError.md\n")
+
+
+def test_every_error_has_its_page_and_its_row_in_the_list():
+    folder = Path(__file__).parent.parent / "docs"
+    listed = (folder / "errors.md").read_text(encoding="utf-8")
+    for cls in errors.Torch2KerasError.__subclasses__():
+        page = cls("it fails").page
+        assert (folder.parent / page).read_text(encoding="utf-8").startswith(f"# {cls.__name__}\n")
+        assert page.removeprefix("docs/") in listed

@@ -16,6 +16,7 @@ Torch2KerasError
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 
 LABEL_WIDTH = 8
 
@@ -27,24 +28,33 @@ class Torch2KerasError(Exception):
     """Base of every error of this package.
 
     A message is a headline and labelled rows: what happened, where, with which shapes, what to do
-    next. `rows` are (label, text) pairs; a row whose text is empty is left out.
+    next. `rows` are (label, text) pairs; a row whose text is empty is left out. A traceback names
+    the page of the documentation below the message.
     """
 
     def __init__(self, headline: str, rows: Iterable[tuple[str, str]] = ()) -> None:
         self.headline = headline
         self.rows = tuple((label, text) for label, text in rows if text)
         super().__init__(self.message)
+        self.add_note(format_row("page", self.page))
 
     @property
     def message(self) -> str:
         """The whole message as it is printed, without the name of the class."""
         if not self.rows:
             return self.headline
-        pad = "\n  " + " " * (LABEL_WIDTH + 1)
-        lines = [
-            f"  {label:<{LABEL_WIDTH}} {text.replace(chr(10), pad)}" for label, text in self.rows
-        ]
-        return "\n".join([self.headline, "", *lines])
+        return "\n".join([self.headline, "", *starmap(format_row, self.rows)])
+
+    @property
+    def page(self) -> str:
+        """The page of the documentation with the causes of such errors, and what mends them."""
+        return f"docs/errors/{type(self).__name__}.md"
+
+
+def format_row(label: str, text: str) -> str:
+    """Return a labelled row; further lines of its text stand below the first."""
+    pad = "\n  " + " " * (LABEL_WIDTH + 1)
+    return f"  {label:<{LABEL_WIDTH}} {text.replace(chr(10), pad)}"
 
 
 class InputError(Torch2KerasError):

@@ -86,7 +86,7 @@ def test_refusals(name, code, arguments, folder):
     assert_golden(f"cli_{name}", ran.err.rstrip().replace(str(folder), "FOLDER"))
     told = command(*arguments, "--json")
     assert told.code == code
-    assert set(told.json["error"]) == {"type", "message", "rows"}
+    assert set(told.json["error"]) == {"type", "message", "rows", "page"}
     assert ran.err.startswith(f"{told.json['error']['type']}: {told.json['error']['message']}")
     assert sorted(p.name for p in folder.iterdir() if p.name != "__pycache__") == ["t2k_nets.py"]
 
@@ -105,12 +105,17 @@ def test_every_error_has_an_exit_code(error, monkeypatch):
     monkeypatch.setattr(cli, "build_call", fails)
     ran = command(*SMALL, "2,3,11", "-q")
     assert ran.code == cli.EXIT_CODES[error]
-    assert ran.err == f"{error.__name__}: it does not work\n\n  next     try [something] else\n"
+    assert ran.err == (
+        f"{error.__name__}: it does not work\n\n"
+        "  next     try [something] else\n"
+        f"  page     docs/errors/{error.__name__}.md\n"
+    )
     assert command(*SMALL, "2,3,11", "--json").json == {
         "error": {
             "type": error.__name__,
             "message": "it does not work",
             "rows": {"next": "try [something] else"},
+            "page": f"docs/errors/{error.__name__}.md",
         }
     }
 

@@ -46,7 +46,7 @@ def test_what_would_act_on_the_terminal_is_written_out(capsys, text, shown):
     printed = capsys.readouterr()
     assert printed.out == shown + "\n"
     assert printed.err.replace("\n           ", "\n") == (
-        f"InputError: {shown}\n\n  next     {shown}\n"
+        f"InputError: {shown}\n\n  next     {shown}\n  page     docs/errors/InputError.md\n"
     )
 
 
@@ -76,9 +76,11 @@ def test_stdout_is_for_results_alone(capfd, quiet):
 def test_an_error_is_text_on_stderr_and_a_document_on_stdout(capsys):
     terminal.print_error(ERROR, as_json=False)
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == (
-        "",
-        "InputError: no [example] input\n\n  next     give one\n",
+    assert shown.out == ""
+    assert shown.err == (
+        "InputError: no [example] input\n\n"
+        "  next     give one\n"
+        "  page     docs/errors/InputError.md\n"
     )
     terminal.print_error(ERROR, as_json=True)
     shown = capsys.readouterr()
@@ -88,8 +90,16 @@ def test_an_error_is_text_on_stderr_and_a_document_on_stdout(capsys):
             "type": "InputError",
             "message": "no [example] input",
             "rows": {"next": "give one"},
+            "page": "docs/errors/InputError.md",
         }
     }
+
+
+def test_an_error_without_rows_has_its_page_below(capsys):
+    terminal.print_error(InputError("no input"), as_json=False)
+    assert (
+        capsys.readouterr().err == "InputError: no input\n\n  page     docs/errors/InputError.md\n"
+    )
 
 
 def test_an_interruption_is_told_both_ways(capsys):

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from torch2keras.errors import Torch2KerasError
+from torch2keras.errors import Torch2KerasError, format_row
 from torch2keras.runtime.printable import show_controls
 from torch2keras.runtime.progress import Progress, Stage, ignore_stage
 
@@ -98,13 +98,16 @@ def print_error(error: Torch2KerasError, *, as_json: bool) -> None:
     """Print an error of this package on stderr, or as the one JSON document on stdout."""
     kind = type(error).__name__
     if as_json:
-        print_json(error_document(kind, error.headline, dict(error.rows)))
+        document = error_document(kind, error.headline, dict(error.rows))
+        document["error"]["page"] = error.page
+        print_json(document)
         return
+    below = error.message.removeprefix(error.headline) or "\n"
     text = Text.assemble(
         (kind, "bold red"),
         ": ",
         (show_controls(error.headline), "bold"),
-        show_controls(error.message.removeprefix(error.headline)),
+        show_controls(f"{below}\n{format_row('page', error.page)}"),
     )
     Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 

@@ -44,6 +44,7 @@ POOLING = """
     nn.AvgPool3d(2)
     nn.LPPool1d(2, 3, stride=2)
     nn.LPPool2d(3, (2, 3))
+    nn.LPPool3d(2, 2)
     nn.AdaptiveAvgPool1d(1)
     nn.AdaptiveAvgPool1d(7)
     nn.AdaptiveAvgPool2d((5, None))
@@ -53,6 +54,7 @@ POOLING = """
     nn.AdaptiveMaxPool3d(1)
     nn.MaxUnpool1d(2)
     nn.MaxUnpool2d(2)
+    nn.MaxUnpool3d(2)
 """
 
 PADDING = """
@@ -61,13 +63,16 @@ PADDING = """
     nn.ZeroPad3d(1)
     nn.ConstantPad1d((1, 2), -3.5)
     nn.ConstantPad2d((1, -2, 3, 0), 2.5)
+    nn.ConstantPad3d(1, 0.5)
     nn.ReflectionPad1d((3, 2))
     nn.ReflectionPad2d((1, 2, 3, 0))
+    nn.ReflectionPad3d(1)
     nn.ReplicationPad1d((3, 2))
     nn.ReplicationPad2d(2)
     nn.ReplicationPad3d(1)
     nn.CircularPad1d((3, 2))
     nn.CircularPad2d((1, 2, 3, 0))
+    nn.CircularPad3d(1)
 """
 
 NORMALIZATION = """
@@ -80,6 +85,7 @@ NORMALIZATION = """
     nn.InstanceNorm1d(7)
     nn.InstanceNorm1d(7, affine=True, track_running_stats=True)
     nn.InstanceNorm2d(5, affine=True)
+    nn.InstanceNorm3d(5)
     nn.GroupNorm(3, 6)
     nn.GroupNorm(1, 7, affine=False)
     nn.LayerNorm(7)
@@ -125,6 +131,7 @@ ACTIVATIONS = """
     nn.Dropout(0.3)
     nn.Dropout1d(0.3)
     nn.Dropout2d(0.3)
+    nn.Dropout3d(0.3)
     nn.AlphaDropout(0.3)
     nn.FeatureAlphaDropout(0.3)
 """
@@ -214,7 +221,7 @@ GROUPS = (
     LOSSES,
 )
 
-LAYERS = tuple(line.strip() for group in GROUPS for line in group.strip().splitlines())
+LAYERS = tuple(line.strip() for line in "".join(GROUPS).split("\n") if line)
 """Each layer's text."""
 
 STACKS = tuple(

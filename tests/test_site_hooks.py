@@ -1,0 +1,21 @@
+"""Links of docs/ that lead above it lead to pages within the site."""
+
+from __future__ import annotations
+
+import pytest
+
+from site_hooks import link_within
+
+
+@pytest.mark.parametrize(
+    ("depth", "link", "within"),
+    [
+        (0, "../SECURITY.md", "SECURITY.md"),
+        (0, "../examples/fine_tune.py", "examples/fine_tune.md"),
+        (1, "../../SECURITY.md#weights", "../SECURITY.md#weights"),
+        (1, "../verify.md", "../verify.md"),
+        (0, "verify.md#memory", "verify.md#memory"),
+    ],
+)
+def test_links(depth, link, within):
+    assert link_within(f"See [it]({link}), and go on.", depth) == f"See [it]({within}), and go on."
