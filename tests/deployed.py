@@ -1,23 +1,26 @@
-"""A module's deployment graph beside the module: equal numbers, and the operators of its file."""
+"""A module's `.tflite` file beside the module: equal numbers, and its operators."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import torch
 from torch import nn
 
 import torch2keras
+from deployment_nets import trace
 from torch2keras.converted import Converted
-from torch2keras.deployment_forms.deployment_graph import DeploymentGraph, make_deployment_graph
-from torch2keras.deployment_forms.fused_lstm import reset_lstm_states
+from torch2keras.deployment.forms_model import FormsModel, make_forms_model
+from torch2keras.deployment.litert import convert_saved_model
+from torch2keras.deployment.saved_model import SERVE, ServedFunction, write_saved_model
+from torch2keras.deployment.sizes import FileSizes
 
 CLOSE = 2e-5
 """The largest difference that is allowed, of the largest number of an output."""
@@ -25,37 +28,55 @@ CLOSE = 2e-5
 
 @dataclass
 class Deployed:
-    """A deployment graph, and how often each operator of LiteRT stands in its file."""
+    """A file of a model in the forms for LiteRT, and how often each operator stands in it."""
 
     converted: Converted
-    graph: DeploymentGraph
+    model: FormsModel
+    content: bytes
     operators: Counter[str] = field(default_factory=Counter)
 
 
 def deploy(module: nn.Module, *example: torch.Tensor, **options: Any) -> Deployed:
-    """Convert a module, and check its graph at batch 1: by itself, and as a file in LiteRT.
+    """Convert a module, and check its forms at batch 1 in LiteRT; other sizes are the example's.
 
     The example has a batch of 2 or more.
     """
     module = module.eval()
     converted = torch2keras.convert(module, example, verify=False, **options)
-    graph = make_deployment_graph(converted.conversion)
+    deployed = write_forms(converted, [tuple(tensor[:1].shape) for tensor in example])
     inputs = [tensor[:1] for tensor in example]
     with torch.no_grad():
         expected = module(*inputs)
     wanted = [tensor.numpy() for tensor in as_sequence(expected)]
     given = [port.from_torch(x) for port, x in zip(converted.inputs, inputs, strict=True)]
-    by_name = dict(zip([spec.name for spec in graph.signature], given, strict=True))
-    deployed = Deployed(converted, graph)
-    compare(converted, graph.serve(*map(tf.constant, given)), wanted)
-    content = write_lite(graph)
-    run, deployed.operators = read_lite(content)
+    by_name = dict(zip(deployed.model.input_names, given, strict=True))
+    run, deployed.operators = read_lite(deployed.content)
     others = dict(zip(by_name, map(np.zeros_like, given), strict=True))
-    for runner in (run, read_lite(content, delegated=True)[0]):
+    for runner in (run, read_lite(deployed.content, delegated=True)[0]):
         compare(converted, runner(by_name), wanted)
         runner(others)
         compare(converted, runner(by_name), wanted)
     return deployed
+
+
+def write_forms(converted: Converted, shapes: Sequence[tuple[int, ...]]) -> Deployed:
+    """Return the file of a model in the forms for inputs of these shapes, in PyTorch's order."""
+    with TemporaryDirectory() as folder:
+        model, sizes = save_forms(converted, shapes, Path(folder))
+        file = convert_saved_model(Path(folder), model, sizes)
+    return Deployed(converted, model, file.pack())
+
+
+def save_forms(
+    converted: Converted, shapes: Sequence[tuple[int, ...]], folder: Path
+) -> tuple[FormsModel, FileSizes]:
+    """Write what TensorFlow's converter reads for inputs of these shapes, in PyTorch's order."""
+    model = make_forms_model(trace(converted))
+    pairs = zip(converted.inputs, shapes, strict=True)
+    stored = [tuple(shape[dim] for dim in port.permutation) for port, shape in pairs]
+    sizes = FileSizes({}, tuple(shapes), tuple(stored), 1)
+    write_saved_model(model, sizes, [ServedFunction(SERVE, "keras")], folder)
+    return model, sizes
 
 
 def as_sequence(result: Any) -> Sequence[torch.Tensor]:
@@ -70,15 +91,6 @@ def compare(converted: Converted, results: dict[str, Any], wanted: Sequence[np.n
         assert found.shape == expected.shape
         scale = max(1e-6, float(np.abs(expected).max()))
         np.testing.assert_allclose(found, expected, rtol=0, atol=CLOSE * scale)
-
-
-def write_lite(graph: DeploymentGraph) -> bytes:
-    """Return the graph as a file of LiteRT, of its own operators alone."""
-    with TemporaryDirectory() as folder:
-        tf.saved_model.save(graph, folder, signatures={"serve": graph.concrete})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        return reset_lstm_states(converter.convert())
 
 
 def read_lite(

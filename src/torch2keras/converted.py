@@ -296,7 +296,8 @@ class Converted:
         `quantize` makes a smaller `.tflite` file: "float16", "dynamic" (weights in 8 bits) or
         "int8", whose ranges are learnt from `calibration`: an .npz file, a folder of .npy files, an
         array or an iterable of inputs in PyTorch's order. Modules of `keep_float` stay float; with
-        `floor_db` those that lose most do, until each output is as near to PyTorch's, in dB.
+        `floor_db` those that lose most do, until each output is as near to PyTorch's, in dB. With
+        `integer_ports` an int8 file takes and gives int8, by scales that the ports tell.
         Raises InputError for options that cannot be, and for packages that are missing,
         DeploymentError, which names the op and your line, where the format has no such operator or
         the runtime refuses the file, VerificationError where it gives other numbers, and

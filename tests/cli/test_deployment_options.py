@@ -80,7 +80,12 @@ def test_a_folder_is_written_and_told_as_json(folder):
         (("-o", "net.tflite", "--batch", "0"), 2),
         (("-o", "net.keras", "--batch", "1"), 2),
         (("-o", "net.keras", "--quantize", "int8"), 2),
+        (("-o", "net.keras", "--keep-float", "head"), 2),
+        (("-o", "net.keras", "--integer-ports"), 2),
         (("-o", "net.tflite", "--calibration", "x.npz"), 2),
+        (("-o", "net.tflite", "--keep-float", "head"), 2),
+        (("-o", "net.tflite", "--quantize", "dynamic", "--integer-ports"), 2),
+        (("-o", "net.tflite", "--quantize", "int8", "--keep-float", "nowhere"), 2),
         (("-o", "net.onnx", "--quantize", "int8"), 2),
         (("-o", "net.tflite", "--quantize", "int8", "--calibration", "none.npz"), 2),
         (("-o", "no/where.tflite"), 6),
@@ -101,3 +106,12 @@ def test_a_file_is_quantised_by_data(folder):
     assert ran.code == 0
     (deployment,) = ran.json["report"]["deployments"]
     assert deployment["snr"]["output"] > 25
+
+
+def test_modules_stay_float_and_ports_are_integers(folder):
+    options = ("--quantize", "int8", "--keep-float", "conv", "--integer-ports", "--json")
+    ran = command(*SOURCE, "-o", "net.tflite", *options)
+    assert ran.code == 0
+    (deployment,) = ran.json["report"]["deployments"]
+    assert "conv kept as floats" in " ".join(deployment["notes"])
+    assert deployment["outputs"][0]["dtype"] == "int8"

@@ -47,6 +47,8 @@ CONVERT_ALONE = {
     "quantize",
     "calibration",
     "floor_db",
+    "keep_float",
+    "integer_ports",
     "weights_format",
     "no_verify",
     "verify",

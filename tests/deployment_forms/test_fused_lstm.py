@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 import torch2keras
-from deployed import read_lite
-from torch2keras.deployment_forms.deployment_graph import make_deployment_graph
+from deployed import read_lite, save_forms
 from torch2keras.deployment_forms.fused_lstm import LSTM, reset_lstm_states
 
 pytest.importorskip("ai_edge_litert")
@@ -39,8 +38,7 @@ def write_file(folder: Path) -> tuple[bytes, nn.Module]:
 
     net = Sequence()
     converted = torch2keras.convert(net, (torch.ones(2, STEPS, 2),), verify=False)
-    graph = make_deployment_graph(converted.conversion)
-    tf.saved_model.save(graph, folder, signatures={"serve": graph.concrete})
+    save_forms(converted, [(1, STEPS, 2)], folder)
     return tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert(), net
 
 
@@ -65,9 +63,8 @@ def test_states_and_clip_of_the_file_are_mended() -> None:
             mended({"x": -5 * x.numpy()})
 
 
-def test_file_without_lstm_stays_as_it_is() -> None:
+def test_file_without_lstm_stays_as_it_is(tmp_path: Path) -> None:
     converted = torch2keras.convert(nn.Linear(2, 3), (torch.ones(2, 2),), verify=False)
-    graph = make_deployment_graph(converted.conversion)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.concrete], graph)
-    content = converter.convert()
+    save_forms(converted, [(1, 2)], tmp_path)
+    content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert()
     assert reset_lstm_states(content) is content

@@ -95,3 +95,10 @@ def test_operands_broadcast_as_before() -> None:
     assert raise_rank(tf.ones((2, 5, 1))).shape == (2, 1, 5, 1)
     assert raise_rank(tf.ones((2, 2, 5, 1))) is NotImplemented
     assert raise_rank(2.0) == 2.0
+
+
+@pytest.mark.parametrize("kind", [nn.Dropout, nn.Dropout1d, nn.AlphaDropout])
+def test_dropout_between_convolutions_is_not_there(kind: type[nn.Module]) -> None:
+    net = nn.Sequential(nn.Conv1d(6, 6, 3), kind(0.5), nn.ReLU(), nn.Conv1d(6, 6, 3))
+    found = deploy(net, torch.randn(2, 6, 23)).operators
+    assert dict(found) == {"CONV_2D": 2, "RESHAPE": 2}

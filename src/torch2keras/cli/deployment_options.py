@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,11 @@ from torch2keras.keras_model.saving import require_writable
 
 DEPLOYED = (".tflite", ".onnx")
 """How the files end that `converted.export` writes; it also writes folders."""
+
+DEPLOYMENT_OPTIONS = (
+    "batch", "quantize", "calibration", "floor_db", "keep_float", "integer_ports",
+)  # fmt: skip
+"""What can be asked for of a file for another runtime alone."""
 
 ANY = "any"
 """The option `batch` for a batch of every size."""
@@ -87,6 +93,26 @@ FloorOption = Annotated[
 ]
 
 
+KeptModules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep-float",
+        metavar="MODULE",
+        help="The path of a module that stays float, as encoder.head; may be given several times.",
+        show_default=False,
+    ),
+]
+
+
+IntegerPorts = Annotated[
+    bool,
+    typer.Option(
+        "--integer-ports",
+        help="Inputs and outputs of int8 too, with a scale and a zero point, for microcontrollers.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Target:
     """Where the result goes, and how it is asked for."""
@@ -96,6 +122,8 @@ class Target:
     quantize: QuantizeOption | None = None
     calibration: Path | None = None
     floor_db: float | None = None
+    keep_float: Sequence[str] | None = None
+    integer_ports: bool = False
 
     @property
     def is_deployment(self) -> bool:
@@ -108,8 +136,8 @@ class Target:
         Raises InputError for options that do not go together, OutputError for the place.
         """
         if not self.is_deployment:
-            for option in ("batch", "quantize", "calibration", "floor_db"):
-                if getattr(self, option) is not None:
+            for option in DEPLOYMENT_OPTIONS:
+                if getattr(self, option) not in (None, False):
                     name = option.replace("_", "-")
                     raise InputError(
                         f"--{name} is for files of other runtimes, and OUT is a model of Keras",
@@ -128,6 +156,8 @@ class Target:
             "quantize": None if self.quantize is None else self.quantize.value,
             "calibration": self.calibration,
             "floor_db": self.floor_db,
+            "keep_float": tuple(self.keep_float or ()),
+            "integer_ports": self.integer_ports,
         }
 
 

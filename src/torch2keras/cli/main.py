@@ -24,6 +24,8 @@ from torch2keras.cli.deployment_options import (
     BatchOption,
     CalibrationFile,
     FloorOption,
+    IntegerPorts,
+    KeptModules,
     OutputOption,
     QuantizeChoice,
     Target,
@@ -149,6 +151,8 @@ def convert_command(
     quantize: QuantizeChoice = None,
     calibration: CalibrationFile = None,
     floor_db: FloorOption = None,
+    keep_float: KeptModules = None,
+    integer_ports: IntegerPorts = False,
     weights_format: WeightsFormatOption = WeightsOption.H5,
     no_verify: NoVerify = False,
     verify: Annotated[
@@ -175,7 +179,7 @@ def convert_command(
                 [("next", "give one of them")],
             )
         shapes = options.parse_inputs()
-        target = Target(output, batch, quantize, calibration, floor_db)
+        target = Target(output, batch, quantize, calibration, floor_db, keep_float, integer_ports)
         target.require_place()
         require_report_path(report_file)
         call = build_call(options, shapes, progress)

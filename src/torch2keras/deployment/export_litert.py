@@ -67,6 +67,7 @@ def _export_traced(task: ExportTask, traced: TracedModel) -> Deployment:
             quantized = quantize_file(task, folder, file)
             place.write_bytes(quantized.content)
             file, snr = LiteRTFile(quantized.content), quantized.snr
+            task.scales = file.read_port_scales()
         size = place.stat().st_size
     made = task.result(
         checks, size, file.operators(), signatures=(SERVE,), runtime="ai-edge-litert"

@@ -25,6 +25,9 @@ IDENTIFIER = b"TFL3"
 
 CUSTOM_PREFIX = "CUSTOM:"
 
+PortScales = Mapping[tuple[str, str], tuple[float, int]]
+"""Scale and zero point of the int8 ports, by ("inputs" or "outputs", name)."""
+
 
 class LiteRTFile:
     """The parsed content of a `.tflite` file with one signature."""
@@ -97,15 +100,41 @@ class LiteRTFile:
                 self.main.tensors[entry.tensorIndex].name = name.encode()
         return self
 
+    def read_port_scales(self) -> PortScales:
+        """Return the scales of the inputs and outputs that are stored as int8."""
+        found = {}
+        for side in ("inputs", "outputs"):
+            for entry in getattr(self.signature, side):
+                tensor = self.main.tensors[entry.tensorIndex]
+                if tensor.type == self.schema.TensorType.INT8:
+                    parameters = tensor.quantization
+                    pair = float(parameters.scale[0]), int(parameters.zeroPoint[0])
+                    found[side, entry.name.decode()] = pair
+        return found
+
+    def count_float_operators(self) -> dict[str, int]:
+        """Return how often each operator gives floats, but for what makes floats of integers."""
+        names = self._operator_names()
+        counted = Counter[str]()
+        for subgraph in self.model.subgraphs:
+            for op in subgraph.operators or ():
+                types = [subgraph.tensors[index].type for index in op.outputs]
+                if self.schema.TensorType.FLOAT32 in types:
+                    counted[names[op.opcodeIndex]] += 1
+        del counted["DEQUANTIZE"]
+        return dict(sorted(counted.items()))
+
     def add_facts(self, facts: Mapping[str, Any]) -> None:
-        """Add what a file says of itself."""
+        """Add what a file says of itself, in place of what it said before."""
+        named = METADATA.encode()
+        others = [entry for entry in self.model.metadata or () if entry.name != named]
         buffer = self.schema.BufferT()
         buffer.data = np.frombuffer(json.dumps(facts).encode(), np.uint8)
         self.model.buffers.append(buffer)
         entry = self.schema.MetadataT()
-        entry.name = METADATA.encode()
+        entry.name = named
         entry.buffer = len(self.model.buffers) - 1
-        self.model.metadata = [*(self.model.metadata or ()), entry]
+        self.model.metadata = [*others, entry]
 
     def read_file_facts(self) -> dict[str, Any]:
         """Return what `add_facts` has added; {} where nothing was."""

@@ -34,6 +34,7 @@ class QuantizeOptions(TypedDict, total=False):
     calibration: Any
     keep_float: Sequence[str]
     floor_db: float | None
+    integer_ports: bool
 
 
 class Format(StrEnum):
@@ -64,6 +65,8 @@ class DeploymentRequest:
     """Paths of modules that stay float where all else is quantised."""
     floor_db: float | None = None
     """The least signal-to-noise ratio of an output, for which layers may stay float."""
+    integer_ports: bool = False
+    """Whether inputs and outputs that would be floats are int8, with a scale and a zero point."""
 
 
 def read_format(path: str | Path) -> Format:
@@ -139,17 +142,28 @@ def _check_quantization(kind: Format, options: dict[str, Any]) -> dict[str, Any]
             f"{others[0]} is not for float16, which has one file and no ranges",
             [("next", f"leave {others[0]} out")],
         )
-    kept = options.get("keep_float", ())
+    if options.get("integer_ports") and mode != "int8":
+        raise InputError(
+            f"integer_ports is for int8, and quantize={mode!r} has floats between its layers",
+            [("next", 'give quantize="int8", or leave integer_ports out')],
+        )
+    kept = options.get("keep_float") or ()
     if isinstance(kept, str):
         raise InputError(
             f"keep_float={kept!r} is no list", [("next", f"give keep_float=[{kept!r}]")]
         )
-    return {**options, "keep_float": tuple(kept)}
+    return {
+        **options,
+        "keep_float": tuple(kept),
+        "integer_ports": bool(options.get("integer_ports")),
+    }
 
 
 def _is_given(option: Any) -> bool:
     """Whether an option has another value than its default; arrays have no truth of their own."""
-    return option is not None and not (isinstance(option, tuple | list) and not option)
+    if option is None or option is False:
+        return False
+    return not (isinstance(option, tuple | list) and not option)
 
 
 def _require_known(what: str, given: Any, known: Sequence[str]) -> None:

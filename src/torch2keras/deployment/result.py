@@ -27,10 +27,24 @@ class FilePort:
     """None where any size is taken."""
     order: str
     """How the dimensions are stored: "n l c" is PyTorch's (n, c, l) with channels last."""
+    scale: float | None = None
+    """Of an int8 port: a number is `scale * (stored - zero_point)`."""
+    zero_point: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as plain data; scale and zero point where there are any."""
+        facts = dataclasses.asdict(self)
+        if self.scale is None:
+            del facts["scale"], facts["zero_point"]
+        return facts
 
     def __str__(self) -> str:
         sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
-        return f"{self.name} {self.dtype} ({sizes}) {self.order}".rstrip()
+        text = f"{self.name} {self.dtype} ({sizes}) {self.order}".rstrip()
+        if self.scale is None or self.zero_point is None:
+            return text
+        sign = "-" if self.zero_point >= 0 else "+"
+        return f"{text}, {self.scale:.4g} * (stored {sign} {abs(self.zero_point)})"
 
 
 @dataclass(frozen=True)
@@ -66,8 +80,8 @@ class Deployment:
         return {
             "path": str(self.path),
             "format": self.format.value,
-            "inputs": list(map(dataclasses.asdict, self.inputs)),
-            "outputs": list(map(dataclasses.asdict, self.outputs)),
+            "inputs": list(map(FilePort.as_dict, self.inputs)),
+            "outputs": list(map(FilePort.as_dict, self.outputs)),
             "signatures": list(self.signatures),
             "bytes": self.bytes,
             "operators": dict(self.operators),

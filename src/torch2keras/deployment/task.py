@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.deployment.comparison import Boundary
+from torch2keras.deployment.flatbuffer import PortScales
 from torch2keras.deployment.formats import DeploymentRequest, PortLayout
 from torch2keras.deployment.result import Deployment, FilePort
 from torch2keras.deployment.sizes import FileSizes, Shape
@@ -31,6 +32,7 @@ class ExportTask:
     traced: TracedModel
     sizes: FileSizes
     notes: list[str] = field(default_factory=list)
+    scales: PortScales = field(default_factory=dict)
 
     @property
     def conversion(self) -> Conversion:
@@ -45,20 +47,27 @@ class ExportTask:
             "versions": describe_versions(),
             "module": self.conversion.facts.class_paths.get("", ""),
             "layout": self.request.layout,
-            "inputs": list(map(asdict, inputs)),
-            "outputs": list(map(asdict, outputs)),
+            "inputs": list(map(FilePort.as_dict, inputs)),
+            "outputs": list(map(FilePort.as_dict, outputs)),
         }
 
     def list_ports(self, layout: PortLayout) -> tuple[list[FilePort], list[FilePort]]:
         """Return the inputs and outputs of the file."""
         inputs = []
         for port, shape in zip(self.traced.inputs, self.sizes.torch_shapes, strict=True):
-            inputs.append(_make_file_port(port, shape, layout))
+            inputs.append(self._scale(_make_file_port(port, shape, layout), "inputs"))
         outputs = []
         shapes = self.sizes.output_shapes(self.conversion)
         for port, shape in zip(self.traced.outputs, shapes, strict=True):
-            outputs.append(_make_file_port(port, shape, layout))
+            outputs.append(self._scale(_make_file_port(port, shape, layout), "outputs"))
         return inputs, outputs
+
+    def _scale(self, port: FilePort, side: str) -> FilePort:
+        """Return a port as it is quantised."""
+        if (side, port.name) not in self.scales:
+            return port
+        scale, zero_point = self.scales[side, port.name]
+        return replace(port, dtype="int8", scale=scale, zero_point=zero_point)
 
     def boundary(self, layout: PortLayout) -> Boundary:
         """Return how the arrays of the file are stored."""

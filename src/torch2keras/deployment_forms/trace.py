@@ -26,14 +26,6 @@ class Trace:
         self.graph = graph
         self.layers = Layers(graph)
 
-    @property
-    def variables(self) -> list[Any]:
-        """The variables of the layers that were called so far."""
-        found = []
-        for layer in self.layers.made.values():
-            found += [variable.value for variable in layer.variables]
-        return found
-
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs on tensors of known shapes.
 

@@ -50,6 +50,7 @@ def make_request(folder, mode, keep=()):
         "inputs": ["x"],
         "sets": 2,
         "keep": list(keep),
+        "integer_ports": False,
     }
 
 

@@ -8,6 +8,7 @@ import torch
 
 import torch2keras as t2k
 from deployment_nets import convert_net, make_net, run_by_index
+from torch2keras.deployment.flatbuffer import read_litert_file
 from torch2keras.deployment.quantization import quantize
 from torch2keras.deployment.quantization.measure import LayerLoss
 from torch2keras.deployment.quantization.quantize import QUANTIZERS, Quantized, Quantizing
@@ -28,6 +29,54 @@ def test_an_int8_file_is_near_and_takes_floats(tmp_path):
     expected = module(data[:1]).detach().numpy()
     error = out.to_torch(found) - expected
     assert 20 < 10 * np.log10(np.sum(expected**2) / np.sum(error**2)) < 60
+
+
+@pytest.mark.parametrize("by", ["tensorflow", "ai_edge"])
+def test_integer_ports_take_and_give_int8(by, tmp_path, monkeypatch):
+    monkeypatch.setattr(quantize, "QUANTIZERS", {"int8": (by,)})
+    torch.manual_seed(0)
+    converted, data = convert_net("tcn"), torch.randn(12, 4, 30)
+    path = tmp_path / "net.tflite"
+    deployment = converted.export(
+        path, quantize="int8", calibration=data, integer_ports=True, batch=1
+    )
+    (given,), (made,) = deployment.inputs, deployment.outputs
+    assert (given.dtype, made.dtype) == ("int8", "int8")
+    assert not {"QUANTIZE", "DEQUANTIZE"} & set(deployment.operators)
+    facts = read_litert_file(path).read_file_facts()
+    assert facts["inputs"][0]["scale"] == given.scale
+    (port,), (out,) = converted.inputs, converted.outputs
+    floats = port.from_torch(data[:1])
+    stored = np.clip(np.round(floats / given.scale) + given.zero_point, -128, 127)
+    (found,) = run_by_index(path, [stored.astype(np.int8)])
+    assert found.dtype == np.int8
+    numbers = out.to_torch((found.astype(np.float32) - made.zero_point) * made.scale)
+    expected = make_net("tcn")[0](data[:1]).detach().numpy()
+    error = numbers - expected
+    assert 10 * np.log10(np.sum(expected**2) / np.sum(error**2)) > 20
+    assert f"* (stored {'-' if given.zero_point >= 0 else '+'}" in str(deployment)
+
+
+def test_ports_that_are_no_floats_stay(tmp_path):
+    deployment = convert_net("tokens").export(
+        tmp_path / "net.tflite", quantize="int8", integer_ports=True
+    )
+    assert [port.dtype for port in deployment.inputs] == ["int64", "bool"]
+    assert [port.scale for port in deployment.inputs] == [None, None]
+    assert [port.dtype for port in deployment.outputs] == ["int8", "int64", "bool"]
+
+
+class Wave(torch.nn.Module):
+    """A sine, which no quantiser has in 8 bits."""
+
+    def forward(self, x):
+        return torch.sin(x)
+
+
+def test_operators_that_stay_float_are_told(tmp_path):
+    converted = t2k.convert(Wave(), (torch.randn(2, 8),), verify=False)
+    deployment = converted.export(tmp_path / "net.tflite", quantize="int8")
+    assert deployment.notes[-2] == "Not every operator has 8 bits; these give floats: 1 SIN."
 
 
 @pytest.mark.slow

@@ -3,8 +3,9 @@
     python quantize.py FOLDER
 
 FOLDER/request.json says by which ("tensorflow", "ai_edge"), the mode, the SavedModel and the float
-file, the names of the inputs, how many sets of calibration there are (set_0.npz ...), and which
-name scopes stay float. The result is FOLDER/quantized.tflite; a refusal is in error.json.
+file, the names of the inputs, how many sets of calibration there are (set_0.npz ...), which name
+scopes stay float, and whether inputs and outputs are integers too. The result is
+FOLDER/quantized.tflite; a refusal is in error.json.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def quantize_by_tensorflow(folder: Path, request: dict[str, Any]) -> bytes:
     if request["mode"] == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if request["mode"] == "int8":
+        if request["integer_ports"]:
+            converter.inference_input_type = converter.inference_output_type = tf.int8
         converter.representative_dataset = lambda: read_sets(folder, request)
         builtins = tf.lite.OpsSet
         converter.target_spec.supported_ops = [
@@ -55,7 +58,7 @@ def quantize_by_ai_edge(folder: Path, request: dict[str, Any]) -> bytes:
     worker = quantizer.Quantizer(request["float"], recipes[request["mode"]]())
     operations = qtyping.TFLOperationName
     kept = [(".*", operations.INPUT), (".*", operations.OUTPUT)]
-    if request["mode"] != "int8":
+    if request["mode"] != "int8" or request["integer_ports"]:
         kept = []
     for scope in request["keep"]:
         kept.append((f".*(?:^|;){re.escape(scope)}[/;].*", operations.ALL_SUPPORTED))

@@ -18,6 +18,26 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 
+def store(detail: dict[str, Any], array: np.ndarray) -> np.ndarray:
+    """Return what an input holds of floats: these, or integers by its scale."""
+    scale, zero_point = detail["quantization"]
+    if not scale or array.dtype.kind != "f" or np.dtype(detail["dtype"]).kind == "f":
+        return array
+    limits = np.iinfo(detail["dtype"])
+    whole = np.clip(np.round(array / scale) + zero_point, limits.min, limits.max)
+    stored: np.ndarray = whole.astype(detail["dtype"])
+    return stored
+
+
+def restore(detail: dict[str, Any], array: np.ndarray) -> np.ndarray:
+    """Return the numbers that an output means: its own, or floats by its scale."""
+    scale, zero_point = detail["quantization"]
+    if not scale or np.dtype(detail["dtype"]).kind == "f":
+        return array
+    floats: np.ndarray = ((array.astype(np.float64) - zero_point) * scale).astype(np.float32)
+    return floats
+
+
 class IndexRunner:
     """An interpreter that is called by index, and resizes its inputs when they change."""
 
@@ -36,10 +56,10 @@ class IndexRunner:
         if changed:
             self.interpreter.allocate_tensors()
         for detail, array in zip(details, arrays, strict=True):
-            self.interpreter.set_tensor(detail["index"], array)
+            self.interpreter.set_tensor(detail["index"], store(detail, array))
         self.interpreter.invoke()
         outputs = self.interpreter.get_output_details()
-        return [self.interpreter.get_tensor(detail["index"]) for detail in outputs]
+        return [restore(out, self.interpreter.get_tensor(out["index"])) for out in outputs]
 
 
 class SignatureRunner:
@@ -52,8 +72,10 @@ class SignatureRunner:
 
     def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs, all inputs and outputs in the order of the request's names."""
-        results = self.runner(**dict(zip(self.inputs, arrays, strict=True)))
-        return [results[name] for name in self.outputs]
+        takes, gives = self.runner.get_input_details(), self.runner.get_output_details()
+        pairs = zip(self.inputs, arrays, strict=True)
+        results = self.runner(**{name: store(takes[name], array) for name, array in pairs})
+        return [restore(gives[name], results[name]) for name in self.outputs]
 
 
 def run_litert_sets(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,13 +95,14 @@ class Quantizing:
                 "inputs": traced.input_names,
                 "sets": len(self.stored),
                 "keep": find_scopes(self.task, keep),
+                "integer_ports": self.task.request.integer_ports,
             }
             run_child("quantize.py", place, request)
             content = (place / "quantized.tflite").read_bytes()
         if by == "tensorflow":  # the other one has the float file, which is mended already
             content = reset_lstm_states(content)
         file = order_file(content, traced)
-        file.add_facts(self.task.describe())
+        file.add_facts(replace(self.task, scales=file.read_port_scales()).describe())
         packed = file.pack()
         path = self.folder / f"{by}.tflite"
         path.write_bytes(packed)
@@ -158,8 +159,19 @@ def quantize_file(task: ExportTask, saved_model: Path, file: LiteRTFile) -> Quan
             raise _refuse(work, best, floor)
     outputs = ", ".join(f"{name} {ratio:.0f} dB" for name, ratio in best.snr.items())
     kept = f", {list_names(keep)} kept as floats" if keep else ""
+    if request.quantize == "int8":
+        task.notes += _describe_floats(best)
     task.notes.append(f"{request.quantize} by {TITLES[best.by]}{kept}: {outputs} to PyTorch.")
     return best
+
+
+def _describe_floats(quantized: Quantized) -> list[str]:
+    """Return the note of the operators of an int8 file that compute in floats."""
+    floats = LiteRTFile(quantized.content).count_float_operators()
+    if not floats:
+        return []
+    listed = ", ".join(f"{count} {name}" for name, count in floats.items())
+    return [f"Not every operator has 8 bits; these give floats: {listed}."]
 
 
 def _raise_to_floor(
