@@ -15,9 +15,8 @@ def pages():
 
 def test_a_layer_is_explained(pages):
     text = str(pages["ReLU"])
-    assert text.startswith(
-        "# nn.ReLU\n\nBecomes `ReLU`.\n\n## ReLU()\n\n```python\n# nn.ReLU() in Keras"
-    )
+    assert text.startswith("# nn.ReLU\n\nBecomes `ReLU`. [All layers](index.md)\n\n## ReLU()\n")
+    assert "```python\n# nn.ReLU() in Keras\n" in text
     assert pages["ReLU"].ops == ["aten.relu.default"]
     assert site_layers.name_layers_of_ops([pages["ReLU"]]) == {"aten.relu.default": ["ReLU"]}
 
@@ -27,7 +26,9 @@ def test_a_lazy_one_leads_to_what_it_becomes(pages):
 
 
 def test_a_refused_one_has_the_message(pages):
-    assert "Is refused.\n\n## CrossMapLRN2d(3) is refused" in str(pages["CrossMapLRN2d"])
+    assert "Is refused. [All layers](index.md)\n\n## CrossMapLRN2d(3) is refused" in str(
+        pages["CrossMapLRN2d"]
+    )
     assert "UnsupportedOpError: " in str(pages["CrossMapLRN2d"])
 
 

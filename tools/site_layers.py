@@ -19,6 +19,8 @@ from torch_layers import LAYERS, REFUSED
 
 OTHERS_REFUSED = ("nn.FractionalMaxPool3d(3, output_ratio=0.5)",)
 
+MORE = "[All layers](index.md)"
+
 MOST_CALLS = 4
 """The number of Keras calls that a verdict names."""
 
@@ -72,7 +74,7 @@ class LayerPage:
     """The ops that its layers are captured as."""
 
     def __str__(self) -> str:
-        head = [f"# nn.{self.name}", f"{self.verdict[:1].upper()}{self.verdict[1:]}."]
+        head = [f"# nn.{self.name}", f"{self.verdict[:1].upper()}{self.verdict[1:]}. {MORE}"]
         return "\n\n".join([*head, *self.parts]) + "\n"
 
 
