@@ -31,6 +31,7 @@ Details:
         (CUSTOM, ["Svd"]),
         ("Flex ops: FlexRoll, FlexTranspose", ["Roll", "Transpose"]),
         ("error: 'tf.TensorListReserve' op requires element_shape to be", ["TensorListReserve"]),
+        ("error: loc(f): 'tf.Transpose' op x should be of the same rank with y", ["Transpose"]),
         ("something else entirely", []),
     ],
 )

@@ -102,3 +102,22 @@ def test_dropout_between_convolutions_is_not_there(kind: type[nn.Module]) -> Non
     net = nn.Sequential(nn.Conv1d(6, 6, 3), kind(0.5), nn.ReLU(), nn.Conv1d(6, 6, 3))
     found = deploy(net, torch.randn(2, 6, 23)).operators
     assert dict(found) == {"CONV_2D": 2, "RESHAPE": 2}
+
+
+class AnotherAxis(nn.Module):
+    """A dense layer whose output has its channels in the middle, where a bias is not last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 8)
+        self.conv = nn.Conv1d(20, 20, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.linear(x)
+        return self.conv(torch.relu(y)) * y
+
+
+def test_bias_of_a_middle_axis_is_added() -> None:
+    deployed = deploy(AnotherAxis(), torch.randn(2, 20, 6))
+    targets = [call.target for call in deployed.model.graph.calls]
+    assert "layers.EinsumDense" in targets

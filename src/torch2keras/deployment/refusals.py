@@ -9,7 +9,9 @@ from torch2keras.deployment.tracing import TracedModel
 from torch2keras.errors import DeploymentError, list_names
 from torch2keras.keras_graph.graph import Call
 
-REFUSED_OP = re.compile(r"'tf\.(\w+)' op (?:is|requires|must|should|cannot|can't|has|failed)")
+REFUSED_OP = re.compile(
+    r"'tf\.(\w+)' op (?:\w+ )?(?:is|requires|must|should|cannot|can't|has|failed)"
+)
 """How the converter begins to say what is wrong with an op."""
 
 LISTED_OPS = re.compile(r"^(?:Flex|Custom) ops: (.+)$", re.MULTILINE)

@@ -138,6 +138,16 @@ def add_plainly(x: Any, y: Any) -> Any:
     return NotImplemented
 
 
+@rule("layers.EinsumDense")
+def multiply_and_add(call: Call, x: Any) -> Any:
+    """A product along another axis than the last, and its bias as ADD (see `add_plainly`)."""
+    bias = weight_tensor(call, "bias")
+    if bias is None or len(bias.shape) < 2:
+        return NotImplemented
+    y = keras.ops.einsum(call.config["equation"], lower_rank(x), weight_tensor(call, "kernel"))
+    return keras.activations.get(call.config.get("activation"))(tf.add(y, bias))
+
+
 @rule("layers.Conv1D", "layers.DepthwiseConv1D")
 def convolve_image(call: Call, x: Any) -> Any:
     """A convolution along the rows of an image of one row."""
