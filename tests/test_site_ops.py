@@ -12,6 +12,7 @@ import site_ops
     [
         ("aten.conv1d", {"F.conv1d", "torch.conv1d"}),
         ("aten.linalg_det", {"torch.linalg.det", "torch.det", "torch.Tensor.det"}),
+        ("aten._linalg_det", {"torch.linalg.det", "torch.det"}),
         ("aten._softmax", {"F.softmax", "torch.softmax", "torch.Tensor.softmax"}),
         ("torch2keras.recurrent", set()),
     ],
@@ -28,7 +29,7 @@ def test_all_overloads_of_an_op_are_one_section_with_its_layers():
     assert [row.op for row in entry.rows] == ["aten.conv1d.default", "aten.conv1d.padding"]
     section = site_ops.write_section(entry)
     assert section.startswith("## aten.conv1d { #aten-conv1d }\n")
-    assert "[nn.Conv1d](../layers/nn.Conv1d.md), `F.conv1d`" in section
+    assert "`conv1d` in PyTorch: [nn.Conv1d](../layers/nn.Conv1d.md), `F.conv1d`" in section
 
 
 def test_each_op_of_the_table_is_linked_to_its_section():

@@ -21,7 +21,7 @@ PLACES = {
 }
 """Where a user finds functions of the same names as ops."""
 
-PREFIXES = re.compile(r"^(linalg_|special_|fft_|_)")
+PREFIXES = re.compile(r"^_?(linalg_|special_|fft_)?")
 """What an op's name begins with and the function's does not."""
 
 INDEX = """\
@@ -40,6 +40,9 @@ is missing: [add an op](../add-an-op.md).
 """The head of the table of all ops."""
 
 FAMILY = """\
+---
+search: {{boost: 4}}
+---
 # Ops: {}
 
 One family of [all ops](index.md). A pattern of `axes` says which axes of the operands and of the
@@ -58,6 +61,11 @@ class OpEntry:
     family: str
     rows: list[SupportedOp] = field(default_factory=list)
     layers: list[str] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        """Without the namespace: conv1d."""
+        return self.name.partition(".")[2]
 
     @property
     def anchor(self) -> str:
@@ -120,7 +128,7 @@ def write_section(entry: OpEntry) -> str:
     functions = list(map("`{}`".format, list_python_names(entry.name)))
     lines = [f"## {entry.name} {{ #{entry.anchor} }}"]
     if layers or functions:
-        lines.append(f"In PyTorch: {', '.join([*layers, *functions])}")
+        lines.append(f"`{entry.base}` in PyTorch: {', '.join([*layers, *functions])}")
     for row in entry.rows:
         facts = {"axes": row.axes, "kernel": row.keras_order, "note": row.note}
         told = [escape(row.keras)]
