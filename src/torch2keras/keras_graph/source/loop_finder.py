@@ -224,9 +224,12 @@ class LoopFinder:
         self, place: int, period: int, count: int, *, only_equal: bool
     ) -> Loop | None:
         """Return a loop over as many repetitions as flow into each other, looked for by halves."""
+        if count < 2:
+            return None
         two = [self.items[start : start + period] for start in (place, place + period)]
-        if count > 1 and find_carried(two) is None:
-            return None  # no more of them flow into each other then
+        is_read = partial(self._is_read, place + count * period)
+        if any(map(is_read, makes_of(two[0]))) or find_carried(two) is None:
+            return None  # nor are fewer or more of them a loop then
         while count > 1:
             loop = self._make_loop(place, period, count)
             if loop is not None and not (only_equal and loop.columns):
