@@ -47,6 +47,7 @@ FLOORS = (
     (
         Room("fx_passes/", "GraphModule to GraphModule: inline, functionalise, split, decompose"),
         Room("checkpoints/", "files of weights of any library, and their names as a module's"),
+        Room("exported_files/", "files of exported programs, read without running any of theirs"),
     ),
     (
         Room("capture/", "nn.Module to ExportedProgram"),

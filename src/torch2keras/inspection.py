@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from rich.filesize import decimal
 from torch import nn
+from torch.export import ExportedProgram
 
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
@@ -92,7 +93,7 @@ class Inspection:
 @run_alone
 @raise_typed_errors
 def inspect(
-    module: nn.Module,
+    module: nn.Module | ExportedProgram,
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     **options: Unpack[RequestOptions],

@@ -14,6 +14,7 @@ from typing import Any, Unpack
 
 import torch
 from torch import fx, nn
+from torch.export import ExportedProgram
 
 import torch2keras.ops  # noqa: F401 - fills the registry
 from torch2keras.capture.captured import Captured
@@ -274,7 +275,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
 @run_alone
 @raise_typed_errors
 def convert(
-    module: nn.Module,
+    module: nn.Module | ExportedProgram,
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     *,
@@ -284,20 +285,21 @@ def convert(
     """Convert a PyTorch module to a Keras 3 model of stock layers, channels last, and verify it.
 
     `args` and `kwargs` are an example input in PyTorch's layout; `args` may be one tensor, or a
-    mapping of keywords as a tokenizer gives it. The batch (dimension 0) is dynamic where
-    torch.export can prove it and Keras can express it; other dimensions as `dynamic_shapes` says,
-    in torch.export's own vocabulary. `layout` is "keras" (ports in the order that costs nothing),
-    "torch" (exactly the module's order), or a mapping from port names to orders such as {"x": "n l
-    c"}. With `capture="trace"` all sizes and branches are those of the example, for modules that
-    torch.export refuses; the report says so. With `state="ports"` what forward keeps from call to
-    call (buffers and attributes that it changes) becomes inputs and outputs of the model, which are
-    refused otherwise: `y, state = converted(x, **state)`, from `state = converted.initial_state`
-    on. With `random="ports"` the numbers that forward draws are inputs (noise), whose distributions
-    the report names. `dtype` is the type of all numbers ("float64", "bfloat16", "float16": a copy
-    of the module is converted), or "mixed_bfloat16" or "mixed_float16": layers compute in the
-    narrow type with float32 weights. `name` is the model's, by default the class of the module.
-    `progress` is called with the name of each stage as it begins. The module comes back as it was
-    given.
+    mapping of keywords as a tokenizer gives it. What `torch.export.export` gave may stand for the
+    module: then its own inputs and dynamic sizes are taken where no others are given. The batch
+    (dimension 0) is dynamic where torch.export can prove it and Keras can express it; other
+    dimensions as `dynamic_shapes` says, in torch.export's own vocabulary. `layout` is "keras"
+    (ports in the order that costs nothing), "torch" (exactly the module's order), or a mapping from
+    port names to orders such as {"x": "n l c"}. With `capture="trace"` all sizes and branches are
+    those of the example, for modules that torch.export refuses; the report says so. With
+    `state="ports"` what forward keeps from call to call (buffers and attributes that it changes)
+    becomes inputs and outputs of the model, which are refused otherwise: `y, state = converted(x,
+    **state)`, from `state = converted.initial_state` on. With `random="ports"` the numbers that
+    forward draws are inputs (noise), whose distributions the report names. `dtype` is the type of
+    all numbers ("float64", "bfloat16", "float16": a copy of the module is converted), or
+    "mixed_bfloat16" or "mixed_float16": layers compute in the narrow type with float32 weights.
+    `name` is the model's, by default the class of the module. `progress` is called with the name of
+    each stage as it begins. The module comes back as it was given.
 
     Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
     """

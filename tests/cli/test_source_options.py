@@ -29,6 +29,7 @@ SHARED = {
     "inputs",
     "weights",
     "entry",
+    "trust",
     "layout",
     "name",
     "trace",
@@ -94,6 +95,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         bug_report=False,
         quiet=False,
         as_json=True,
+        trust=False,
         extra=7,
     )
     assert taken == [(SourceOptions("a:b", layout=["torch"], trace=True, as_json=True), 7)]

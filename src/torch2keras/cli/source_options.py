@@ -22,6 +22,7 @@ from torch2keras.cli.input_shapes import (
 )
 from torch2keras.errors import InputError
 from torch2keras.runtime.optional_package import import_keras
+from torch2keras.runtime.paths import is_program_file
 from torch2keras.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class SourceOptions:
         str,
         typer.Argument(
             help="package.module:factory, file.py:factory, torchvision:NAME, timm:NAME, "
-            "ultralytics:NAME, smp:NAME, hf:FOLDER or diffusers:FOLDER.",
+            "ultralytics:NAME, smp:NAME, hf:FOLDER, diffusers:FOLDER or FILE.pt2.",
             show_default=False,
         ),
     ]
@@ -121,6 +122,12 @@ class SourceOptions:
             help="The dictionary of --weights, or the prefix of its names, that is to be taken.",
         ),
     ] = ""
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Load a .pt2 file without looking through it: what it holds is run."
+        ),
+    ] = False
     layout: Annotated[
         list[str] | None,
         typer.Option(
@@ -232,15 +239,18 @@ def build_call(
     Raises InputError where there are none or the weights do not fit, SourceError where SOURCE names
     no module.
     """
-    if not shapes and not has_default_inputs(options.source):
+    is_program = is_program_file(options.source)
+    if options.trust and not is_program:
+        step = "leave it out: all else is data, or Python code that you name yourself"
+        raise InputError("--trust is for a .pt2 file", [("next", step)])
+    if not shapes and not is_program and not has_default_inputs(options.source):
         raise _no_example(options.source)
     progress("load")
-    module = _load_module(options.source)
-    if not shapes:
+    module = _load_module(options.source, trust=options.trust)
+    if not shapes and not is_program:
         shapes = find_default_inputs(options.source, module)
-    if not shapes:
-        taken = ", ".join(inspect.signature(module.forward).parameters)
-        raise _no_example(options.source, [("forward", f"takes {taken}")])
+    if not shapes and not getattr(module, "example_inputs", None):
+        raise _no_example(options.source, _list_parameters(module))
     args, kwargs = build_example(shapes)
     note = _take_weights(options, module)
     if options.source.startswith("torchscript:"):
@@ -268,6 +278,8 @@ def _take_weights(options: SourceOptions, module: Any) -> str:
     from torch2keras.checkpoints.checkpoint_names import load_weights
     from torch2keras.cli.zoos import has_random_weights
 
+    if is_program_file(options.source):
+        return _note_program(options)
     if options.weights is not None:
         return load_weights(module, options.weights, options.entry)
     if options.entry:
@@ -276,6 +288,26 @@ def _take_weights(options: SourceOptions, module: Any) -> str:
     if has_random_weights(options.source):
         return f"The weights are random: {options.source} is an architecture; --weights loads some."
     return ""
+
+
+def _note_program(options: SourceOptions) -> str:
+    """Return what a report says of the file of a program.
+
+    Raises InputError where weights are asked for.
+    """
+    if options.weights is not None or options.entry:
+        step = "load them into the module, and export that"
+        raise InputError("--weights for a program, which has its own", [("next", step)])
+    if options.trust:
+        return f"{options.source} was trusted: whatever it holds was run while it was loaded."
+    return ""
+
+
+def _list_parameters(module: Any) -> list[tuple[str, str]]:
+    """Return a row with the parameters of a module's forward; none for a program."""
+    if not hasattr(module, "forward"):
+        return []
+    return [("forward", f"takes {', '.join(inspect.signature(module.forward).parameters)}")]
 
 
 def add_note(result: Noted, note: str) -> Noted:
@@ -287,7 +319,7 @@ def add_note(result: Noted, note: str) -> Noted:
 
 def is_source(text: str) -> bool:
     """Return whether a text is a SOURCE, and not a layer as it is written in PyTorch."""
-    return ":" in text and "(" not in text
+    return (":" in text or is_program_file(text)) and "(" not in text
 
 
 def load_with_inputs(
@@ -301,6 +333,11 @@ def load_with_inputs(
     shapes = [parse_shape(text) for text in texts]
     module = _load_module(source)
     args, kwargs = build_example(shapes or find_default_inputs(source, module))
+    if is_program_file(source):
+        from torch2keras.capture.exported_programs import open_program
+
+        program = open_program(module)
+        module, args = program.module, args or program.args
     if kwargs:
         raise InputError(
             "explain takes inputs by place",
@@ -309,11 +346,11 @@ def load_with_inputs(
     return module, args or None
 
 
-def _load_module(source: str) -> Any:
-    """Return the module of a SOURCE, with Keras imported beside it."""
+def _load_module(source: str, *, trust: bool = False) -> Any:
+    """Return the module or program of a SOURCE, with Keras imported beside it."""
     from torch2keras.cli.sources import load_source
 
-    module = load_source(source)
+    module = load_source(source, trust=trust)
     import_keras()
     return module
 

@@ -7,6 +7,7 @@
     ultralytics:NAME          the network of ultralytics.YOLO("NAME.yaml")
     smp:NAME[:ENCODER]        an architecture of segmentation_models_pytorch
     torchscript:FILE          a scripted or traced module, as torch.jit.save wrote it
+    FILE.pt2                  an exported program, as torch.export.save wrote it
     hf:PATH                   a folder of a transformers model, or its config.json alone
     diffusers:PATH            a folder of a diffusers model, or its config.json alone
 
@@ -27,15 +28,17 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.export import ExportedProgram
 
 from torch2keras.cli.zoos import ZOOS, similar_names
 from torch2keras.errors import SourceError, Torch2KerasError
-from torch2keras.runtime.paths import is_file
+from torch2keras.exported_files.load import load_exported_program
+from torch2keras.runtime.paths import is_file, is_program_file
 from torch2keras.workarounds.triton_import import load_exporter
 
 FORMS = (
     "package.module:factory, file.py:factory, torchvision:NAME, timm:NAME, ultralytics:NAME, "
-    "smp:NAME, hf:FOLDER, diffusers:FOLDER or torchscript:FILE"
+    "smp:NAME, hf:FOLDER, diffusers:FOLDER, torchscript:FILE or FILE.pt2"
 )
 
 
@@ -45,7 +48,7 @@ PYTHON = ".py"
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-CHECKPOINTS = (".pt", ".pt2", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx")
+CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx")
 
 
 NAMED_KINDS = (
@@ -56,13 +59,17 @@ NAMED_KINDS = (
 """The kinds of a function's parameters without *args and **kwargs."""
 
 
-def load_source(source: str) -> nn.Module:
-    """Return the module that a SOURCE names.
+def load_source(source: str, *, trust: bool = False) -> nn.Module | ExportedProgram:
+    """Return the module, or the exported program, that a SOURCE names.
 
-    The current folder is importable, as it is for `python -m`.
+    The current folder is importable, as it is for `python -m`. With `trust` a program is loaded
+    without being looked through, whatever it runs.
 
-    Raises SourceError, which says what was tried, what is called alike, and the next step.
+    Raises SourceError, which says what was tried, what is called alike, and the next step, and
+    UnsafeFileError for a program that would run something.
     """
+    if is_program_file(source):
+        return load_exported_program(Path(source).expanduser(), trust=trust)
     left, colon, right = _split(source)
     if not colon or not left or not right:
         rows = [("forms", FORMS), ("next", _first_step(source))]

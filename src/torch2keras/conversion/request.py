@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 from torch import nn
+from torch.export import ExportedProgram
 
+from torch2keras.capture.exported_programs import open_program
 from torch2keras.capture.module_call import to_module_call
 from torch2keras.capture.module_wrappers import unwrap_module
 from torch2keras.capture.ports.slots import ModulePorts
@@ -70,7 +72,7 @@ class Request:
 
 
 def build_request(
-    module: nn.Module,
+    module: nn.Module | ExportedProgram,
     args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     *,
@@ -100,14 +102,21 @@ def build_request(
                 ("next", "leave one of them out"),
             ],
         )
-    module, notes = unwrap_module(module)
-    call = to_module_call(module, args, kwargs)
+    if isinstance(module, ExportedProgram):
+        program = open_program(module)
+        module, name = program.module, name or program.name
+        if dynamic_shapes is None and not trace:
+            dynamic_shapes = program.dynamic_shapes
+        if args == () and not kwargs:
+            args, kwargs = program.args, program.kwargs
+    unwrapped, notes = unwrap_module(module)
+    call = to_module_call(unwrapped, args, kwargs)
     policy = ""
     if dtype is not None:
-        module, call = cast_call(module, call, dtype)
+        unwrapped, call = cast_call(unwrapped, call, dtype)
         policy = dtype if dtype in POLICIES else ""
     return Request(
-        module,
+        unwrapped,
         call.args,
         call.kwargs,
         dynamic_shapes,
@@ -116,7 +125,7 @@ def build_request(
         state == "ports",
         random == "ports",
         policy,
-        name or type(module).__name__,
+        name or type(unwrapped).__name__,
         progress,
         (*notes, *call.notes),
     )

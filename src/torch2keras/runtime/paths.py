@@ -19,3 +19,8 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def is_program_file(path: str | Path) -> bool:
+    """Return whether a path is called as `torch.export.save` wants its files called."""
+    return Path(path).suffix == ".pt2"
