@@ -82,3 +82,14 @@ def test_a_message_stays_in_its_block_and_acts_on_no_terminal(
 def test_a_file_that_cannot_be_written(folder: Path) -> None:
     with pytest.raises(OutputError):
         write_bug_report([], "headline", "message", file=folder / "none" / "report.md")
+
+
+def test_a_refusal_is_the_page_that_was_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t2k_page_nets.py").write_text(NETS)
+    arguments = ("t2k_page_nets:Unknown", "-i", "5,5", "-o", "net.keras")
+    ran = command("convert", *arguments, "--report", "report.html")
+    assert ran.code == 4
+    page = (tmp_path / "report.html").read_text()
+    assert "geqrf" in page
+    assert "written: report.html" in ran.err

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from torch2keras.errors import InternalError, OutputError, Torch2KerasError
 from torch2keras.runtime.atomic_writing import write_whole
@@ -14,6 +16,13 @@ from torch2keras.runtime.printable import show_controls
 from torch2keras.runtime.typed_errors import describe_versions
 
 REPORT = Path("torch2keras-report.md")
+
+
+PAGE = ".html"
+
+
+ErrorWriter: TypeAlias = Callable[[Sequence[str], Torch2KerasError], Path]
+"""Writes the arguments of the command line and an error, and returns the file."""
 
 
 def write_bug_report(
@@ -51,6 +60,16 @@ def write_bug_report(
     return file
 
 
+def list_error_writers(*, bug_report: bool, page: Path | None) -> list[ErrorWriter]:
+    """Return what writes an error: a file for an issue, the page that was asked for as a report."""
+    writers: list[ErrorWriter] = []
+    if bug_report:
+        writers.append(report_error)
+    if page is not None and page.suffix == PAGE:
+        writers.append(partial(write_error_page, page))
+    return writers
+
+
 def report_error(arguments: Sequence[str], error: Torch2KerasError) -> Path:
     """Write the report of an error, with the traceback where the fault is ours."""
     trace = ""
@@ -70,3 +89,14 @@ def _fence(text: str) -> str:
     runs = [len(run) for run in re.findall(r"`+", text)]
     fence = "`" * max(3, *(run + 1 for run in runs), 3)
     return f"{fence}text\n{text.rstrip()}\n{fence}"
+
+
+def write_error_page(file: Path, arguments: Sequence[str], error: Torch2KerasError) -> Path:
+    """Write an error as the page that was asked for as a report; return the file.
+
+    Raises OutputError where it cannot be written.
+    """
+    from torch2keras.keras_model.saving import save_text
+    from torch2keras.reporting.page.error_page import render_error
+
+    return save_text(render_error(error, shlex.join(["torch2keras", *arguments])), file)

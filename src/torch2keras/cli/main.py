@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from torch2keras import errors
-from torch2keras.cli.bug_report import report_error, write_bug_report
+from torch2keras.cli.bug_report import ErrorWriter, list_error_writers, write_bug_report
 from torch2keras.cli.checkpoint_list import list_file
 from torch2keras.cli.deployment_options import (
     BatchOption,
@@ -172,7 +172,7 @@ def convert_command(
     TorchScript (torchscript:FILE). Models of zoos need no --input: a text, two images, a second of
     sound are the example by default.
     """
-    with _show_work(options) as progress:
+    with _show_work(options, report_file) as progress:
         if no_verify and verify is not VerifyOption.OUTPUTS:
             raise errors.InputError(
                 f"--no-verify and --verify {verify.value} are opposites",
@@ -443,10 +443,11 @@ def ops_command(
 
 
 @contextmanager
-def _show_work(options: SourceOptions) -> Iterator[Progress]:
+def _show_work(options: SourceOptions, report_file: Path | None = None) -> Iterator[Progress]:
     """Give a function to be told each stage as it begins; errors and Ctrl-C end the command."""
+    writers = list_error_writers(bug_report=options.bug_report, page=report_file)
     with (
-        exit_on_error(as_json=options.as_json, quiet=options.quiet, bug_report=options.bug_report),
+        exit_on_error(as_json=options.as_json, quiet=options.quiet, writers=writers),
         show_stages(shown=not options.quiet) as progress,
     ):
         yield progress
@@ -463,11 +464,11 @@ def _find_typed_error(error: Exception) -> errors.Torch2KerasError:
 
 @contextmanager
 def exit_on_error(
-    *, as_json: bool, quiet: bool = False, bug_report: bool = False
+    *, as_json: bool, quiet: bool = False, writers: Sequence[ErrorWriter] = ()
 ) -> Iterator[None]:
     """Turn an error, or Ctrl-C, into its message and exit code; stdout is for results alone.
 
-    With `bug_report` the message is written to a file too.
+    `writers` are given the error too.
     """
     try:
         with keep_stdout(quiet=quiet):
@@ -475,8 +476,8 @@ def exit_on_error(
     except Exception as error:
         typed = _find_typed_error(error)
         print_error(typed, as_json=as_json)
-        if bug_report:
-            _write_report(functools.partial(report_error, sys.argv[1:], typed))
+        for write in writers:
+            _write_report(functools.partial(write, sys.argv[1:], typed))
         raise typer.Exit(EXIT_CODES[type(typed)]) from error
     except KeyboardInterrupt as error:
         print_interrupted(as_json=as_json)

@@ -34,7 +34,7 @@ def render_page(report: object, evidence: Evidence | None) -> str:
     """
     details = {} if evidence is None else _list_details(evidence)
     return (
-        _make_environment()
+        make_environment()
         .get_template("page.html.jinja")
         .render(report=report, tier_names=TIERS, details=details)
     )
@@ -65,7 +65,8 @@ def _list_details(evidence: Evidence) -> Mapping[str, Any]:
     }
 
 
-def _make_environment() -> jinja2.Environment:
+def make_environment() -> jinja2.Environment:
+    """Return what fills the templates beside this file; whatever is filled in is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
