@@ -132,3 +132,42 @@ def test_nets_of_torchvision_and_keras(name, twin_name, size, count, kinds) -> N
     assert (result.mapping.torch_left, result.mapping.keras_left) == ((), ())
     assert {cause.kind for cause in result.causes if not cause.in_training} >= kinds
     assert result.ok == (not kinds)
+
+
+def test_a_twin_of_channels_first_is_equal_too() -> None:
+    net = nn.Sequential(
+        *(nn.Conv1d(3, 8, 5, 2, 2), nn.BatchNorm1d(8), nn.ReLU(), nn.MaxPool1d(2)),
+        *(nn.Conv1d(8, 6, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten()),
+        nn.Linear(6, 4),
+    ).eval()
+    first = {"data_format": "channels_first"}
+    x = inputs = keras.Input((3, 32))
+    x = layers.Conv1D(8, 5, strides=2, **first)(layers.ZeroPadding1D(2, **first)(x))
+    x = layers.BatchNormalization(axis=1, epsilon=1e-5, momentum=0.9)(x)
+    x = layers.MaxPooling1D(2, **first)(layers.ReLU()(x))
+    x = layers.Conv1D(6, 3, padding="same", activation="relu", **first)(x)
+    x = layers.GlobalAveragePooling1D(**first)(x)
+    twin = keras.Model(inputs, layers.Dense(4)(x))
+    example = (torch.randn(2, 3, 32),)
+    t2k.transfer(net, twin, example)
+    assert t2k.compare(net, twin, example).ok
+
+
+class PooledByMean(nn.Module):
+    """A convolution, the mean over all places, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.stem(x).mean((2, 3)))
+
+
+def test_a_mean_over_places_is_no_flatten() -> None:
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 4, 4)(x))
+    twin = keras.Model(inputs, layers.Dense(5)(x))
+    net, example = PooledByMean().eval(), (torch.randn(2, 3, 16, 16),)
+    t2k.transfer(net, twin, example)
+    assert t2k.compare(net, twin, example).ok

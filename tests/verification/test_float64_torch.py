@@ -171,3 +171,29 @@ def test_float64_arithmetic_outside_a_module() -> None:
     assert weight.dtype == torch.float32
     np.testing.assert_allclose(y.numpy(), (x.double() @ weight.double().T).numpy(), rtol=1e-13)
     assert (x @ weight.T).dtype == torch.float32
+
+
+def slope_of(function: Callable[[Tensor], Tensor]) -> float:
+    x = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(function(x).sum(), x)
+    return float(gradient[0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [F.hardsigmoid, nn.Hardsigmoid(), lambda x: nn.Hardsigmoid(inplace=True)(x + 0)],
+    ids=["function", "layer", "in place"],
+)
+def test_the_slope_of_hardsigmoid_is_a_sixth_in_float64(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    with float64_arithmetic(torch.float64):
+        assert slope_of(function) == pytest.approx(1 / 6, rel=1e-15)
+        x = normal(4, 5).double() * 4
+        expected = ((x + 3).clamp(0, 6) / 6).numpy()
+        np.testing.assert_allclose(function(x).numpy(), expected, rtol=1e-14)
+
+
+def test_pytorchs_own_slope_is_still_rounded_to_float32() -> None:
+    """Where this fails, `_hardsigmoid` can go."""
+    assert slope_of(F.hardsigmoid) == float(np.float32(1) / np.float32(6)) != 1 / 6

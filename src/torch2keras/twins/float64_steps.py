@@ -18,6 +18,7 @@ from torch2keras.keras_graph.graph import Call, Ref
 from torch2keras.keras_model.float64 import FLOAT64_OPS, float64_function, widen_layer
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.twins.steps import FUSED, LayerGraph, LayerStep
+from torch2keras.workarounds.channels_first_float64 import move_channels_last
 
 FLOAT64 = "float64"
 
@@ -156,6 +157,9 @@ def _make_copy(step: LayerStep, args: Sequence[Any]) -> Any | None:
         if step.is_linear:
             config[FUSED] = "linear"
         copied = type(layer).from_config(config)
+        if hasattr(copied, "kernel_size"):
+            copied.build(tuple(args[0].shape))
+            move_channels_last(copied)
         copied(*args, **{key: value for key, value in step.kwargs.items() if value is None})
         widen_layer(copied)
         shapes = [tuple(variable.shape) for variable in copied.weights]

@@ -7,6 +7,7 @@ difference is found where it arises, and none hides another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -323,7 +324,9 @@ def _find_flattened(graph: LayerGraph, value: int) -> tuple[int, ...] | None:
             return None
         before, after = graph.shapes[step.inputs[0]], graph.shapes[value]
         if len(before) > len(after):
-            return _wide_sizes(before[1:])
+            sizes = _wide_sizes(before[1:])
+            is_whole = sizes is not None and math.prod(sizes) == after[-1]
+            return sizes if is_whole else None  # a mean over some dimensions is none
         if before != after:
             return None
         value = step.inputs[0]

@@ -59,8 +59,22 @@ _TYPED_DEFAULTS: dict[Any, tuple[tuple[int, str, str], ...]] = {
 _LOOPS = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
 
 
-# Functions that have no float64, and what gives the same there.
-_WITHOUT_FLOAT64 = {torch._grouped_mm: multiply_groups}  # noqa: SLF001 - what F.grouped_mm calls
+def _hardsigmoid(x: torch.Tensor, inplace: bool = False) -> torch.Tensor:  # noqa: FBT001, FBT002
+    """Return relu6(x + 3) / 6, whose gradient is 1/6 in float64 too.
+
+    That of PyTorch's own is `1.0f / 6.0f`, 3e-8 off (torch 2.14,
+    aten/src/ATen/native/cpu/Activation.cpp).
+    """
+    result = torch.nn.functional.relu6(x + 3) / 6
+    return x.copy_(result) if inplace else result
+
+
+# Functions that have no float64, or not all of it, and what gives the same there.
+_WITHOUT_FLOAT64 = {
+    torch._grouped_mm: multiply_groups,  # noqa: SLF001 - what F.grouped_mm calls
+    torch.nn.functional.hardsigmoid: _hardsigmoid,
+    torch._C._nn.hardsigmoid: _hardsigmoid,  # noqa: SLF001
+}
 
 
 _DTYPE_GETTER = torch.Tensor.dtype.__get__  # type: ignore[attr-defined]

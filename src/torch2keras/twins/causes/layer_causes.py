@@ -158,7 +158,7 @@ def _norm_causes(pair: AtomPair) -> Iterator[tuple[CauseKind, str]]:
         yield CauseKind.SETTING, f"groups={getattr(theirs, 'groups', None)}"
 
 
-SETTINGS = ("num_heads", "key_dim", "output_padding", "data_format", "equation")
+SETTINGS = ("num_heads", "key_dim", "output_padding", "equation")
 """The attributes of other layers that may be others."""
 
 
