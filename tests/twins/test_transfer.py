@@ -12,6 +12,7 @@ from keras import layers
 from torch import nn
 
 import torch2keras as t2k
+from torch2keras.runtime.arrays import to_numpy
 from torch2keras.twins.assignments import list_weights
 from torch2keras.twins.causes.cause import CauseKind
 from twin_nets import NETS, make_pair, predict, settle
@@ -151,6 +152,23 @@ def test_a_twin_of_channels_first_is_equal_too() -> None:
     example = (torch.randn(2, 3, 32),)
     t2k.transfer(net, twin, example)
     assert t2k.compare(net, twin, example).ok
+
+
+@pytest.mark.parametrize("twin_first", [True, False])
+def test_the_order_of_a_flatten_is_the_twins(*, twin_first: bool) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 5 * 7, 6)).eval()
+    shape = (3, 7, 9) if twin_first else (7, 9, 3)
+    order = "channels_first" if twin_first else "channels_last"
+    x = inputs = keras.Input(shape)
+    x = layers.Conv2D(4, 3, activation="relu", data_format=order)(x)
+    twin = keras.Model(inputs, layers.Dense(6)(layers.Flatten()(x)))
+    example = (torch.randn(2, 3, 7, 9),)
+    assert t2k.transfer(net, twin, example).ok
+    comparison = t2k.compare(net, twin, example)
+    assert comparison.ok
+    assert not comparison.causes
+    kernel = net[3].weight.detach().numpy().T
+    assert np.array_equal(to_numpy(twin.layers[-1].kernel), kernel) == twin_first
 
 
 class PooledByMean(nn.Module):

@@ -231,7 +231,7 @@ def _arrange(
         return ours if ours.shape == other.shape else _drop_ones(ours, other)
     if checkpoint.where is Where.ENTERS:
         candidates = list(find_rows(graphs, checkpoint))
-        if len(candidates) > 1:
+        if not all(map(_is_in_order, candidates)):
             return _choose_rows(found, checkpoint, candidates, ours, other, runner)
     leading = range(ours.ndim - 1)
     return min(_orders(ours, other, leading), key=lambda x: measure_error(x, other))
@@ -276,6 +276,10 @@ def _orders(ours: np.ndarray, other: np.ndarray, dims: range) -> Iterator[np.nda
             yield turned
 
 
+def _is_in_order(rows: np.ndarray) -> bool:
+    return bool((rows == np.arange(rows.size)).all())
+
+
 def _choose_rows(
     found: Walk,
     checkpoint: MeetingPoint,
@@ -287,7 +291,7 @@ def _choose_rows(
     """Return our features in the order of the twin's Flatten, and let its kernel be in it too."""
     rows = min(candidates, key=lambda order: measure_error(ours[..., order], other))
     pair = checkpoint.pair
-    if pair is None or bool((rows == np.arange(rows.size)).all()):
+    if pair is None or _is_in_order(rows):
         return ours
     variable = pair.twin.slots["kernel"]
     kernel = runner.arrays[id(variable)]
