@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from op_case import Function
-from torch2keras.verification.random_rounding import Rounded
+from torch2keras.verification.random_rounding import Rounded, has_some_of
 from torch2keras.verification.reference import run64
 
 EPS = 2.0**-52
@@ -39,3 +39,12 @@ def test_what_cancels_counts(name: str) -> None:
         abs(noisy - exact).max() for noisy in Rounded(module, args, {}, 0, exact).draws(EPS)
     )
     assert moved > 1e3 * EPS * abs(exact).max()
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 7, 17, 1009])
+def test_a_few_numbers_tell_what_is_no_move(size: int) -> None:
+    operand = torch.randn(size, dtype=torch.float64)
+    known = [operand, torch.zeros(1, dtype=torch.float64)]
+    assert has_some_of(known, operand.flip(0))
+    assert has_some_of(known, torch.zeros(size, dtype=torch.float64))
+    assert has_some_of(known, operand * 2) == (size == 0)
