@@ -7,10 +7,7 @@ the example and with twice the batch, before it is converted.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from torch.utils import _pytree as pytree
 
 from torch2keras.errors import CaptureError, InputError, SourceError
 from torch2keras.runtime.paths import is_file
+from torch2keras.runtime.quiet import keep_quiet
 from torch2keras.workarounds.triton_import import load_exporter
 
 RECURRENT = (
@@ -43,7 +41,7 @@ def load_program(path: str) -> torch.jit.ScriptModule:
     if not is_file(file):
         raise SourceError(f"there is no file {file}", [("next", "name what torch.jit.save wrote")])
     try:
-        with _without_warnings():
+        with keep_quiet():
             load: Any = torch.jit.load  # it has no types
             program: torch.jit.ScriptModule = load(str(file), map_location="cpu")
     except Exception as error:
@@ -69,7 +67,7 @@ def program_as_module(program: torch.jit.ScriptModule, args: Sequence[torch.Tens
     try:
         from torch._export.converter import TS2EPConverter
 
-        with _without_warnings():
+        with keep_quiet():
             exported = TS2EPConverter(program, tuple(args), {}).convert()
             module: nn.Module = exported.module()
     except Exception as error:
@@ -88,19 +86,6 @@ def _refusal(why: str) -> CaptureError:
     return CaptureError(
         "PyTorch's converter does not take this TorchScript", [("torch", why), ("next", step)]
     )
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Keep quiet that TorchScript is deprecated, and what the converter logs."""
-    before = logging.root.manager.disable
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(before)
 
 
 def _restore_kinds(program: torch.jit.ScriptModule, module: nn.Module) -> None:

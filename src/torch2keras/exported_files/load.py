@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import pickle
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +21,12 @@ from torch2keras.exported_files.archive import STEP, Archive, damage_error, read
 from torch2keras.exported_files.fields import Fault, find_fault
 from torch2keras.exported_files.payloads import (
     CONSTANTS,
+    PREFIXES,
     WEIGHTS,
     check_example_inputs,
     find_payload_fault,
 )
+from torch2keras.runtime.quiet import keep_quiet
 from torch2keras.workarounds.triton_import import load_exporter
 
 MODEL = "model"
@@ -52,8 +50,6 @@ PLAIN = frozenset(
 EXTRA = "extra/"
 """Where files lie that a program's author has added; they are texts."""
 
-RECORDS = ("weight_", "tensor_")
-
 
 def load_exported_program(path: Path, *, trust: bool = False) -> torch.export.ExportedProgram:
     """Return the program of a `.pt2` file, with the inputs that it was exported with.
@@ -67,7 +63,7 @@ def load_exported_program(path: Path, *, trust: bool = False) -> torch.export.Ex
         check_archive(archive)
     load_exporter()
     try:
-        with _keep_quiet():
+        with keep_quiet():
             return torch.export.load(io.BytesIO(archive.data))
     except Exception as error:
         raise damage_error(path, f"{type(error).__name__}: {error}") from error
@@ -95,7 +91,7 @@ def _is_plain_record(name: str) -> bool:
     folder, slash, file = name.rpartition("/")
     if name in PLAIN or name.startswith(EXTRA):
         return True
-    return folder + slash in (WEIGHTS, CONSTANTS) and file.startswith(RECORDS)
+    return folder + slash in (WEIGHTS, CONSTANTS) and file.startswith(PREFIXES)
 
 
 def _read_json(archive: Archive, name: str) -> Any:
@@ -110,7 +106,7 @@ def _read_json(archive: Archive, name: str) -> Any:
 def _check_inputs(archive: Archive) -> None:
     """Raise UnsafeFileError where the example inputs are more than data."""
     try:
-        with _keep_quiet():
+        with keep_quiet():
             check_example_inputs(archive, MODEL)
     except pickle.UnpicklingError as error:
         what = str(error).partition("\n")[0][:100]
@@ -134,16 +130,3 @@ def _unsafe(archive: Archive, fault: Fault) -> UnsafeFileError:
         ("next", f"{STEP} where the module is; a file that you trust: --trust"),
     ]
     return UnsafeFileError(f"{archive.path} holds more than a program and its weights", rows)
-
-
-@contextmanager
-def _keep_quiet() -> Iterator[None]:
-    """Keep what PyTorch says of a file to itself: the error tells what is wrong with it."""
-    before = logging.root.manager.disable
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(before)
