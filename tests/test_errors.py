@@ -81,3 +81,26 @@ def test_every_error_has_its_page_and_its_row_in_the_list():
         page = cls("it fails").page
         assert (folder.parent / page).read_text(encoding="utf-8").startswith(f"# {cls.__name__}\n")
         assert page.removeprefix("docs/") in listed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b[Hverified", "\\x1b[2J\\x1b[Hverified"),
+        ("a\rb\x07\x08\x9b31m\x00", "a\\rb\\x07\\x08\\x9b31m\\x00"),
+        ("\u202egnorw\u2028", "\\u202egnorw\\u2028"),
+        ("two\nlines, ×, −, 日本", "two\nlines, ×, −, 日本"),
+        ("\udc80", "\\udc80"),
+    ],
+)
+def test_what_would_act_is_written_out(text, shown):
+    assert errors.show_controls(text) == shown
+
+
+def test_names_of_strangers_act_on_no_terminal_and_forge_no_row():
+    error = errors.InputError("no layer a\x1b[2J\n\n  next     rm", [("name", "b\r\x9b")])
+    assert str(error) == "no layer a\\x1b[2J\\n\\n  next     rm\n\n  name     b\\r\\x9b"
+    assert (error.headline, error.rows) == (
+        "no layer a\\x1b[2J\\n\\n  next     rm",
+        (("name", "b\\r\\x9b"),),
+    )

@@ -15,6 +15,7 @@ Torch2KerasError
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import starmap
 
@@ -23,18 +24,22 @@ LABEL_WIDTH = 8
 MOST_NAMES = 8
 """The number of names that a message lists."""
 
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""The categories of characters that move the cursor, colour, reorder or hide text (Unicode)."""
+
 
 class Torch2KerasError(Exception):
     """Base of every error of this package.
 
     A message is a headline and labelled rows: what happened, where, with which shapes, what to do
-    next. `rows` are (label, text) pairs; a row whose text is empty is left out. A traceback names
-    the page of the documentation below the message.
+    next. `rows` are (label, text) pairs; a row whose text is empty is left out. Names in it may be
+    a stranger's: what would act on a terminal is written out. A traceback names the page of the
+    documentation below the message.
     """
 
     def __init__(self, headline: str, rows: Iterable[tuple[str, str]] = ()) -> None:
-        self.headline = headline
-        self.rows = tuple((label, text) for label, text in rows if text)
+        self.headline = show_controls(headline).replace("\n", r"\n")
+        self.rows = tuple((label, show_controls(text)) for label, text in rows if text)
         super().__init__(self.message)
         self.add_note(format_row("page", self.page))
 
@@ -95,6 +100,19 @@ class UnsafeFileError(Torch2KerasError):
 
 class InternalError(Torch2KerasError):
     """A fault of torch2keras itself; the message says what to attach to a report."""
+
+
+def show_controls(text: str) -> str:
+    r"""Return text in which what would act on a terminal or page is written out, as `\x1b`."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(map(_show_letter, text))
+
+
+def _show_letter(letter: str) -> str:
+    if letter == "\n" or unicodedata.category(letter) not in UNSEEN:
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def list_names(names: Sequence[str], most: int = MOST_NAMES) -> str:

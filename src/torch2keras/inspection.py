@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.request import RequestOptions, build_request, take_request_options
-from torch2keras.errors import Torch2KerasError
+from torch2keras.errors import Torch2KerasError, show_controls
 from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.lower.lower import Survey
 from torch2keras.pipeline import TRANSLATION, Work, run_stages
@@ -182,7 +182,7 @@ def inspection_text(inspection: Inspection) -> str:
         "\n".join(facts),
         *inspection.refusals,
     ]
-    return "\n\n".join(parts)
+    return show_controls("\n\n".join(parts))
 
 
 def _verdict(inspection: Inspection) -> str:

@@ -45,8 +45,9 @@ def test_what_would_act_on_the_terminal_is_written_out(capsys, text, shown):
     terminal.print_error(InputError(text, [("next", text)]), as_json=False)
     printed = capsys.readouterr()
     assert printed.out == shown + "\n"
+    headline = shown.replace("\n", "\\n")
     assert printed.err.replace("\n           ", "\n") == (
-        f"InputError: {shown}\n\n  next     {shown}\n  page     docs/errors/InputError.md\n"
+        f"InputError: {headline}\n\n  next     {shown}\n  page     docs/errors/InputError.md\n"
     )
 
 

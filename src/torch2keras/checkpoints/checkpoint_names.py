@@ -21,7 +21,7 @@ from torch2keras.checkpoints.checkpoint_files import (
     rank_entry,
     read_checkpoint,
 )
-from torch2keras.errors import InputError, SourceError, list_names
+from torch2keras.errors import InputError, SourceError, list_names, show_controls
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,7 +82,7 @@ class LoadReport:
             first, *others = text.split("\n")
             lines.append(f"{kind:<8}{first}")
             lines += [f"{'':<8}{line}" for line in others]
-        return "\n".join(lines)
+        return show_controls("\n".join(lines))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from torch2keras.errors import InternalError, OutputError, Torch2KerasError
+from torch2keras.errors import InternalError, OutputError, Torch2KerasError, show_controls
 from torch2keras.runtime.atomic_writing import write_whole
-from torch2keras.runtime.printable import show_controls
 from torch2keras.runtime.typed_errors import describe_versions
 
 REPORT = Path("torch2keras-report.md")

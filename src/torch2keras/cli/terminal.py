@@ -17,8 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from torch2keras.errors import Torch2KerasError, format_row
-from torch2keras.runtime.printable import show_controls
+from torch2keras.errors import Torch2KerasError, format_row, show_controls
 from torch2keras.runtime.progress import Progress, Stage, ignore_stage
 
 INTERRUPTED = "interrupted; nothing was written"
@@ -106,8 +105,8 @@ def print_error(error: Torch2KerasError, *, as_json: bool) -> None:
     text = Text.assemble(
         (kind, "bold red"),
         ": ",
-        (show_controls(error.headline), "bold"),
-        show_controls(f"{below}\n{format_row('page', error.page)}"),
+        (error.headline, "bold"),
+        f"{below}\n{format_row('page', error.page)}",
     )
     Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 

@@ -42,6 +42,9 @@ NOTE = "PyTorch's own exporter wrote it from the module, with the weights of the
 
 METADATA = "torch2keras"
 
+CODE_SIGNS = frozenset('"\\\n\r')
+"""What ends a text that `torch.fx` writes into Python code between double quotes, unescaped."""
+
 
 class FlatModule(nn.Module):
     """A module that takes its tensors flat, and gives its outputs so."""
@@ -85,6 +88,7 @@ def export_onnx(task: ExportTask) -> Deployment:
 def _export_program(task: ExportTask) -> Any:
     """Return what PyTorch's exporter makes of the module."""
     conversion = task.conversion
+    _require_plain_names(conversion.module)
     sizes = dynamic_sizes(conversion.graph, {**conversion.graph.hints, **task.sizes.fixed})
     example = resize_tensors(example_tensors(conversion), sizes)
     module = FlatModule(conversion)
@@ -110,6 +114,22 @@ def _export_program(task: ExportTask) -> Any:
                 ),
             ],
         ) from error
+
+
+def _require_plain_names(module: nn.Module) -> None:
+    """Raise DeploymentError for names that would be code in what PyTorch's exporter evaluates.
+
+    `torch.fx.graph._format_target` writes names of modules and tensors as they are.
+    """
+    names = [name for name, _ in module.named_modules()]
+    names += [name for name, _ in (*module.named_parameters(), *module.named_buffers())]
+    for name in names:
+        if not CODE_SIGNS.isdisjoint(name):
+            why = "PyTorch's exporter would write it into Python code as it is"
+            raise DeploymentError(
+                f"a name of this module has quotes, strokes or lines in it: {name[:100]!r}",
+                [("why", why), ("next", "rename that part of the module")],
+            )
 
 
 def _list_dynamic_dims(conversion: Conversion, sizes: FileSizes) -> Iterator[dict[int, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch2keras.deployment.formats import Format
 from torch2keras.deployment.sizes import Shape
+from torch2keras.errors import show_controls
 from torch2keras.verification.results import Check
 
 WIDTH = 80
@@ -93,7 +94,7 @@ class Deployment:
         }
 
     def __str__(self) -> str:
-        return "\n".join(self.lines())
+        return show_controls("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
         """Return the paragraph's lines, at most 80 columns wide where a word does not need more."""

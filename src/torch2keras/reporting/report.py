@@ -18,6 +18,7 @@ from torch2keras.capture.ports.module_ports import NEW
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.deployment.result import Deployment
+from torch2keras.errors import show_controls
 from torch2keras.graph.ir import Graph, Origin
 from torch2keras.keras_graph.graph import Call
 from torch2keras.keras_model.saving import require_report_path, save_text
@@ -238,7 +239,7 @@ def report_text(report: Report, table: Iterable[str]) -> str:
     ]
     if files:
         parts.append(files)
-    return "\n\n".join("\n".join(part) for part in parts)
+    return show_controls("\n\n".join("\n".join(part) for part in parts))
 
 
 def _size_text(report: Report) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from torch import nn
 
-from torch2keras.errors import VerificationError
+from torch2keras.errors import VerificationError, show_controls
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.run_alone import run_alone
@@ -101,7 +101,7 @@ class Comparison:
             write_section("likely causes", [str(cause) for cause in self.causes]),
             write_section("beside copying, a transfer would do this", group_moves(self.moved)),
         ]
-        return "\n\n".join(section for section in sections if section)
+        return show_controls("\n\n".join(section for section in sections if section))
 
 
 @run_alone

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from torch import nn
 
-from torch2keras.errors import InputError, VerificationError
+from torch2keras.errors import InputError, VerificationError, show_controls
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
@@ -75,7 +75,7 @@ class Transfer:
             write_section("beside copying", group_moves(self.moved)),
             write_section("likely causes", [str(cause) for cause in self.causes]),
         ]
-        return "\n\n".join(section for section in sections if section)
+        return show_controls("\n\n".join(section for section in sections if section))
 
 
 @run_alone

@@ -14,13 +14,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from torch2keras.errors import show_controls
 from torch2keras.reporting.facts import TIERS
 from torch2keras.reporting.page.code_pairs import split_code
 from torch2keras.reporting.page.drawing import draw_blocks
 from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.page.module_tree import make_tree
 from torch2keras.reporting.text import shorten_path
-from torch2keras.runtime.printable import show_controls
 
 FRAME_HEIGHT = 640
 """The pixels that a notebook gives the page."""
