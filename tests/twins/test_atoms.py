@@ -6,7 +6,8 @@ import keras
 import pytest
 from keras import layers
 
-from torch2keras.twins.atoms import find_atoms, sign_layer
+from strange_layers import SealedScale, Tokens
+from torch2keras.twins.atoms import PARAMETER, find_atoms, sign_layer
 from torch2keras.twins.steps import read_steps
 
 
@@ -76,3 +77,26 @@ def test_neighbours_are_found_through_steps_without_weights() -> None:
 
 def test_statistics_of_the_data_are_no_atom() -> None:
     assert atoms_of(layers.Normalization(mean=[1.0], variance=[2.0]), 1) == []
+
+
+def test_a_strangers_weights_are_told_by_what_they_are_put_together_with() -> None:
+    x = inputs = keras.Input((5, 3))
+    x = Tokens(name="tokens")(layers.Dense(4, name="a")(x))
+    atoms = find_atoms(read_steps(keras.Model(inputs, layers.Dense(2, name="b")(x))))
+    places = {atom.name: place for place, atom in enumerate(atoms)}
+    token, positions = places["tokens/token"], places["tokens/positions"]
+    assert atoms[positions].signature == (PARAMETER, 20)
+    assert atoms[positions].before == {places["a"]}
+    assert atoms[token].before == {places["a"], positions}
+    assert (atoms[token].enters, atoms[token].leaves) == (None, None)
+    assert atoms[token].kind == "Tokens"
+    assert atoms[places["b"]].before == {places["a"], token, positions}
+
+
+def test_weights_of_a_layer_that_cannot_be_looked_into_are_atoms_too() -> None:
+    x = inputs = keras.Input((5, 3))
+    x = SealedScale(name="scale")(layers.Dense(4, name="a")(x))
+    atoms = find_atoms(read_steps(keras.Model(inputs, layers.Dense(2, name="b")(x))))
+    assert [atom.name for atom in atoms] == ["a", "scale/gamma", "b"]
+    assert atoms[1].signature == (PARAMETER, 4)
+    assert atoms[2].before == {0, 1}

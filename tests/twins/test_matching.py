@@ -5,8 +5,10 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from strange_layers import Scale, WrittenDense, WrittenKerasNorm
 from torch2keras.twins.atoms import find_atoms
 from torch2keras.twins.matching import How, find_suspects, match_atoms
+from torch2keras.twins.single_weights import WHOLE
 from torch2keras.twins.steps import read_steps
 
 
@@ -43,7 +45,7 @@ def test_what_looks_alike_is_guessed_in_order() -> None:
 
 
 def test_what_is_given_stays() -> None:
-    match = match_atoms(branches("abc"), branches("xyz"), given={0: 2})
+    match = match_atoms(branches("abc"), branches("xyz"), given={(0, WHOLE): (2, WHOLE)})
     assert ("a", "z", "given") in named(match)
     assert len(match.pairs) == 3
 
@@ -71,3 +73,35 @@ def test_a_layer_of_another_size_at_the_same_place_is_suspected() -> None:
     )
     match = match_atoms(one, two)
     assert [(p.ours.name, p.twin.name) for p in find_suspects(match, (one, two))] == [("b", "y")]
+
+
+def test_what_is_one_layer_here_and_its_weights_there_is_matched() -> None:
+    one = read(layers.Dense(3, name="a"), layers.LayerNormalization(name="n"))
+    two = read(layers.Dense(3, name="b"), WrittenKerasNorm(name="m"))
+    for sides in ((one, two), (two, one)):
+        match = match_atoms(*sides)
+        assert len(match.pairs) == 3
+        assert {(pair.ours.name[-4:], pair.twin.name[-4:]) for pair in match.pairs[1:]} <= {
+            ("amma", "amma"),
+            ("beta", "beta"),
+        }
+        assert not match.ours_left
+        assert not match.twin_left
+    given = match_atoms(one, two, given={(1, 0): (2, WHOLE)})
+    assert ("n:gamma", "m/beta", "given") in named(given)
+
+
+def test_a_weight_that_is_left_over_is_named() -> None:
+    one = read(WrittenDense(3, name="a"))
+    two = read(layers.Dense(3, use_bias=False, name="b"))
+    assert [atom.name for atom in match_atoms(one, two).ours_left] == ["a/b"]
+    match = match_atoms(read(layers.Dense(3, name="b")), read(Scale(name="s"), shape=(3,)))
+    assert [atom.name for atom in match.ours_left] == ["b:kernel"]
+
+
+def test_the_only_weight_of_an_atom_may_have_any_name() -> None:
+    one, two = read(Scale(name="s")), read(layers.Dense(4, use_bias=False), shape=(1,))
+    (pair,) = match_atoms(one, two).pairs
+    assert (pair.our_role("kernel"), pair.twin_role("gamma")) == ("gamma", "kernel")
+    same = match_atoms(read(layers.Dense(3)), read(layers.Dense(3))).pairs[0]
+    assert (same.our_role("bias"), same.twin_role("gamma")) == ("bias", None)

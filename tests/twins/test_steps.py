@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from strange_layers import Scale, SealedScale
 from torch2keras.errors import InputError
-from torch2keras.twins.steps import find_leaf_layers, has_fused_activation, read_steps
+from torch2keras.twins.steps import find_parts, has_fused_activation, is_stranger, read_steps
 
 
 class Block(layers.Layer):
@@ -60,7 +61,37 @@ def test_a_subclassed_model_is_read_and_left_as_it_was() -> None:
     assert [step.kind for step in graph.steps] == ["Dense", "Relu", "Dense"]
     assert [graph.steps[place].name for place in (0, 2)] == ["block/inner", "head"]
     assert len(model.head._inbound_nodes) == 0
-    assert find_leaf_layers(model) == [model.block.dense, model.head]
+    assert find_parts(model) == [model.block.dense, model.head]
+
+
+def test_own_weights_of_a_strangers_layer_are_values() -> None:
+    x = inputs = keras.Input((4,))
+    scale = Scale(name="scale")
+    model = keras.Model(inputs, scale(scale(x)))
+    graph = read_steps(model)
+    assert [step.kind for step in graph.steps] == ["WeightSource", "Multiply", "Multiply"]
+    assert graph.steps[0].name == "scale/gamma"
+    gamma = graph.sources[id(scale.gamma)]
+    assert [step.inputs[0] for step in graph.readers[gamma]] == [gamma, gamma]
+    assert isinstance(scale.gamma, keras.Variable)
+
+
+def test_a_layer_that_takes_no_symbols_stays_a_step_with_its_weights() -> None:
+    x = inputs = keras.Input((5, 4))
+    scale = SealedScale(name="scale")
+    (step,) = read_steps(keras.Model(inputs, scale(x))).steps
+    assert step.operation is scale
+    (part,) = find_parts(scale)
+    assert part.variable is scale.gamma
+
+
+def test_parts_of_keras_layers_are_not_looked_for() -> None:
+    attention = layers.MultiHeadAttention(2, 3)
+    attention(np.zeros((1, 4, 6)), np.zeros((1, 4, 6)))
+    assert find_parts(attention) == [attention]
+    assert not is_stranger(attention)
+    assert is_stranger(keras.Sequential([attention]))
+    assert not is_stranger(layers.ReLU())
 
 
 @pytest.mark.parametrize("model", [Subclassed(), keras.Sequential([layers.Dense(3)])])

@@ -12,6 +12,15 @@ from keras import layers
 from torch import nn
 
 import torch2keras as t2k
+from strange_layers import (
+    Net,
+    Scale,
+    SealedScale,
+    WrittenDense,
+    WrittenKerasNorm,
+    make_example,
+    make_twin,
+)
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.twins.assignments import list_weights
 from torch2keras.twins.causes.cause import CauseKind
@@ -106,6 +115,39 @@ def test_a_subclassed_twin_is_matched_by_its_calls() -> None:
         twin.norm.name,
         f"{twin.rest.name}/{twin.rest.layers[0].name}",
     ]
+
+
+@pytest.mark.parametrize("scale", [Scale, SealedScale])
+@pytest.mark.parametrize("head", [None, False, True])
+def test_layers_of_a_strangers_own_get_their_weights(scale, head) -> None:
+    torch.manual_seed(0)
+    net, x = Net().eval(), make_example()
+    twin = make_twin(scale=scale, head=None if head is None else WrittenDense(3, transposed=head))
+    result = t2k.transfer(net, twin, (x,))
+    assert result.ok
+    assert result.mapping.guessed == ()
+    assert set(list_weights(result.mapping.pairs)) == set(net.state_dict())
+    assert np.array_equal(to_numpy(twin.get_layer("scale").gamma), net.gamma.detach().numpy())
+    comparison = t2k.compare(net, twin, (x,))
+    assert comparison.ok
+    assert (comparison.own_weights.equal, comparison.own_weights.compared) == (13, 13)
+    with torch.no_grad():
+        assert np.allclose(predict(twin, np.moveaxis(x.numpy(), 1, -1)), net(x).numpy(), atol=1e-5)
+
+
+def test_a_norm_of_a_strangers_own_and_a_mapping_that_names_single_weights(tmp_path) -> None:
+    torch.manual_seed(0)
+    net, x = Net(is_written=False).eval(), make_example()
+    twin = make_twin(norm=WrittenKerasNorm(name="norm"), is_normed=False)
+    result = t2k.transfer(net, twin, (x,))
+    assert result.ok
+    pairs = {pair.torch: pair.keras for pair in result.mapping.pairs}
+    assert pairs["norm:gamma"] == "norm/gamma"
+    path = result.mapping.save(tmp_path / "map.json")
+    assert t2k.transfer(net, twin, (x,), mapping=path).ok
+    pairs["norm:gamma"], pairs["norm:beta"] = pairs["norm:beta"], pairs["norm:gamma"]
+    with pytest.raises(t2k.VerificationError):
+        t2k.transfer(net, twin, (x,), mapping=pairs)
 
 
 APPLICATIONS = [

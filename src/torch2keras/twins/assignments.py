@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from torch2keras.runtime.arrays import to_numpy
-from torch2keras.twins.atoms import Atom
+from torch2keras.twins.atoms import PARAMETER, Atom
 from torch2keras.twins.mapping import PairRow, WeightRow
 from torch2keras.twins.matching import AtomPair, Match
 from torch2keras.twins.module_side import ModuleSide
@@ -87,9 +88,11 @@ def plan_weights(side: ModuleSide, match: Match, rows: Rows | None = None) -> Pl
         plan.rows.append(row)
     for pair in match.pairs:
         for role in pair.ours.slots:
-            if role not in pair.twin.slots:
+            if pair.twin_role(role) is None:
                 _place_missing(plan, side, pair, role, partners)
     for atom in match.ours_left:
+        if atom.whole is not None and _does_nothing(atom):
+            continue
         if not _fold_norm(plan, side, atom, partners):
             plan.torch_left.append(f"{side.name(atom)} {_say_shapes(atom)}")
     for atom in match.twin_left:
@@ -102,7 +105,7 @@ def _say_shapes(atom: Atom) -> str:
     parts = []
     for role, variable in atom.slots.items():
         parts.append(f"{role} {'x'.join(map(str, variable.shape))}")
-    return f"({type(atom.layer).__name__}: {', '.join(parts)})"
+    return f"({atom.kind}: {', '.join(parts)})"
 
 
 def _plan_pair(plan: Plan, side: ModuleSide, pair: AtomPair, rows: np.ndarray | None) -> PairRow:
@@ -111,15 +114,21 @@ def _plan_pair(plan: Plan, side: ModuleSide, pair: AtomPair, rows: np.ndarray | 
     texts = []
     for role, variable in twin.slots.items():
         name = f"{twin.name} {role}"
-        if role in ours.slots:
-            array = ours.values(role)
-            sources = tuple(side.sources(ours, role))
-            moves = side.moves(ours, role)
+        source = pair.our_role(role)
+        if source is not None:
+            array = ours.values(source)
+            sources = tuple(side.sources(ours, source))
+            moves = side.moves(ours, source)
             if array.size != math.prod(variable.shape):
                 sizes = f"{array.shape} in the module, {tuple(variable.shape)} in the Keras model"
-                plan.torch_left.append(f"{side.name(ours)} {role}: {sizes}")
+                plan.torch_left.append(f"{side.name(ours)} {source}: {sizes}")
                 continue
-            if role == "kernel" and rows is not None:
+            if PARAMETER in (ours.family, twin.family):
+                order = find_order(array.shape, tuple(variable.shape))
+                if order is not None:
+                    array = array.transpose(order)
+                    moves = (*moves, f"axes in the order {order}")
+            if source == "kernel" and rows is not None:
                 array = array.reshape(len(rows), -1)[rows]
                 moves = (*moves, "rows in the order of the twin's Flatten")
                 plan.moved.append(f"{name}: rows in the order of the twin's Flatten")
@@ -132,6 +141,27 @@ def _plan_pair(plan: Plan, side: ModuleSide, pair: AtomPair, rows: np.ndarray | 
         else:
             plan.keras_left.append(name)
     return PairRow(side.name(ours), twin.name, pair.how.value, tuple(texts))
+
+
+def find_order(shape: Sequence[int], wanted: Sequence[int]) -> tuple[int, ...] | None:
+    """Return the order of axes that gives a shape; None where the elements stay as they are.
+
+    PyTorch's own order, with all axes backwards, comes first.
+    """
+    if tuple(shape) == tuple(wanted) or sorted(shape) != sorted(wanted):
+        return None
+    backwards = tuple(reversed(range(len(shape))))
+    for order in (backwards, *permutations(range(len(shape)))):
+        if [shape[axis] for axis in order] == list(wanted):
+            return order
+    return None
+
+
+def _does_nothing(atom: Atom) -> bool:
+    """Whether all weights of an atom are neutral: zeros to add, ones to multiply by."""
+    return all(
+        role in NEUTRAL and bool((atom.values(role) == NEUTRAL[role]).all()) for role in atom.slots
+    )
 
 
 def _place_missing(

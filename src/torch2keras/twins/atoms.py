@@ -2,7 +2,8 @@
 
 A Dense layer is a convolution of size one; a separable convolution is a depthwise and a pointwise
 one; attention is its four projections; Bidirectional is two recurrent layers. The weights of equal
-parts have equal elements in equal order, whatever shapes they are held in.
+parts have equal elements in equal order, whatever shapes they are held in. A weight that a
+stranger's layer has of its own is an atom, as a parameter is in a converted module.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import keras
 import numpy as np
 
 from torch2keras.runtime.arrays import to_numpy
-from torch2keras.twins.steps import LayerGraph, LayerStep, find_leaf_layers
+from torch2keras.twins.own_weights import WeightSource
+from torch2keras.twins.steps import LayerGraph, LayerStep, find_parts, is_stranger
 
 Signature = tuple[Any, ...]
 
@@ -48,6 +50,9 @@ ROLES = {
 }
 """The role of a weight, by the attribute in which a layer has it."""
 
+PARAMETER = "parameter"
+"""The family of a weight on its own."""
+
 STATISTICS = "Normalization"
 """The layer that holds the mean and variance of the data, which no module has as parameters."""
 
@@ -73,11 +78,27 @@ class Atom:
     before: set[int] = field(default_factory=set)
     """The places of the atoms whose results it reads, through steps without weights."""
     after: set[int] = field(default_factory=set)
+    whole: Atom | None = None
+    """The atom that it is one weight of, where it was cut off."""
 
     @property
     def name(self) -> str:
         """The name of the layer, and which part of it."""
+        if self.whole is not None:
+            (role,) = self.slots
+            return f"{self.whole.name}:{role}"
         return f"{self.step.name}:{self.part}" if self.part else self.step.name
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a weight that reads nothing."""
+        return isinstance(self.layer, WeightSource)
+
+    @property
+    def kind(self) -> str:
+        """The name of the class of the layer that has the weights."""
+        layer = self.layer.layer if isinstance(self.layer, WeightSource) else self.layer
+        return type(layer).__name__
 
     @property
     def family(self) -> str:
@@ -110,16 +131,45 @@ def find_atoms(graph: LayerGraph) -> list[Atom]:
             places[id(step.operation)] = own
             _link_within(atoms, own)
         for place in own:
-            if not atoms[place].part or atoms[place].part not in ("output", "pointwise"):
+            if not atoms[place].is_source and atoms[place].part not in ("output", "pointwise"):
                 atoms[place].before |= before - set(own)
-        last = set(own[-1:]) or before
-        if own and atoms[own[-1]].part == "backward":
-            last = set(own)
-        reach.update(dict.fromkeys(step.outputs, last))
+        reach.update(dict.fromkeys(step.outputs, _find_last(atoms, own, before)))
+    for atom in atoms:
+        if atom.family == PARAMETER and not atom.before:
+            atom.before |= _find_company(graph, atom, reach)
     for place, atom in enumerate(atoms):
         for other in atom.before:
             atoms[other].after.add(place)
     return atoms
+
+
+def _find_company(graph: LayerGraph, atom: Atom, reach: Mapping[int, set[int]]) -> set[int]:
+    """Return the atoms whose results a weight on its own is first put together with.
+
+    Nothing stands before such a weight, and this is what its place is told by.
+    """
+    found: set[int] = set()
+    waiting = list(atom.step.outputs)
+    while waiting:
+        value = waiting.pop()
+        own = reach[value]
+        for step in graph.readers.get(value, ()):
+            company = set[int]().union(*(reach[number] for number in step.inputs)) - own
+            found |= company
+            if not company and reach[step.outputs[0]] == own:
+                waiting += step.outputs
+    return found
+
+
+def _find_last(atoms: Sequence[Atom], own: Sequence[int], before: set[int]) -> set[int]:
+    """Return the atoms that a step's results come from: `own` are its own."""
+    if not own:
+        return before
+    if any(atoms[place].is_source for place in own):
+        return before.union(own)
+    if atoms[own[-1]].part == "backward":
+        return set(own)
+    return set(own[-1:])
 
 
 def _link_within(atoms: Sequence[Atom], own: Sequence[int]) -> None:
@@ -131,14 +181,15 @@ def _link_within(atoms: Sequence[Atom], own: Sequence[int]) -> None:
 def _parts_of(step: LayerStep) -> Iterator[Atom]:
     """Yield the atoms of one step."""
     operation = step.operation
+    if isinstance(operation, WeightSource):
+        yield _take_source(step, operation)
+        return
     if not isinstance(operation, keras.Layer) or not operation.weights:
         return
     if step.kind == STATISTICS:
         return
-    leaves = find_leaf_layers(operation)
-    if leaves != [operation]:
-        for leaf in leaves:
-            inner = LayerStep(leaf, f"{step.name}/{leaf.name}", (), {}, step.inputs, step.outputs)
+    if is_stranger(operation):
+        for inner in _parts_within(step, operation):
             for atom in _parts_of(inner):
                 atom.enters = atom.leaves = None
                 yield atom
@@ -158,6 +209,20 @@ def _parts_of(step: LayerStep) -> Iterator[Atom]:
         yield from _separate(step, operation, enters, leaves_at)
     else:
         yield _make_atom(step, operation, "", enters, leaves_at)
+
+
+def _parts_within(step: LayerStep, layer: Any) -> Iterator[LayerStep]:
+    """Yield a step for each part of a layer that cannot be looked into."""
+    for part in find_parts(layer):
+        own = part.variable if isinstance(part, WeightSource) else part
+        yield LayerStep(part, f"{step.name}/{own.name}", (), {}, step.inputs, step.outputs)
+
+
+def _take_source(step: LayerStep, source: WeightSource) -> Atom:
+    """Return a weight on its own as an atom."""
+    name = source.variable.name
+    signature = (PARAMETER, math.prod(source.variable.shape))
+    return Atom(step, source, "", signature, {ROLES.get(name, name): source.variable})
 
 
 def _make_atom(
@@ -216,12 +281,12 @@ def sign_layer(layer: Any, slots: Mapping[str, Any]) -> Signature:
         return _sign_einsum(layer, kernel)
     if kind == "Dense" and kernel is not None:
         if kernel.shape[0] == 1 and "bias" not in slots:
-            return ("parameter", math.prod(kernel.shape))
+            return (PARAMETER, math.prod(kernel.shape))
         return ("kernel", (), *kernel.shape)
     if kind.startswith(("Conv", "DepthwiseConv")) and kernel is not None:
         return _sign_convolution(kind, layer, kernel)
     sizes = sorted(math.prod(variable.shape) for variable in slots.values())
-    return ("parameter", *sizes)
+    return (PARAMETER, *sizes)
 
 
 def _sign_convolution(kind: str, layer: Any, kernel: Any) -> Signature:

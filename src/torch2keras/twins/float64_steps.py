@@ -17,6 +17,7 @@ import numpy as np
 from torch2keras.keras_graph.graph import Call, Ref
 from torch2keras.keras_model.float64 import FLOAT64_OPS, float64_function, widen_layer
 from torch2keras.runtime.arrays import to_numpy
+from torch2keras.twins.own_weights import WeightSource
 from torch2keras.twins.steps import FUSED, LayerGraph, LayerStep
 from torch2keras.workarounds.channels_first_float64 import move_channels_last
 
@@ -36,6 +37,8 @@ class Float64Steps:
         args = keras.tree.map_structure(lambda item: _resolve(item, values), step.args)
         kwargs = keras.tree.map_structure(lambda item: _resolve(item, values), dict(step.kwargs))
         operation = step.operation
+        if isinstance(operation, WeightSource):
+            return [widen(self._array(operation.variable))]
         exact = _exact_function(step)
         if exact is not None:
             return [exact(args[0])]

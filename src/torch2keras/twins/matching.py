@@ -15,8 +15,9 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from itertools import count
 
-from torch2keras.twins.atoms import Atom, Signature
+from torch2keras.twins.atoms import PARAMETER, Atom, Signature
 from torch2keras.twins.colours import Palette, Sides
+from torch2keras.twins.single_weights import WHOLE, CutSides, Key, cut_sides, take_part
 
 RADII = (8, 4, 2, 1)
 """How far around an atom is looked for what no colour of the whole graph matches."""
@@ -46,6 +47,22 @@ class AtomPair:
     how: How
     group: int = -1
     """The number of the choice that it hangs on; -1 where it was none."""
+
+    def our_role(self, role: str) -> str | None:
+        """Return which weight of ours one of the twin's is; of a single one the name is free."""
+        return _find_role(role, self.twin, self.ours)
+
+    def twin_role(self, role: str) -> str | None:
+        """Return which weight of the twin's one of ours is."""
+        return _find_role(role, self.ours, self.twin)
+
+
+def _find_role(role: str, atom: Atom, other: Atom) -> str | None:
+    if role in other.slots:
+        return role
+    if len(atom.slots) == len(other.slots) == 1:
+        return next(iter(other.slots))
+    return None
 
 
 @dataclass
@@ -220,23 +237,90 @@ def _share_neighbour(partners: Mapping[int, int], sides: Sides, ours: Atom, twin
 def match_atoms(
     ours: Sequence[Atom],
     twin: Sequence[Atom],
-    given: Mapping[int, int] | None = None,
+    given: Mapping[Key, Key] | None = None,
     choices: Mapping[int, Sequence[int]] | None = None,
 ) -> Match:
     """Pair the atoms of both sides.
 
-    `given` are pairs of places that are known; `choices` say for the number of a choice in which
-    order the twin's atoms are paired with ours.
+    `given` are pairs that are known; `choices` say for the number of a choice in which order the
+    twin's atoms are paired with ours.
     """
-    matcher = _Matcher((ours, twin), choices or {})
-    for place, other in (given or {}).items():
-        matcher.pin(place, other, How.GIVEN)
+    sides = ours, twin
+    pins: Pins = {key: (other, How.GIVEN, -1) for key, other in (given or {}).items()}
+    parts = cut_sides(sides, _find_cut(pins))
+    matcher = _Matcher(parts.sides, choices or {})
+    _pin_all(matcher, parts, pins)
     matcher.match_colours()
     matcher.match_near()
     matcher.match_order(relax=False)
     matcher.match_order(relax=True)
+    _read_pins(matcher, parts, pins)
+    for side in (0, 1):
+        _match_weights(sides, pins, side)
     pairs = []
-    for place, (other, how, group) in sorted(matcher.pins.items()):
-        pairs.append(AtomPair(ours[place], twin[other], how, group))
-    left, right = matcher.free()
-    return Match(pairs, [ours[p] for p in left], [twin[p] for p in right], matcher.groups)
+    for key, (other, how, group) in sorted(pins.items()):
+        pairs.append(AtomPair(take_part(ours, key), take_part(twin, other), how, group))
+    partners = [other for other, _, _ in pins.values()]
+    return Match(pairs, _list_left(ours, list(pins)), _list_left(twin, partners), matcher.groups)
+
+
+Pins = dict[Key, tuple[Key, How, int]]
+"""For each atom or weight of ours the twin's, how that was found, and the number of the choice."""
+
+
+def _match_weights(sides: Sides, pins: Pins, side: int) -> None:
+    """Pair what is left of one side, cut into its weights, with weights on their own of the other.
+
+    First by what the weights are called, then by their sizes alone.
+    """
+    cut = _find_cut(pins)
+    taken = [{place for place, _ in pins}, {other[0] for other, _, _ in pins.values()}]
+    own = set(range(len(sides[side]))) - taken[side]
+    other = set(range(len(sides[1 - side]))) - taken[1 - side]
+    joined = {place for place in own if sides[side][place].family != PARAMETER}
+    if not joined or all(sides[1 - side][place].family != PARAMETER for place in other):
+        return
+    cut[side] |= joined
+    for by_role in (True, False):
+        parts = cut_sides(sides, cut, by_role=by_role)
+        matcher = _Matcher(parts.sides, {})
+        _pin_all(matcher, parts, pins)
+        matcher.match_near()
+        matcher.match_order(relax=False)
+        _read_pins(matcher, parts, pins)
+
+
+def _find_cut(pins: Pins) -> list[set[int]]:
+    """Return the places of the atoms on each side of which single weights are paired."""
+    ours = {place for place, part in pins if part != WHOLE}
+    twin = {place for (place, part), _, _ in pins.values() if part != WHOLE}
+    return [ours, twin]
+
+
+def _pin_all(matcher: _Matcher, parts: CutSides, pins: Pins) -> None:
+    """Let a matching begin with what is paired already."""
+    ours, twin = parts.places(0), parts.places(1)
+    for key, (other, how, group) in pins.items():
+        matcher.pin(ours[key], twin[other], how, group)
+
+
+def _read_pins(matcher: _Matcher, parts: CutSides, pins: Pins) -> None:
+    """Note what a matching has paired."""
+    for place, (number, how, group) in matcher.pins.items():
+        pins[parts.keys[0][place]] = parts.keys[1][number], how, group
+
+
+def _list_left(atoms: Sequence[Atom], keys: Sequence[Key]) -> list[Atom]:
+    """Return what has no partner: atoms, and the weights of those of which others have one."""
+    paired: dict[int, set[int]] = {}
+    for place, part in keys:
+        paired.setdefault(place, set()).add(part)
+    left = []
+    for place, atom in enumerate(atoms):
+        known = paired.get(place, set())
+        if not known:
+            left.append(atom)
+        elif WHOLE not in known:
+            unpaired = sorted(set(range(len(atom.slots))) - known)
+            left += [take_part(atoms, (place, part)) for part in unpaired]
+    return left

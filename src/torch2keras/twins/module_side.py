@@ -32,6 +32,9 @@ class ModuleSide:
 
     def name(self, atom: Atom) -> str:
         """Return the path of the module that an atom comes from, and which part of it is meant."""
+        if atom.whole is not None:
+            (role,) = atom.slots
+            return f"{self.names[id(atom.whole)]}:{role}"
         return self.names[id(atom)]
 
     def path(self, step: LayerStep) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch2keras.twins.atoms import Atom, find_atoms
 from torch2keras.twins.mapping import TwinMapping, read_mapping
 from torch2keras.twins.matching import How, Match, match_atoms
 from torch2keras.twins.module_side import ModuleSide, read_module_side
+from torch2keras.twins.single_weights import WHOLE, Key, take_part
 from torch2keras.twins.steps import LayerGraph, read_steps
 from torch2keras.twins.twin_ports import TwinPort, find_twin_ports, make_example
 from torch2keras.verification.input_sets import example_tensors
@@ -40,8 +41,8 @@ class Sides:
     atoms: list[Atom]
     """Those of the twin."""
     ports: tuple[TwinPort, ...]
-    given: Mapping[int, int]
-    """Pairs of places of atoms that the caller's mapping names."""
+    given: Mapping[Key, Key]
+    """Pairs of atoms, or of their weights, that the caller's mapping names."""
 
     def match(self, choices: Mapping[int, Sequence[int]] | None = None) -> Match:
         """Pair the atoms of both sides; `choices` are among those that look alike."""
@@ -131,26 +132,26 @@ def _take_module(source: Any, module: nn.Module | None) -> nn.Module:
 
 def _find_places(
     side: ModuleSide, atoms: Sequence[Atom], pairs: Mapping[str, str]
-) -> dict[int, int]:
-    """Return the places of the atoms that a mapping pairs.
+) -> dict[Key, Key]:
+    """Return the atoms that a mapping pairs, and the weights of atoms.
 
     Raises InputError for names that neither side has, and for parts of other sizes.
     """
-    ours = {side.name(atom): place for place, atom in enumerate(side.atoms)}
-    theirs = {atom.name: place for place, atom in enumerate(atoms)}
+    ours = _list_keys(side.atoms, side.name)
+    theirs = _list_keys(atoms, lambda atom: atom.name)
     unknown = [name for name in pairs if name not in ours]
     unknown += [name for name in pairs.values() if name not in theirs]
     if unknown:
         raise InputError(
             f"the mapping names what is not there: {list_names(unknown)}",
             [
-                ("torch", list_names(list(ours))),
-                ("keras", list_names(list(theirs))),
+                ("torch", list_names(list(map(side.name, side.atoms)))),
+                ("keras", list_names([atom.name for atom in atoms])),
             ],
         )
     found = {}
     for name, other in pairs.items():
-        one, two = side.atoms[ours[name]], atoms[theirs[other]]
+        one, two = take_part(side.atoms, ours[name]), take_part(atoms, theirs[other])
         if one.family != two.family:
             raise InputError(
                 f"the mapping pairs {name} with {other}",
@@ -158,6 +159,17 @@ def _find_places(
             )
         found[ours[name]] = theirs[other]
     return found
+
+
+def _list_keys(atoms: Sequence[Atom], name: Callable[[Atom], str]) -> dict[str, Key]:
+    """Return the atoms by their names, and the weights of each by "name:role"."""
+    keys: dict[str, Key] = {}
+    for place, atom in enumerate(atoms):
+        for part in range(len(atom.slots)):
+            keys.setdefault(name(take_part(atoms, (place, part))), (place, part))
+    for place, atom in enumerate(atoms):
+        keys[name(atom)] = place, WHOLE
+    return keys
 
 
 def prove_guesses(match: Match) -> None:

@@ -1,8 +1,9 @@
 """A keras.Model of any make as a flat list of steps, each one layer or op on numbered values.
 
 Nested models are read into their parts, a subclassed model or layer too where its `call` runs on
-symbolic tensors; one that does not stays a single step. An activation within a layer is a step of
-its own, as it is where a layer stands for it.
+symbolic tensors; one that does not stays a single step. A weight that such a layer has of its own
+is a value like others. An activation within a layer is a step of its own, as it is where a layer
+stands for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ import keras
 
 from torch2keras.errors import InputError
 from torch2keras.keras_graph.graph import Ref
+from torch2keras.twins.own_weights import (
+    WeightSource,
+    find_own_weights,
+    find_sublayers,
+    hold_symbols,
+)
 
 Shape = tuple[int | None, ...]
 
@@ -72,8 +79,12 @@ class LayerGraph:
     dtypes: dict[int, str] = field(default_factory=dict)
     made: dict[int, LayerStep] = field(default_factory=dict)
     """For each value that is computed the step that makes it."""
+    readers: dict[int, list[LayerStep]] = field(default_factory=dict)
+    """For each value the steps that read it."""
     noted: dict[int, tuple[Any, int]] = field(default_factory=dict)
     """The layers that are called on symbolic tensors here, and how often they were before."""
+    sources: dict[int, int] = field(default_factory=dict)
+    """The values of weights that a stranger's layer has of its own, by the `id` of the variable."""
 
     def add_value(self, shape: Sequence[int | None], dtype: str) -> int:
         """Return the number of a new value."""
@@ -81,6 +92,26 @@ class LayerGraph:
         self.shapes[number] = tuple(shape)
         self.dtypes[number] = str(dtype)
         return number
+
+    def add_source(self, layer: Any, variable: Any, name: str) -> int:
+        """Return the number of a weight's value, which is one wherever it is read."""
+        number = self.sources.get(id(variable))
+        if number is None:
+            number = self.add_value(variable.shape, variable.dtype)
+            source = WeightSource(layer, variable)
+            self.steps.append(LayerStep(source, name, (), {}, (), (number,)))
+            self.sources[id(variable)] = number
+        return number
+
+
+@dataclass(frozen=True)
+class SymbolicEnds:
+    """The symbolic tensors of a model or layer that is looked into."""
+
+    inputs: list[Any]
+    outputs: list[Any]
+    weights: list[tuple[Any, Any]] = field(default_factory=list)
+    """Its own variables, and the tensors that stand for them."""
 
 
 def read_steps(model: keras.Model) -> LayerGraph:
@@ -103,6 +134,8 @@ def read_steps(model: keras.Model) -> LayerGraph:
         graph.noted.clear()
     for step in graph.steps:
         graph.made.update(dict.fromkeys(step.outputs, step))
+        for number in set(step.inputs):
+            graph.readers.setdefault(number, []).append(step)
     return graph
 
 
@@ -111,22 +144,31 @@ def _read_model(graph: LayerGraph) -> None:
     ends = _find_ends(graph.model)
     if ends is None:
         ends = _trace_model(graph)
-    inputs, outputs = ends
-    graph.inputs = tuple(graph.add_value(t.shape, t.dtype) for t in inputs)
-    values = {id(t): number for t, number in zip(inputs, graph.inputs, strict=True)}
-    _read_nodes(graph, outputs, values, "")
-    graph.outputs = tuple(values[id(t)] for t in outputs)
+    graph.inputs = tuple(graph.add_value(t.shape, t.dtype) for t in ends.inputs)
+    values = {id(t): number for t, number in zip(ends.inputs, graph.inputs, strict=True)}
+    _add_sources(graph, graph.model, ends, values, "")
+    _read_nodes(graph, ends.outputs, values, "")
+    graph.outputs = tuple(values[id(t)] for t in ends.outputs)
 
 
-def _find_ends(model: Any) -> tuple[list[Any], list[Any]] | None:
+def _add_sources(
+    graph: LayerGraph, layer: Any, ends: SymbolicEnds, values: dict[int, int], prefix: str
+) -> None:
+    """Add the steps that give a layer's own weights."""
+    for variable, tensor in ends.weights:
+        name = prefix + variable.name
+        values[id(tensor)] = graph.add_source(layer, variable, name)
+
+
+def _find_ends(model: Any) -> SymbolicEnds | None:
     """Return the symbolic inputs and outputs of a Functional or Sequential model, else None."""
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs:
         return None
-    return keras.tree.flatten(inputs), keras.tree.flatten(outputs)
+    return SymbolicEnds(keras.tree.flatten(inputs), keras.tree.flatten(outputs))
 
 
-def _trace_model(graph: LayerGraph) -> tuple[list[Any], list[Any]]:
+def _trace_model(graph: LayerGraph) -> SymbolicEnds:
     """Return symbolic inputs of a subclassed model, and what its `call` makes of them."""
     model = graph.model
     shapes = _call_shapes(model)
@@ -136,8 +178,8 @@ def _trace_model(graph: LayerGraph) -> tuple[list[Any], list[Any]]:
             [("next", "call it once on an input, or write it as a Functional model")],
         )
     inputs = [keras.Input(batch_shape=(None, *shape[1:])) for shape in shapes]
-    outputs = _call_symbolic(graph, model, tuple(inputs), {})
-    if outputs is None:
+    traced = _call_symbolic(graph, model, tuple(inputs), {})
+    if traced is None:
         raise InputError(
             f"the graph of the subclassed model {model.name!r} cannot be read",
             [
@@ -145,7 +187,7 @@ def _trace_model(graph: LayerGraph) -> tuple[list[Any], list[Any]]:
                 ("next", "write call with keras.ops alone, or as a Functional model"),
             ],
         )
-    return inputs, outputs
+    return traced
 
 
 def _call_shapes(model: keras.Model) -> list[tuple[int | None, ...]] | None:
@@ -160,37 +202,44 @@ def _call_shapes(model: keras.Model) -> list[tuple[int | None, ...]] | None:
 
 def _call_symbolic(
     graph: LayerGraph, layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> list[Any] | None:
+) -> SymbolicEnds | None:
     """Return what a layer's own `call` makes of symbolic tensors; None where it cannot."""
-    for part in _sublayers(layer):
+    for part in find_sublayers(layer):
         nodes = part._inbound_nodes  # noqa: SLF001 - it has no public name
         graph.noted.setdefault(id(part), (part, len(nodes)))
     try:
-        result = layer.call(*args, **kwargs)
+        with hold_symbols(layer) as weights:
+            result = layer.call(*args, **kwargs)
     except Exception:  # noqa: BLE001 - a stranger's call may raise anything
         return None
     tensors = keras.tree.flatten(result)
-    return tensors if all(keras.utils.is_keras_tensor(t) for t in tensors) else None
+    if not all(keras.utils.is_keras_tensor(t) for t in tensors):
+        return None
+    return SymbolicEnds(list(args), tensors, weights)
 
 
-def _sublayers(layer: Any) -> list[Any]:
-    """Return the layers within a layer, at any depth."""
-    return list(layer._flatten_layers(include_self=False))  # noqa: SLF001 - public of models alone
+def find_parts(layer: Any) -> list[Any]:
+    """Return what has weights within a layer that cannot be looked into, in order of making.
+
+    Keras's own layers are one piece; a stranger's own weights come as sources.
+    """
+    if not is_stranger(layer):
+        return [layer] if layer.weights else []
+    found: list[Any] = [WeightSource(layer, variable) for variable in find_own_weights(layer)]
+    for part in find_sublayers(layer, deep=False):
+        found += find_parts(part)
+    return found
 
 
-def find_leaf_layers(layer: Any) -> list[Any]:
-    """Return the layers with weights of their own within a layer, in the order of their making."""
-    if not isinstance(layer, keras.Layer) or not _is_composite(layer):
-        return [layer]
-    return [part for part in _sublayers(layer) if part.weights and not _is_composite(part)]
-
-
-def _is_composite(operation: Any) -> bool:
-    """Whether a layer is made of others by its author; Keras's own layers are one piece."""
+def is_stranger(operation: Any) -> bool:
+    """Whether a layer is not Keras's own, and has weights or layers within."""
     if isinstance(operation, keras.Model):
         return True
-    is_keras = type(operation).__module__.startswith("keras.")
-    return isinstance(operation, keras.Layer) and not is_keras and bool(_sublayers(operation))
+    if not isinstance(operation, keras.Layer):
+        return False
+    if type(operation).__module__.startswith("keras.src.layers."):
+        return False
+    return bool(operation.weights or find_sublayers(operation))
 
 
 def _list_nodes(outputs: Sequence[Any], known: Mapping[int, int]) -> list[Any]:
@@ -231,7 +280,7 @@ def _read_node(
 ) -> Sequence[int]:
     """Add the steps of one node, and return the numbers of its results."""
     operation = node.operation
-    if _is_composite(operation):
+    if is_stranger(operation):
         numbers = _read_composite(graph, node, values, prefix)
         if numbers is not None:
             return numbers
@@ -269,16 +318,18 @@ def _read_composite(
 ) -> Sequence[int] | None:
     """Add the steps within a nested model or layer; None where it cannot be looked into."""
     layer = node.operation
-    ends = _find_ends(layer)
     given = node.arguments.keras_tensors
+    ends = _find_ends(layer)
     if ends is None:
         traced = _call_symbolic(graph, layer, node.arguments.args, _plain_arguments(node))
         if traced is None:
             return None
-        ends = list(given), traced
-    inner = {id(own): values[id(outer)] for own, outer in zip(ends[0], given, strict=True)}
-    _read_nodes(graph, ends[1], inner, f"{prefix}{layer.name}/")
-    return [inner[id(t)] for t in ends[1]]
+        ends = SymbolicEnds(list(given), traced.outputs, traced.weights)
+    inner = {id(own): values[id(outer)] for own, outer in zip(ends.inputs, given, strict=True)}
+    path = f"{prefix}{layer.name}/"
+    _add_sources(graph, layer, ends, inner, path)
+    _read_nodes(graph, ends.outputs, inner, path)
+    return [inner[id(t)] for t in ends.outputs]
 
 
 def _plain_arguments(node: Any) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def _explain_left(sides: Sides, probed: Probed) -> Iterator[Cause]:
             yield Cause(CauseKind.SIZE, name, "", f"no layer of the twin is {_say(atom)}")
         elif atom.family in ("batch_norm", "norm"):
             text = (
-                f"it normalises another axis: {type(other.layer).__name__} of {other.signature[1]} "
+                f"it normalises another axis: {other.kind} of {other.signature[1]} "
                 f"weights, the module's has {atom.signature[1]}"
             )
             yield Cause(CauseKind.AXIS, name, other.name, text)
@@ -133,7 +133,7 @@ def _other_sizes(sides: Sides, probed: Probed, pair: AtomPair) -> Iterator[Cause
     """Yield the weights of a pair that have other sizes."""
     name = sides.module.name(pair.ours)
     for role in pair.ours.slots:
-        mine, theirs = pair.ours.slots[role], pair.twin.slots.get(role)
+        mine, theirs = pair.ours.slots[role], pair.twin.slots.get(pair.twin_role(role) or "")
         if theirs is None or probed.plan.get(theirs) is not None:
             continue
         if getattr(pair.twin.layer, "reset_after", None) is False:
@@ -148,4 +148,4 @@ def _say(atom: Atom) -> str:
     sizes = []
     for role, variable in atom.slots.items():
         sizes.append(f"{role} {'x'.join(map(str, variable.shape))}")
-    return f"a {type(atom.layer).__name__} ({', '.join(sizes)})"
+    return f"a {atom.kind} ({', '.join(sizes)})"

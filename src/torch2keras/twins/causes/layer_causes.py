@@ -59,7 +59,7 @@ def explain_layer(
             found = True
             yield make(kind, text)
     if not found:
-        text = f"{type(pair.twin.layer).__name__} computes other values from the same input"
+        text = f"{pair.twin.kind} computes other values from the same input"
         yield make(CauseKind.UNKNOWN, text)
 
 
@@ -68,7 +68,7 @@ def find_missing(side: ModuleSide, pair: AtomPair) -> Iterator[Cause]:
     for role, variable in pair.ours.slots.items():
         neutral = NEUTRAL.get(role)
         does_nothing = neutral is not None and bool((pair.ours.values(role) == neutral).all())
-        if role not in pair.twin.slots and not does_nothing:
+        if pair.twin_role(role) is None and not does_nothing:
             kind = CauseKind.BIAS if role == "bias" else CauseKind.WEIGHT
             text = f"it has no {role}, and the module has one of shape {tuple(variable.shape)}"
             yield Cause(kind, side.name(pair.ours), pair.twin.name, text)
@@ -125,7 +125,7 @@ def _convolution_causes(
 
 def _recurrent_causes(pair: AtomPair) -> Iterator[tuple[CauseKind, str]]:
     """Yield the settings of a recurrent layer that are others."""
-    kind = type(pair.twin.layer).__name__
+    kind = pair.twin.kind
     mine, theirs = pair.ours.layer, pair.twin.layer
     if kind not in RECURRENT or type(mine).__name__ != kind:
         return

@@ -112,7 +112,7 @@ def _explain_weight(sides: Sides, plan: Plan, pair: AtomPair, role: str) -> tupl
 def _explain_gates(
     pair: AtomPair, own: np.ndarray, wanted: np.ndarray
 ) -> tuple[CauseKind, str] | None:
-    kind = type(pair.twin.layer).__name__
+    kind = pair.twin.kind
     if kind not in RECURRENT:
         return None
     gates = GATES[kind]
