@@ -48,3 +48,36 @@ def test_a_few_numbers_tell_what_is_no_move(size: int) -> None:
     assert has_some_of(known, operand.flip(0))
     assert has_some_of(known, torch.zeros(size, dtype=torch.float64))
     assert has_some_of(known, operand * 2) == (size == 0)
+
+
+LENGTH = 30011
+
+SUMS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "mm": lambda x: x[:1] @ x[1:].mT,
+    "addmm": lambda x: torch.addmm(torch.ones(1), x[:1], x[1:].mT),
+    "bmm": lambda x: x[None, :1] @ x[None, 1:].mT,
+    "baddbmm": lambda x: torch.baddbmm(torch.ones(1, 1, 1), x[None, :1], x[None, 1:].mT),
+    "linear": lambda x: nn.functional.linear(x[:1], x[1:], torch.ones(1)),
+    "channels": lambda x: nn.functional.conv1d(x[None, 0, :, None], x[1:, :, None]),
+    "taps": lambda x: nn.functional.conv1d(x[:1], x[1:, None]),
+    "groups": lambda x: nn.functional.conv1d(x, x.flip(0)[:, None], groups=2)[:1],
+    "transposed": lambda x: nn.functional.conv_transpose1d(
+        x[None, 0, :, None], x[1, :, None, None]
+    ),
+}
+"""The product of two long rows, by each kernel that sums products."""
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_one_term_after_the_other_is_a_right_order(name: str) -> None:
+    generator = torch.Generator().manual_seed(11)
+    x = torch.rand(2, LENGTH, generator=generator) + 0.5
+    module = Function(SUMS[name])
+    (exact,) = run64(module, (x,), {})
+    products = (x[0] * x[1]).numpy()
+    in_order = products.cumsum(dtype=products.dtype)[-1] - products.sum(dtype="float64")
+    rounded = Rounded(module, (x,), {}, 0, exact)
+    theirs = exact.astype("float32")  # as lucky as can be
+    assert rounded.numerics((exact + in_order).astype("float32"), theirs, 2.0**-23).ok
+    assert not rounded.numerics((exact * (1 + 1 / 1009)).astype("float32"), theirs, 2.0**-23).ok
+    assert abs(in_order) > 16 * 2.0**-23 * exact.max()
