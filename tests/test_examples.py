@@ -1,7 +1,8 @@
-"""The example of fine-tuning reaches its goal on both sides; the notebook shows what it says."""
+"""The demo hears the same everywhere, fine-tuning reaches its goal, the notebook says what it is."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,17 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.parametrize("size", ["tiny", pytest.param("full", marks=pytest.mark.slow)])
+def test_the_demo_hears_the_same_pitch_in_pytorch_keras_and_litert(size: str):
+    command = [sys.executable, str(EXAMPLES / "crepe.py"), size]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    cents = [float(number) for number in re.findall(r"([+-]\d+\.\d+) cents", ran.stdout)]
+    assert len(cents) == 6  # of four tones in Keras, and of one in each of the two files
+    assert max(map(abs, cents[:5])) < 0.01
+    assert abs(cents[5]) < 5  # in 8 bits
+    assert "PyTorch imported: False" in ran.stdout
 
 
 @pytest.mark.slow

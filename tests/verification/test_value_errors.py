@@ -46,3 +46,29 @@ def test_a_value_without_a_place_of_its_own_has_no_port() -> None:
     (node,) = conversion.graph.nodes
     assert find_port(conversion, node.outputs[0]) is not None
     assert find_port(conversion, conversion.graph.nodes[0].operands[1]) is None
+
+
+def test_a_dimension_stored_as_two_next_to_one_stored_as_none_has_no_port() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 1, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x).sum(1)
+            column = y.flatten(1).unsqueeze(-1) * 2
+            return column.squeeze(-1).view(y.shape)
+
+    torch.manual_seed(0)
+    converted = t2k.convert(Net().eval(), torch.randn(2, 3, 7, 11))
+    conversion = converted.conversion
+    merged = [
+        value
+        for value, stored in conversion.lowered.values.items()
+        if value.type.shape[1:] == (45, 1) and len(stored.storage) == 3
+    ]
+    assert len(merged) == 2
+    assert all(find_port(conversion, value) is None for value in merged)
+    found = measure_values(conversion, lambda call: converted.layers[call.name])
+    assert found
+    assert all(errors.meaning.ok for errors in found)

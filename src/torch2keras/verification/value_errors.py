@@ -83,7 +83,9 @@ def find_port(conversion: Conversion, value: Value) -> Port | None:
         return None
     if any(len(group) != 1 for group in stored.storage):
         return None
-    return build_port(conversion.plan.space, value, stored.storage, value.name)
+    port = build_port(conversion.plan.space, value, stored.storage, value.name)
+    # A dimension that merges two axes may be stored as both, next to one of size 1 as none.
+    return port if len(set(port.permutation)) == value.type.rank else None
 
 
 def _as_real(tensor: torch.Tensor) -> torch.Tensor:
