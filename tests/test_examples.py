@@ -1,4 +1,4 @@
-"""The demo hears the same everywhere, fine-tuning reaches its goal, the notebook says what it is."""
+"""The demo hears the same pitch everywhere, fine-tuning reaches its goal, notebooks have cells."""
 
 from __future__ import annotations
 

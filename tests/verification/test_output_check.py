@@ -8,7 +8,7 @@ from torch import nn
 from torch2keras.conversion.ports import Port
 from torch2keras.verification.input_sets import Given
 from torch2keras.verification.output_check import Answers
-from torch2keras.verification.random_rounding import Rounded
+from torch2keras.verification.random_rounding import RandomRuns, Rounded
 
 X = torch.linspace(-1.0, 1.0, 7)
 EXACT = X.double().numpy() * 3
@@ -22,7 +22,7 @@ class Triple(nn.Module):
 GIVEN = Given("normal", (X,), [])
 PORT = Port("output", "float32", (7,), (7,), "n", (0,))
 PLACE = ("normal", ((7,),), "output")
-ROUNDED = Rounded(Triple(), (X,), {}, 0, EXACT)
+ROUNDED = Rounded(RandomRuns(Triple(), (X,), {}), 0, EXACT)
 
 
 def compare(keras64, keras_own, *, gives_numpy=False):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from op_case import Function
-from torch2keras.verification.random_rounding import Rounded, has_some_of
+from torch2keras.verification.random_rounding import RandomRuns, Rounded, has_some_of
 from torch2keras.verification.reference import run64
 
 EPS = 2.0**-52
@@ -36,7 +36,8 @@ def test_what_cancels_counts(name: str) -> None:
     module, args = Function(function), (torch.tensor(numbers, dtype=torch.float64),)
     (exact,) = run64(module, args, {})
     moved = max(
-        abs(noisy - exact).max() for noisy in Rounded(module, args, {}, 0, exact).draws(EPS)
+        abs(noisy - exact).max()
+        for noisy in Rounded(RandomRuns(module, args, {}), 0, exact).draws(EPS)
     )
     assert moved > 1e3 * EPS * abs(exact).max()
 
@@ -76,7 +77,7 @@ def test_one_term_after_the_other_is_a_right_order(name: str) -> None:
     (exact,) = run64(module, (x,), {})
     products = (x[0] * x[1]).numpy()
     in_order = products.cumsum(dtype=products.dtype)[-1] - products.sum(dtype="float64")
-    rounded = Rounded(module, (x,), {}, 0, exact)
+    rounded = Rounded(RandomRuns(module, (x,), {}), 0, exact)
     theirs = exact.astype("float32")  # as lucky as can be
     assert rounded.numerics((exact + in_order).astype("float32"), theirs, 2.0**-23).ok
     assert not rounded.numerics((exact * (1 + 1 / 1009)).astype("float32"), theirs, 2.0**-23).ok

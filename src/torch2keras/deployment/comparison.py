@@ -15,7 +15,7 @@ from torch2keras.errors import DeploymentError, VerificationError
 from torch2keras.runtime.arrays import as_real, to_numpy
 from torch2keras.verification.input_sets import Given, example_sets, replace_tensors
 from torch2keras.verification.metric import EPS, numerics
-from torch2keras.verification.random_rounding import Rounded
+from torch2keras.verification.random_rounding import RandomRuns, Rounded
 from torch2keras.verification.reference import run64
 from torch2keras.verification.results import Check
 
@@ -99,9 +99,10 @@ def _check_set(
     args, kwargs = replace_tensors(conversion, given.tensors)
     exact = run64(conversion.module, args, kwargs)
     shapes = tuple(tuple(tensor.shape) for tensor in given.tensors)
+    runs = RandomRuns(conversion.module, args, kwargs)
     for place, port in enumerate(boundary.outputs):
         theirs = given.outputs[place]
-        rounded = Rounded(conversion.module, args, kwargs, place, exact[place])
+        rounded = Rounded(runs, place, exact[place])
         known: list[np.ndarray] = []
         for way, arrays in outputs.items():
             array = np.asarray(arrays[place])

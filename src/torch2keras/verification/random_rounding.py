@@ -248,34 +248,53 @@ def _is_floating(leaf: object) -> bool:
 
 
 @dataclass
-class Rounded:
-    """One output of a module on one set of inputs, as random rounding moves it."""
+class RandomRuns:
+    """A module on one set of inputs, run with random rounding: what each run gives, all outputs."""
 
     module: nn.Module
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
+    _drawn: dict[float, list[list[np.ndarray]]] = field(default_factory=dict)
+    _flushed: dict[float, list[np.ndarray]] = field(default_factory=dict)
+
+    def draws(self, eps: float, times: int = ROUNDINGS) -> Iterator[list[np.ndarray]]:
+        """Yield the outputs in float64 several times, with other random roundings by `eps`.
+
+        The inputs and what the kernels compute are rounded.
+        """
+        drawn = self._drawn.setdefault(eps, [])
+        for seed in range(times):
+            if len(drawn) == seed:
+                drawn.append(self._run(Rounding(eps, seed)))
+            yield drawn[seed]
+
+    def flush(self, smallest: float) -> list[np.ndarray]:
+        """Return the outputs in float64 where numbers below `smallest` become zero."""
+        if smallest not in self._flushed:
+            self._flushed[smallest] = self._run(Rounding(0.0, 0, flush=smallest))
+        return self._flushed[smallest]
+
+    def _run(self, shadowing: Rounding) -> list[np.ndarray]:
+        args, kwargs = tree_map(
+            lambda x: shadowing.round(shadowing.widen(x)), (self.args, dict(self.kwargs))
+        )
+        return run64(self.module, args, kwargs, shadowing=shadowing)
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """One output of a module on one set of inputs, as random rounding moves it."""
+
+    runs: RandomRuns
     number: int
     """Which output."""
     exact: np.ndarray
     """The output in float64."""
-    _made: dict[float, list[np.ndarray]] = field(default_factory=dict)
 
     def draws(self, eps: float, times: int = ROUNDINGS) -> Iterator[np.ndarray]:
-        """Yield the output in float64 several times, with other random roundings by `eps`.
-
-        The inputs and what the kernels compute are rounded.
-        """
-        made = self._made.setdefault(eps, [])
-        for seed in range(times):
-            if len(made) == seed:
-                made.append(self._run(Rounding(eps, seed)))
-            yield made[seed]
-
-    def _run(self, shadowing: Rounding) -> np.ndarray:
-        args, kwargs = tree_map(
-            lambda x: shadowing.round(shadowing.widen(x)), (self.args, dict(self.kwargs))
-        )
-        return run64(self.module, args, kwargs, shadowing=shadowing)[self.number]
+        """Yield the output in float64 several times, with other random roundings by `eps`."""
+        for outputs in self.runs.draws(eps, times):
+            yield outputs[self.number]
 
     def meaning(self, found: Difference, k64: np.ndarray, eps: float) -> Difference:
         """Return `found` of tier S, or the difference that stays when PyTorch rounds at random.
@@ -283,9 +302,9 @@ class Rounded:
         Places that rounding in float64 alone moves by more than the tolerance, or gives another
         integer, bool, NaN or infinity, have no number that could be compared.
         """
-        for noisy in self.draws(eps):
-            if _off(found):
-                found = metric.meaning(k64, self.exact, y_t=noisy)
+        draws = self.draws(eps)
+        while _off(found) and (noisy := next(draws, None)) is not None:
+            found = metric.meaning(k64, self.exact, y_t=noisy)
         if not found.ok and k64.shape == self.exact.shape:
             unknown = self._find_unknown(k64, EPS["float64"], metric.MEANING_RTOL)
             if unknown.any():
@@ -313,10 +332,10 @@ class Rounded:
     def _near(self, y_k: np.ndarray, y_t: np.ndarray, eps: float) -> Difference:
         """Tier N by PyTorch's own error, or that of a random rounding."""
         found = metric.numerics(y_k, y_t, self.exact, eps)
-        for noisy in self.draws(eps):
-            if _off(found):
-                other = metric.numerics(y_k, noisy, self.exact, eps)
-                found = max(found, other, key=lambda near: (near.ok, near.bound_max))
+        draws = self.draws(eps)
+        while _off(found) and (noisy := next(draws, None)) is not None:
+            other = metric.numerics(y_k, noisy, self.exact, eps)
+            found = max(found, other, key=lambda near: (near.ok, near.bound_max))
         return found
 
     def _find_flushed(
@@ -325,7 +344,7 @@ class Rounded:
         """Find the places where `y_k` is the other number that a flushing machine gives."""
         places, finite = np.zeros(y_k.shape, bool), np.isfinite(y_t) & np.isfinite(self.exact)
         for times in FLUSHES:
-            flushed = self._run(Rounding(0.0, 0, flush=times * TINY.get(eps, 2.0**-126)))
+            flushed = self.runs.flush(times * TINY.get(eps, 2.0**-126))[self.number]
             with np.errstate(invalid="ignore"):
                 alike = (
                     y_k == flushed if y_k.dtype.kind in "biu" else np.abs(y_k - flushed) <= bound

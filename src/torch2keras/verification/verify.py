@@ -35,7 +35,7 @@ from torch2keras.verification.input_sets import (
 from torch2keras.verification.learning.verify_training import verify_training
 from torch2keras.verification.output_check import Answers, find_precision
 from torch2keras.verification.probes import DEFAULT_PROBES, probes
-from torch2keras.verification.random_rounding import Rounded
+from torch2keras.verification.random_rounding import RandomRuns, Rounded
 from torch2keras.verification.reference import run64, run_mixed
 from torch2keras.verification.repeated_calls import require_repeatable
 from torch2keras.verification.results import Check, Verification
@@ -110,10 +110,11 @@ def _checks(
     own = given.outputs
     if policy:
         own = run_mixed(conversion.module, args, kwargs, dtype=POLICIES[policy])
+    runs = RandomRuns(conversion.module, args, kwargs)
     for number, port in enumerate(conversion.outputs):
         theirs, exact = own[number], torch64[number]
         answers = Answers(keras64[number], keras_own[number], theirs, exact)
-        rounded = Rounded(conversion.module, args, kwargs, number, exact)
+        rounded = Rounded(runs, number, exact)
         yield from answers.check(
             given, port, rounded, gives_numpy=arithmetic.gives_numpy, policy=policy
         )
@@ -133,6 +134,7 @@ def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[t
     state: list[Any] = [port.initial for port in states]
     state64 = state
     outputs = conversion.outputs[: -len(states)]
+    runs = RandomRuns(row.module, row.calls, {})
     for step, (tensors, theirs) in enumerate(split_calls(row)):
         given = name_call(step, tensors, state, theirs)
         own = _run(run, given)
@@ -142,7 +144,7 @@ def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[t
         for place, port in enumerate(outputs):
             number = step * len(outputs) + place
             answers = Answers(wide[place], own[place], theirs[place], exact[number])
-            rounded = Rounded(row.module, row.calls, {}, number, exact[number])
+            rounded = Rounded(runs, number, exact[number])
             for check in answers.check(given, port, rounded, gives_numpy=arithmetic.gives_numpy):
                 yield check, given
 
