@@ -340,12 +340,18 @@ class Converted:
     @run_alone
     @raise_typed_errors
     def load_state_dict(
-        self, source: Mapping[str, Any] | str | Path, *, strict: bool = True, entry: str = ""
+        self,
+        source: Mapping[str, Any] | str | Path,
+        *,
+        strict: bool = True,
+        entry: str = "",
+        trust: bool = False,
     ) -> LoadReport:
         """Copy a state_dict of the module into the Keras model, and return what was taken.
 
         `source` is a state_dict, or the path of one: `.safetensors`, what `torch.save` wrote, or a
-        folder of shards; a file is read without running anything. What DataParallel,
+        folder of shards; a file is read without running anything, unless `trust` unpickles it,
+        which the note of the report says. What DataParallel,
         `torch.compile`, Lightning or an average leave around the names is left out, and the note
         of the report says so; `entry` names the dictionary or the prefix that is meant. With
         `strict=False` what fits is taken, and the report names what was not.
@@ -361,6 +367,7 @@ class Converted:
             source,
             strict=strict,
             entry=entry,
+            trust=trust,
         )
         self.state_record = loaded.record
         return loaded.report

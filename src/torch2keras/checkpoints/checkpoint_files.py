@@ -2,28 +2,28 @@
 
 A `.safetensors` file holds one, and so does a folder of these. What `torch.save` writes may hold
 more: Lightning keeps its own under "state_dict", training scripts keep an average of the weights
-("ema") beside them. It is read with `weights_only=True`, which runs nothing; a file that needs more
-is refused. A dictionary in memory is taken for what such a file holds.
+("ema") beside them. A file that would run something is refused, unless it is trusted; then a module
+that was pickled whole counts as its state_dict. A dictionary in memory is taken for what such a
+file holds.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import pickle
-import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from torch2keras.checkpoints.pickled_files import load_pickled
 from torch2keras.checkpoints.safetensors_files import (
     SUFFIX,
     find_stem,
     read_folder,
     read_safetensors,
 )
-from torch2keras.errors import InputError, SourceError, UnsafeFileError
+from torch2keras.errors import InputError, SourceError
 from torch2keras.runtime.paths import is_file, is_folder
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ EMA = "ema"
 
 USUAL = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
 """The entries that hold a state_dict, by the custom of their libraries; the first is taken."""
-
-
-GLOBAL = re.compile(r"GLOBAL (\S+)")
-"""Where PyTorch's message names the class that it refuses."""
-
-
-REFUSALS = ("for unrecognized function", "Can only build", "Can only SETITEM")
-"""What it says of other instructions that it does not carry out."""
 
 
 DEEPEST = 2
@@ -61,6 +53,8 @@ class Checkpoint:
     """The state_dicts by the entry that they stand in, as "ema.model"; "" for the file itself."""
     objects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What is no tensor beside them, by the same entries."""
+    was_trusted: bool = False
+    """Whether what the file holds was run while it was read."""
 
     def list_entries(self) -> list[str]:
         """Return the entries: averaged weights first, then those with a usual name.
@@ -82,10 +76,11 @@ def rank_entry(entry: str) -> tuple[bool, int]:
     return EMA not in entry.lower(), place
 
 
-def read_checkpoint(file: Path) -> Checkpoint:
+def read_checkpoint(file: Path, *, trust: bool = False) -> Checkpoint:
     """Return the state_dicts of a file, or of a folder of safetensors.
 
-    Raises SourceError where it cannot be read, UnsafeFileError where it holds more than data.
+    With `trust` a pickle is unpickled, whatever it runs. Raises SourceError where the file cannot
+    be read, UnsafeFileError where it holds more than data.
     """
     if is_folder(file):
         return Checkpoint(file, {"": read_folder(file, find_stem(file))})
@@ -94,17 +89,18 @@ def read_checkpoint(file: Path) -> Checkpoint:
     if not is_file(file):  # a pipe would block
         step = "name a .safetensors file, one that torch.save has written, or a folder of shards"
         raise SourceError(f"{file} is no file", [("next", step)])
-    return _make_checkpoint(file, _load(file))
+    found = _make_checkpoint(file, load_pickled(file, trust=trust))
+    return dataclasses.replace(found, was_trusted=trust)
 
 
-def open_checkpoint(source: Any) -> Checkpoint:
+def open_checkpoint(source: Any, *, trust: bool = False) -> Checkpoint:
     """Return the state_dicts of a file or folder, by its path, or of a dictionary in memory.
 
     A dictionary is one itself where none is in it. Raises InputError for anything else, and what
     `read_checkpoint` does.
     """
     if isinstance(source, str | os.PathLike):
-        return read_checkpoint(Path(source).expanduser())
+        return read_checkpoint(Path(source).expanduser(), trust=trust)
     if not isinstance(source, Mapping):
         step = "give a mapping of names to tensors, or the path of a file that holds one"
         raise InputError(f"a {type(source).__name__} is no state_dict", [("next", step)])
@@ -124,58 +120,6 @@ def _make_checkpoint(source: Path | str, loaded: Any) -> Checkpoint:
     return Checkpoint(source, states, objects)
 
 
-def _load(file: Path) -> Any:
-    """Return what `torch.save` has written, on the CPU and mapped where that can be."""
-    import torch
-
-    if _is_torchscript(file):
-        step = f"write torchscript:{file} as SOURCE"
-        raise SourceError(f"{file} is TorchScript, a program with weights", [("next", step)])
-    try:
-        is_zip = zipfile.is_zipfile(file)  # before PyTorch 1.6 it was none, and cannot be mapped
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=is_zip)
-    except pickle.UnpicklingError as error:
-        raise _more_than_data(file, error) from error
-    except MemoryError as error:
-        step = "use a machine with more memory"
-        raise SourceError(f"{file} does not fit into memory", [("next", step)]) from error
-    except Exception as error:  # a damaged file is met as any of many
-        why = f"{type(error).__name__}: {error}".partition("\n")[0]
-        step = "get the file again, or save it again with torch.save"
-        raise SourceError(
-            f"{file} is damaged, or nothing that torch.save has written",
-            [("python", why), ("next", step)],
-        ) from error
-
-
-def _is_torchscript(file: Path) -> bool:
-    """Return whether a file is an archive of code, as torch.jit.save writes it."""
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def _more_than_data(file: Path, error: pickle.UnpicklingError) -> SourceError | UnsafeFileError:
-    """Return the error for a pickle that weights_only=True refuses."""
-    text = str(error)
-    found = GLOBAL.search(text)
-    if found is None and not any(words in text for words in REFUSALS):
-        step = "get the file again, or save it again with torch.save"
-        return SourceError(f"{file} is damaged, or no file of weights", [("next", step)])
-    why = "reading a pickle that holds more than tensors can run any code"
-    step = (
-        "where you trust it, load it with torch.load(FILE, weights_only=False), "
-        "and save its weights alone: torch.save(module.state_dict(), FILE)"
-    )
-    holds = ""
-    if found is not None:
-        holds = f"an object of {found[1]}"
-    return UnsafeFileError(
-        f"{file} holds more than weights", [("holds", holds), ("why", why), ("next", step)]
-    )
-
-
 class FoundState(NamedTuple):
     """A dictionary that has tensors by name, and what else is in it."""
 
@@ -186,6 +130,10 @@ class FoundState(NamedTuple):
 
 def _find_states(loaded: Any, entry: str = "", depth: int = 0) -> Iterator[FoundState]:
     """Yield the state_dicts within what was loaded."""
+    import torch
+
+    if isinstance(loaded, torch.nn.Module):
+        loaded = loaded.state_dict()
     if not isinstance(loaded, Mapping) or depth > DEEPEST:
         return
     if all(isinstance(key, str) for key in loaded):
@@ -199,5 +147,24 @@ def _find_states(loaded: Any, entry: str = "", depth: int = 0) -> Iterator[Found
 
 
 def _is_tensor(value: Any) -> bool:
-    """Return whether a value is a tensor of PyTorch's, or an array."""
+    """Return whether a value is a tensor of PyTorch's, or an array; a nested one has no shape."""
+    if getattr(value, "is_nested", False):
+        return False
     return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def describe_special(value: Any) -> str:
+    """Return what a tensor is whose numbers do not stand in its memory one by one, else ""."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return ""
+    if value.is_nested:
+        return "a nested tensor"
+    if value.is_meta:
+        return "a tensor without numbers (meta)"
+    if value.is_quantized:
+        return "a quantized tensor"
+    if value.layout is not torch.strided:
+        return f"a tensor of the layout {value.layout}".replace("torch.", "")
+    return ""

@@ -18,6 +18,7 @@ from torch2keras.checkpoints.checkpoint_files import (
     EMA,
     Checkpoint,
     State,
+    describe_special,
     rank_entry,
     read_checkpoint,
 )
@@ -94,13 +95,13 @@ class FittedWeights:
     report: LoadReport
 
 
-def load_weights(module: nn.Module, file: Path, entry: str = "") -> str:
+def load_weights(module: nn.Module, file: Path, entry: str = "", *, trust: bool = False) -> str:
     """Copy the weights of a file into a module; return what was taken, for the report.
 
-    `entry` is the dictionary of the file, or the prefix of its names, that is to be taken. Raises
-    SourceError, UnsafeFileError or InputError as the file cannot be read or does not fit.
+    `entry` is the dictionary of the file, or the prefix of its names, that is to be taken. With
+    `trust` a pickle is unpickled, whatever it runs, and the note says so. Raises SourceError, UnsafeFileError or InputError as the file cannot be read or does not fit.
     """
-    checkpoint = read_checkpoint(file)
+    checkpoint = read_checkpoint(file, trust=trust)
     state = fit_module(checkpoint, module, entry)
     try:
         module.load_state_dict(state.state, strict=False)
@@ -169,10 +170,15 @@ def _sort_names(state: dict[str, Any], wanted: WantedNames, note: str) -> Fitted
     fitting: dict[str, Any] = {}
     for name, value in state.items():
         ours = wanted.shapes.get(name)
-        theirs = tuple(getattr(value, "shape", None) or ())
         if ours is None and name not in wanted.objects:
             unexpected.append(name)
-        elif ours is not None and hasattr(value, "shape") and theirs != ours:
+            continue
+        special = describe_special(value)
+        if special:
+            shapes[name] = f"{name} is {special}"
+            continue
+        theirs = tuple(getattr(value, "shape", None) or ())
+        if ours is not None and hasattr(value, "shape") and theirs != ours:
             shapes[name] = f"{name} {theirs}, in the module {ours}"
         else:
             fitting[name] = value
@@ -317,4 +323,6 @@ def _describe_origin(checkpoint: Checkpoint, place: FilePlace, count: int) -> st
     others = [other for other in checkpoint.states if other not in ("", place.entry)]
     if others:
         text += f"; other entries are {list_names(others)}"
+    if checkpoint.was_trusted:
+        text += "; the file was trusted: whatever it holds was run while it was read"
     return f"{text}."

@@ -125,7 +125,8 @@ class SourceOptions:
     trust: Annotated[
         bool,
         typer.Option(
-            "--trust", help="Load a .pt2 file without looking through it: what it holds is run."
+            "--trust",
+            help="Load SOURCE, a .pt2 file, or the pickle of --weights though what it holds is run.",
         ),
     ] = False
     layout: Annotated[
@@ -240,9 +241,9 @@ def build_call(
     no module.
     """
     is_program = is_program_file(options.source)
-    if options.trust and not is_program:
+    if options.trust and not is_program and options.weights is None:
         step = "leave it out: all else is data, or Python code that you name yourself"
-        raise InputError("--trust is for a .pt2 file", [("next", step)])
+        raise InputError("--trust is for a .pt2 file, or for --weights", [("next", step)])
     if not shapes and not is_program and not has_default_inputs(options.source):
         raise _no_example(options.source)
     progress("load")
@@ -281,7 +282,7 @@ def _take_weights(options: SourceOptions, module: Any) -> str:
     if is_program_file(options.source):
         return _note_program(options)
     if options.weights is not None:
-        return load_weights(module, options.weights, options.entry)
+        return load_weights(module, options.weights, options.entry, trust=options.trust)
     if options.entry:
         step = "name the file of weights that it is an entry of: --weights FILE"
         raise InputError("--entry without --weights", [("next", step)])

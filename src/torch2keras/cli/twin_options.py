@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from torch2keras.cli.source_options import SourceOptions, build_call
-from torch2keras.errors import InputError, UnsafeFileError
+from torch2keras.errors import InputError
 from torch2keras.runtime.progress import Progress
 
 SUFFIX = ".keras"
@@ -30,6 +30,8 @@ def build_twin_call(
             [("next", "leave it out")],
         )
     call = build_call(options, options.parse_inputs(), progress)
+    from torch2keras.keras_model.model_file import open_model
+
     args, kwargs = call.arguments["args"], call.arguments["kwargs"]
     if args and kwargs:
         raise InputError(
@@ -38,7 +40,7 @@ def build_twin_call(
         )
     return {
         "module": call.arguments["module"],
-        "keras_model": load_twin(twin),
+        "keras_model": open_model(twin),
         "args": args or kwargs,
         "mapping": mapping,
         "options": {name: call.arguments[name] for name in OPTIONS},
@@ -52,32 +54,3 @@ def require_twin_file(path: Path) -> None:
             f"no Keras model: {path}",
             [("next", "give the .keras file that model.save(path) wrote")],
         )
-
-
-def load_twin(path: Path) -> Any:
-    """Return the Keras model of a file; no code that lies in it is run.
-
-    Raises UnsafeFileError where it holds code, as a Lambda layer does, and InputError where it
-    cannot be read.
-    """
-    import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        text = str(error).strip().partition("\n")[0]
-        if "unsafe" in str(error) or "Lambda" in str(error):
-            raise UnsafeFileError(
-                f"{path} holds code",
-                [
-                    ("keras", text),
-                    ("next", "load it yourself, and call torch2keras.compare in Python"),
-                ],
-            ) from error
-        raise InputError(
-            f"cannot read the Keras model {path}",
-            [
-                ("keras", text),
-                ("next", "compare it in Python: torch2keras.compare(module, keras_model)"),
-            ],
-        ) from error

@@ -123,6 +123,7 @@ def load_state_dict(
     *,
     strict: bool = True,
     entry: str = "",
+    trust: bool = False,
 ) -> Loaded:
     """Copy a state_dict, or that of a file or folder, into the Keras layers.
 
@@ -131,7 +132,7 @@ def load_state_dict(
     value that is written into the graph as a constant is another one; and what reading a file does.
     """
     record.names.require_known()
-    checkpoint = open_checkpoint(source)
+    checkpoint = open_checkpoint(source, trust=trust)
     constants = [weight.constant for _, _, weight in weight_map.weights]
     wanted = record.list_wanted([*constants, *(constant for constant, _ in record.constants)])
     fitted = fit_names(checkpoint, wanted, entry)

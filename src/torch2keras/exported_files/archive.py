@@ -7,7 +7,6 @@ exchange it in between. Nothing in it is packed, so no record is larger than the
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,9 @@ import torch
 
 from torch2keras.errors import SourceError
 from torch2keras.runtime.paths import is_file
+from torch2keras.runtime.stored_records import list_stored_records
 
 STEP = "write the file again with torch.export.save(program, FILE)"
-
-MOST_RECORDS = 10**5
-"""No program has as many weights."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +69,14 @@ def read_archive(path: Path) -> Archive:
 def _list_records(path: Path, data: bytes) -> dict[str, int]:
     """Return the records and their sizes, as the archive lists them at its end."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            records = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+        records = list_stored_records(io.BytesIO(data), len(data))
+    except ValueError as error:
         raise damage_error(path, str(error)) from error
-    if not 0 < len(records) <= MOST_RECORDS:
-        raise damage_error(path, f"it has {len(records)} records")
-    root = records[0].filename.partition("/")[0]
+    root = next(iter(records)).partition("/")[0]
     sizes: dict[str, int] = {}
-    for record in records:
-        folder, _, name = record.filename.partition("/")
-        if folder != root or not name or name in sizes:
-            raise damage_error(path, f"a record is called {record.filename[:100]!r}")
-        if record.compress_type != zipfile.ZIP_STORED or record.file_size > len(data):
-            raise damage_error(path, f"{name[:100]!r} is packed, or larger than the file")
-        sizes[name] = record.file_size
+    for whole, size in records.items():
+        folder, _, name = whole.partition("/")
+        if folder != root or not name:
+            raise damage_error(path, f"a record is called {whole[:100]!r}")
+        sizes[name] = size
     return sizes

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch2keras.errors import OutputError, SourceError, list_names
 from torch2keras.runtime.atomic_writing import write_whole
+from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
 
 if TYPE_CHECKING:  # the command line asks whether it may write before Keras is there
@@ -73,6 +74,7 @@ def read_facts(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
     Raises SourceError where there is no such file, or none of ours.
     """
     try:
+        list_stored_records(path, path.stat().st_size)
         with zipfile.ZipFile(path) as archive:
             facts = json.loads(archive.read(FACTS_MEMBER))
             tensors = {}

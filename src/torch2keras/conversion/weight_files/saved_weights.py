@@ -23,6 +23,7 @@ from torch2keras.conversion.weights import Layers, load_state_dict, read_state
 from torch2keras.errors import InputError, SourceError, Torch2KerasError
 from torch2keras.keras_model.keras_settings import refuse_stateless_scope
 from torch2keras.keras_model.layers import find_variable, walk_layers
+from torch2keras.keras_model.model_file import open_model
 from torch2keras.keras_model.saving import read_facts, save_model
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import describe_exception, raise_typed_errors
@@ -70,8 +71,8 @@ class SavedWeights:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model of the file, loaded when it is first asked for."""
-        return keras.saving.load_model(self.path, safe_mode=True)
+        """The model of the file, loaded when it is first asked for, as `open_model` does."""
+        return open_model(self.path, compiled=True)
 
     @run_alone
     @raise_typed_errors
@@ -93,6 +94,7 @@ class SavedWeights:
         *,
         strict: bool = True,
         entry: str = "",
+        trust: bool = False,
     ) -> LoadReport:
         """Copy a state_dict of the module, or a file of one, into a model: the file's by default.
 
@@ -101,7 +103,7 @@ class SavedWeights:
         refuse_stateless_scope()
         layers = self._find_layers(model)
         loaded = load_state_dict(
-            self.weight_map, layers, self._record, source, strict=strict, entry=entry
+            self.weight_map, layers, self._record, source, strict=strict, entry=entry, trust=trust
         )
         self._record = loaded.record
         return loaded.report
