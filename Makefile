@@ -3,6 +3,7 @@ PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 RANDOM_GRAPHS ?= 5000
 STRANGE_MODULES ?= 10000
+FUZZ_FILES ?= 100000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow kills random strange conformance bench map docs clean distclean
+.PHONY: help demo test lint slow kills fuzz random strange conformance bench map docs clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
 	@echo "make kills      60 kills and 24 races of saving: minutes"
+	@echo "make fuzz       100,000 damaged and hostile files, read as a stranger's: an hour"
 	@echo "make random     thousands of random networks, others each time: hours"
 	@echo "make strange    10,000 modules with strange habits: hours"
 	@echo "make conformance  PyTorch's own samples, all of them, into docs/conformance.md: hours"
@@ -44,6 +46,9 @@ slow: $(VENV)/dev.stamp
 
 kills: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -v -m slow tests/runtime/test_atomic_writing.py
+
+fuzz: $(VENV)/dev.stamp
+	T2K_FUZZ_FILES=$(FUZZ_FILES) $(BIN)/python -m pytest -v -n $(PYTEST_WORKERS) tests/test_fuzzing.py -k changed
 
 strange: $(VENV)/dev.stamp
 	T2K_STRANGE_MODULES=$(STRANGE_MODULES) T2K_STRANGE_START=$${STRANGE_START:-$$(date +%s)} $(BIN)/python -m pytest -v -n $(PYTEST_WORKERS) tests/test_strange_modules.py -k drawn

@@ -92,9 +92,9 @@ def test_a_module_that_was_pickled_whole_counts_as_its_weights_where_it_is_trust
 
 def test_the_command_line_trusts_by_the_call(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("net.py").write_text("from torch import nn\nNet = lambda: nn.Linear(5, 3)\n")
+    Path("trusting_net.py").write_text("from torch import nn\nNet = lambda: nn.Linear(5, 3)\n")
     save({"model": STATE, "args": argparse.Namespace(lr=0.1)}, Path("a.pth"))
-    call = ["convert", "net.py:Net", "-i", "2,5", "--weights", "a.pth", "-o", "a.keras"]
+    call = ["convert", "trusting_net.py:Net", "-i", "2,5", "--weights", "a.pth", "-o", "a.keras"]
     ran = command(*call)
     assert (ran.code, "argparse.Namespace" in ran.err) == (3, True)
     ran = command(*call, "--trust")

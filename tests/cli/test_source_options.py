@@ -10,7 +10,7 @@ import typer
 from torch.export import Dim
 
 import torch2keras
-from command import NETS
+from command import NETS, command
 from torch2keras.cli.input_shapes import parse_shape
 from torch2keras.cli.main import app
 from torch2keras.cli.source_options import (
@@ -19,6 +19,7 @@ from torch2keras.cli.source_options import (
     StateOption,
     add_note,
     build_call,
+    parse_bytes,
     parse_layout,
     take_source_options,
 )
@@ -30,6 +31,7 @@ SHARED = {
     "weights",
     "entry",
     "trust",
+    "max_memory",
     "layout",
     "name",
     "trace",
@@ -96,6 +98,7 @@ def test_a_command_gets_the_shared_options_in_one_piece():
         quiet=False,
         as_json=True,
         trust=False,
+        max_memory=None,
         extra=7,
     )
     assert taken == [(SourceOptions("a:b", layout=["torch"], trace=True, as_json=True), 7)]
@@ -207,3 +210,32 @@ def test_a_transformer_has_an_example_of_its_own(tmp_path):
     call = made.arguments
     assert sorted(call["kwargs"]) == ["attention_mask", "input_ids"]
     assert call["kwargs"]["input_ids"].dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("8GB", 8 * 10**9), ("1.5 gib", 3 * 2**29), ("500", 500), ("2M", 2 * 10**6), ("1kB", 1000)],
+)
+def test_sizes_of_memory(text, number):
+    assert parse_bytes(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "1e9", "8 XB", "9" * 99, "1/2"])
+def test_what_is_no_size_of_memory(text):
+    with pytest.raises(InputError, match="no size of memory"):
+        parse_bytes(text)
+
+
+def test_a_limit_of_memory_is_kept_before_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "limited_net.py").write_text(
+        "from torch import nn\nNet = lambda: nn.Linear(5, 3)\n"
+    )
+    call = ["inspect", "limited_net.py:Net", "-i", "2,5", "--max-memory"]
+    assert command(*call, "1MB").code == 0
+    for least in (
+        (*call[:4], call[4], "100B"),
+        ("inspect", "limited_net.py:Net", "-i", "9999,5", *call[4:], "0.1M"),
+    ):
+        ran = command(*least)
+        assert (ran.code, "the limit is" in ran.err) == (2, True)

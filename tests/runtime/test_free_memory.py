@@ -6,7 +6,13 @@ import pytest
 from torch import nn
 
 from torch2keras.errors import InputError
-from torch2keras.runtime.free_memory import free_memory, require_bytes, require_room
+from torch2keras.runtime.free_memory import (
+    count_bytes,
+    free_memory,
+    limit_memory,
+    require_bytes,
+    require_room,
+)
 
 
 def test_what_fits_and_what_does_not() -> None:
@@ -30,3 +36,17 @@ def test_a_module_without_meta_is_let_pass() -> None:
         raise NotImplementedError
 
     require_room(make, "it")
+
+
+def test_a_limit_counts_within_its_block() -> None:
+    with limit_memory(10**6):
+        require_bytes(10**6, "it")
+        with pytest.raises(InputError, match=r"0.0 GB, and the limit is 0.001 GB"):
+            require_bytes(10**6 + 1, "it")
+        with limit_memory(None):
+            require_bytes(10**6 + 1, "it")
+    require_bytes(10**6 + 1, "it")
+
+
+def test_the_bytes_of_a_module() -> None:
+    assert count_bytes(nn.BatchNorm1d(3)) == 4 * 3 * 4 + 8

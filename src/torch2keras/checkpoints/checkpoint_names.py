@@ -99,7 +99,8 @@ def load_weights(module: nn.Module, file: Path, entry: str = "", *, trust: bool 
     """Copy the weights of a file into a module; return what was taken, for the report.
 
     `entry` is the dictionary of the file, or the prefix of its names, that is to be taken. With
-    `trust` a pickle is unpickled, whatever it runs, and the note says so. Raises SourceError, UnsafeFileError or InputError as the file cannot be read or does not fit.
+    `trust` a pickle is unpickled, whatever it runs, and the note says so. Raises SourceError,
+    UnsafeFileError or InputError as the file cannot be read or does not fit.
     """
     checkpoint = read_checkpoint(file, trust=trust)
     state = fit_module(checkpoint, module, entry)

@@ -61,7 +61,7 @@ def load_pickled(file: Path, *, trust: bool = False) -> Any:
         step = "use a machine with more memory"
         raise SourceError(f"{file} does not fit into memory", [("next", step)]) from error
     except Exception as error:  # a damaged file is met as any of many
-        raise _damaged(file, describe_exception(error)) from error
+        raise _damage_error(file, describe_exception(error)) from error
 
 
 def _check_records(file: Path) -> None:
@@ -72,7 +72,7 @@ def _check_records(file: Path) -> None:
         if not is_program:
             list_stored_records(file, file.stat().st_size)
     except (ValueError, zipfile.BadZipFile) as error:
-        raise _damaged(file, str(error)) from error
+        raise _damage_error(file, str(error)) from error
     if is_program:
         step = f"write torchscript:{file} as SOURCE"
         raise SourceError(f"{file} is TorchScript, a program with weights", [("next", step)])
@@ -88,7 +88,7 @@ def _refuse_filled_memory(file: Path) -> None:
         raise _unsafe(file, "a bytearray, which may be of any size")
 
 
-def _damaged(file: Path, why: str) -> SourceError:
+def _damage_error(file: Path, why: str) -> SourceError:
     rows = [("python", why), ("next", AGAIN)]
     return SourceError(f"{file} is damaged, or nothing that torch.save has written", rows)
 

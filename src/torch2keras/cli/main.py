@@ -53,6 +53,7 @@ from torch2keras.cli.terminal import (
 )
 from torch2keras.cli.twin_options import build_twin_call
 from torch2keras.keras_model.saving import require_report_path, require_writable, save_model
+from torch2keras.runtime.free_memory import limit_memory
 from torch2keras.runtime.optional_package import import_keras
 from torch2keras.runtime.progress import Progress
 from torch2keras.runtime.typed_errors import as_typed_error
@@ -449,6 +450,7 @@ def _show_work(options: SourceOptions, report_file: Path | None = None) -> Itera
     with (
         exit_on_error(as_json=options.as_json, quiet=options.quiet, writers=writers),
         show_stages(shown=not options.quiet) as progress,
+        limit_memory(options.parse_memory()),
     ):
         yield progress
 

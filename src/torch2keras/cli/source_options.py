@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ from torch2keras.cli.input_shapes import (
     parse_shape,
 )
 from torch2keras.errors import InputError
+from torch2keras.runtime.free_memory import count_bytes, require_bytes
 from torch2keras.runtime.optional_package import import_keras
 from torch2keras.runtime.paths import is_program_file
 from torch2keras.runtime.progress import Progress
@@ -72,6 +74,10 @@ class RandomOption(StrEnum):
 
     REFUSE = "refuse"
     PORTS = "ports"
+
+
+BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
+"""A number of bytes: 8GB, 500 MB, 1.5GiB."""
 
 
 LAYOUTS = ("keras", "torch")
@@ -126,9 +132,17 @@ class SourceOptions:
         bool,
         typer.Option(
             "--trust",
-            help="Load SOURCE, a .pt2 file, or the pickle of --weights though what it holds is run.",
+            help="Load a .pt2 file, or a pickle of --weights, though what it holds is run.",
         ),
     ] = False
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES",
+            help="Refuse what needs more memory, before it is asked for: 8GB or 500MB; by default "
+            "what is free.",
+        ),
+    ] = None
     layout: Annotated[
         list[str] | None,
         typer.Option(
@@ -173,12 +187,30 @@ class SourceOptions:
         """Return the inputs as given. Raises InputError where one has another form."""
         return [parse_shape(text) for text in self.inputs or ()]
 
+    def parse_memory(self) -> int | None:
+        """Return the bytes that may be asked for at once; None where there is no limit."""
+        if self.max_memory is None:
+            return None
+        return parse_bytes(self.max_memory)
+
     @property
     def capture(self) -> Literal["export", "trace"]:
         """The option `capture` of `convert`."""
         if self.trace:
             return "trace"
         return "export"
+
+
+def parse_bytes(text: str) -> int:
+    """Return a number of bytes as it is written, 8GB or 1.5GiB. Raises InputError for others."""
+    found = BYTES.fullmatch(text)
+    if found is None:
+        step = "write a number of bytes, for example --max-memory 8GB"
+        raise InputError(f"{text!r} is no size of memory", [("next", step)])
+    number, prefix, binary = found.groups()
+    base = 1024 if binary else 1000
+    power = "kmgt".find(prefix.lower()) + 1 if prefix else 0
+    return int(float(number) * base**power)
 
 
 def take_source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -252,6 +284,7 @@ def build_call(
         shapes = find_default_inputs(options.source, module)
     if not shapes and not getattr(module, "example_inputs", None):
         raise _no_example(options.source, _list_parameters(module))
+    _require_memory(options, module)
     args, kwargs = build_example(shapes)
     note = _take_weights(options, module)
     if options.source.startswith("torchscript:"):
@@ -272,6 +305,12 @@ def build_call(
         "progress": progress,
     }
     return SourceCall(arguments, note)
+
+
+def _require_memory(options: SourceOptions, module: Any) -> None:
+    """Raise InputError where the weights of both sides are more than may be asked for."""
+    if options.max_memory is not None and hasattr(module, "parameters"):
+        require_bytes(2 * count_bytes(module), options.source)
 
 
 def _take_weights(options: SourceOptions, module: Any) -> str:

@@ -15,10 +15,15 @@ from typing import Any
 import torch
 
 from torch2keras.errors import SourceError
+from torch2keras.runtime.free_memory import require_bytes
 from torch2keras.runtime.paths import is_file
 from torch2keras.runtime.stored_records import list_stored_records
 
 STEP = "write the file again with torch.export.save(program, FILE)"
+
+
+COPIES = 2
+"""How often the tensors of a file are in memory while it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def read_archive(path: Path) -> Archive:
     """Return the records of a `.pt2` file. Raises SourceError where it is none."""
     if not is_file(path):
         raise SourceError(f"there is no file {path}", [("next", "name a .pt2 file that is there")])
+    require_bytes(COPIES * path.stat().st_size, str(path))
     try:
         data = path.read_bytes()
     except (OSError, MemoryError) as error:

@@ -76,7 +76,7 @@ def read_facts(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
     try:
         list_stored_records(path, path.stat().st_size)
         with zipfile.ZipFile(path) as archive:
-            facts = json.loads(archive.read(FACTS_MEMBER))
+            facts = dict(json.loads(archive.read(FACTS_MEMBER)))
             tensors = {}
             if TENSORS_MEMBER in archive.namelist():
                 tensors = _unpack(archive.read(TENSORS_MEMBER))

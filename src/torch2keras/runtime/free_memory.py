@@ -7,13 +7,28 @@ sizes are summed first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from torch2keras.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_LIMIT: ContextVar[int] = ContextVar("limit", default=2**63)
+
+
+@contextmanager
+def limit_memory(most: int | None) -> Iterator[None]:
+    """Let no more bytes be asked for at once than so many; None is what the machine has."""
+    token = _LIMIT.set(2**63 if most is None else most)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
 
 
 def free_memory() -> int:
@@ -29,13 +44,16 @@ def free_memory() -> int:
 
 
 def require_bytes(needed: float, what: str) -> None:
-    """Raise InputError where what is asked for needs more bytes than are free."""
-    free = free_memory()
-    if needed > free:
+    """Raise InputError where what is asked for needs more bytes than are free, or than may be."""
+    limit, free = _LIMIT.get(), free_memory()
+    if needed > min(limit, free):
+        there = f"{free / 1e9:,.1f} GB are free"
+        if limit < free:
+            there = f"the limit is {limit / 1e9:,.3g} GB"
         raise InputError(
             f"{what} asks for more memory than there is",
             [
-                ("needs", f"{needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free"),
+                ("needs", f"{needed / 1e9:,.1f} GB, and {there}"),
                 ("next", "mend its sizes, or use a machine with more memory"),
             ],
         )
@@ -51,7 +69,13 @@ def require_room(make: Callable[[], nn.Module], what: str) -> None:
     try:
         with torch.device("meta"):
             module = make()
-        tensors = [*module.parameters(), *module.buffers()]
+        needed = count_bytes(module)
     except Exception:  # noqa: BLE001 - it is made in earnest next, and says itself what is wrong
         return
-    require_bytes(sum(tensor.numel() * tensor.element_size() for tensor in tensors), what)
+    require_bytes(needed, what)
+
+
+def count_bytes(module: nn.Module) -> int:
+    """Return the bytes of a module's parameters and buffers."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

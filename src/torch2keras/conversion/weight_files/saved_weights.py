@@ -45,11 +45,11 @@ class SavedWeights:
         self._facts, values = read_facts(self.path)
         self.data: Mapping[str, Any] = self._facts.get(WEIGHTS, {})
         """The map as data; docs/weights.md has its form."""
-        if "problem" in self.data:
+        if isinstance(self.data, Mapping) and "problem" in self.data:
             raise InputError(
                 f"{self.path} holds no map of its weights",
                 [
-                    ("why", self.data["problem"]),
+                    ("why", str(self.data["problem"])),
                     ("next", "keep the Converted, and use its state_dict and load_state_dict"),
                 ],
             )
