@@ -102,6 +102,7 @@ class Work:
             self.plan,
             self.lowered,
             self.ports,
+            asked.given,
         )
 
     @property

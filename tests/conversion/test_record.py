@@ -29,3 +29,14 @@ def test_ports_in_the_order_of_forward() -> None:
         ("output_2", (5,), False),
     ]
     assert conversion.outputs is conversion.outputs
+
+
+def test_the_parameters_of_a_copy_are_the_callers() -> None:
+    tied = nn.Linear(3, 3)
+    module = nn.Sequential(tied, tied)
+    x = torch.randn(2, 3)
+    for dtype in (None, "float64"):
+        conversion = t2k.convert(module, (x,), dtype=dtype, verify=False).conversion
+        named = conversion.own_parameters()
+        assert list(named) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+        assert all(named[name] is getattr(tied, name[2:]) for name in named)

@@ -252,3 +252,21 @@ def test_fit_moves_the_weights_as_pytorchs_loop_on_each_backend(backend):
     command = [sys.executable, "-c", BACKEND_FIT]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def test_an_optimizer_of_the_callers_module_trains_its_copy_in_another_type():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2))
+    pairs = [(torch.randn(3, 4), torch.randn(3, 2)) for _ in range(6)]
+    theirs = optim.AdamW(module.parameters(), lr=0.01)
+    train_torch(module, theirs, pairs[:2])
+    converted = t2k.convert(module, (pairs[0][0],), dtype="float64", verify=False)
+    optimizer = t2k.optimizer(theirs, converted)
+    assert int(optimizer.iterations.numpy()) == 2
+    converted.model.compile(optimizer, t2k.loss(nn.MSELoss(), converted))
+    for x, y in pairs[2:]:
+        converted.model.train_on_batch(x.double().numpy(), y.double().numpy())
+    train_torch(module, theirs, pairs[2:])
+    for name, value in converted.state_dict().items():
+        assert value.dtype == torch.float64
+        assert torch.allclose(value, module.state_dict()[name].double(), atol=1e-6)

@@ -36,6 +36,16 @@ class Conversion:
     plan: LayoutPlan
     lowered: Lowered
     ports: ModulePorts
+    given: nn.Module | None = None
+    """The caller's own module, where `module` is a copy of it in another type."""
+
+    def own_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that the caller's optimizers have, by all names of the module's."""
+        named = self.module.named_parameters(remove_duplicate=False)
+        if self.given is None:
+            return dict(named)
+        own = [parameter for _, parameter in self.given.named_parameters(remove_duplicate=False)]
+        return dict(zip((name for name, _ in named), own, strict=True))
 
     @cached_property
     def inputs(self) -> tuple[Port, ...]:

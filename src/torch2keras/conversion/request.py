@@ -69,6 +69,8 @@ class Request:
     """The caller's module and what it keeps, where that was asked for and is known."""
     plain: Request | None = None
     """The request before it had ports."""
+    given: nn.Module | None = None
+    """The caller's own module, where `module` is a copy of it in another type."""
 
 
 def build_request(
@@ -111,12 +113,12 @@ def build_request(
             args, kwargs = program.args, program.kwargs
     unwrapped, notes = unwrap_module(module)
     call = to_module_call(unwrapped, args, kwargs)
-    policy = ""
+    own, policy = unwrapped, ""
     if dtype is not None:
-        unwrapped, call = cast_call(unwrapped, call, dtype)
+        own, call = cast_call(unwrapped, call, dtype)
         policy = dtype if dtype in POLICIES else ""
     return Request(
-        unwrapped,
+        own,
         call.args,
         call.kwargs,
         dynamic_shapes,
@@ -128,6 +130,7 @@ def build_request(
         name or type(unwrapped).__name__,
         progress,
         (*notes, *call.notes),
+        given=None if own is unwrapped else unwrapped,
     )
 
 

@@ -19,7 +19,7 @@ def count_steps(torch_optimizer: torch.optim.Optimizer, conversion: Conversion) 
     Raises InputError where parameters have made different numbers of steps.
     """
     counts: dict[int, list[str]] = {}
-    for name, parameter in conversion.module.named_parameters():
+    for name, parameter in conversion.own_parameters().items():
         state = torch_optimizer.state.get(parameter)
         if state:
             has_buffer = state.get("momentum_buffer") is not None
@@ -43,7 +43,7 @@ def copy_state(
     conversion: Conversion,
 ) -> None:
     """Write what a PyTorch optimizer has gathered into ours, which is built."""
-    parameters = dict(conversion.module.named_parameters(remove_duplicate=False))
+    parameters = conversion.own_parameters()
     for item in mapped:
         if not item.setting.moves:
             continue

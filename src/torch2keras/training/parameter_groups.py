@@ -73,7 +73,7 @@ def _find_owners(
 ) -> dict[str, _Group]:
     """Return the group of each parameter, by each of its names."""
     names: dict[int, list[str]] = {}
-    for name, parameter in conversion.module.named_parameters(remove_duplicate=False):
+    for name, parameter in conversion.own_parameters().items():
         names.setdefault(id(parameter), []).append(name)
     owners: dict[str, _Group] = {}
     strangers = 0

@@ -168,3 +168,42 @@ def test_the_bias_of_keys_is_a_part_of_its_parameter():
     optimizers = choose_optimizers(converted.conversion, None)
     (check,) = verify_training(converted.conversion, optimizers).checks
     assert not check.differing
+
+
+class Chaos(nn.Module):
+    """What rounding does to the scale grows in each step of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([0.3, 0.4, 0.6]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x * self.scale
+        for _ in range(8):
+            x = torch.sin(3 * x)
+        return x
+
+
+def test_where_rounding_decides_in_20_steps_fewer_are_compared(monkeypatch):
+    module = Chaos().eval()
+    converted = t2k.convert(module, (torch.randn(4, 3),), verify=False)
+    learning = verify_training(converted.conversion, choose_optimizers(converted.conversion, None))
+    (check,) = learning.checks
+    assert check.what == "5 steps of SGD"
+    assert set(check.verdicts.values()) == {Verdict.EQUAL}
+    assert "In 20 steps of SGD rounding alone moves most weights" in learning.notes[-1]
+    right = TorchSGD.move
+    monkeypatch.setattr(TorchSGD, "move", lambda self, now: right(self, now) * 1.01)
+    with pytest.raises(t2k.VerificationError, match="does not train as PyTorch does"):
+        verify_training(converted.conversion, choose_optimizers(converted.conversion, None))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_a_copy_in_another_type_is_trained_by_the_callers_optimizer(dtype):
+    module, x = Net().eval(), torch.randn(3, 2, 8)
+    converted = t2k.convert(module, (x,), dtype=dtype, verify=False)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+    chosen = choose_optimizers(converted.conversion, optimizer)
+    learning = verify_training(converted.conversion, chosen)
+    assert [check.what for check in learning.checks] == ["20 steps of SGD", "20 steps of AdamW"]
+    assert not any(check.differing for check in learning.checks)

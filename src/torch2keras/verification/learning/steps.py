@@ -47,6 +47,10 @@ class Batches:
     inputs: tuple[tuple[torch.Tensor, ...], ...]
     targets: tuple[Cotangents, ...]
 
+    def first(self, count: int) -> Batches:
+        """Return the batches of the first steps."""
+        return Batches(self.inputs[:count], self.targets[:count])
+
 
 def draw_batches(conversion: Conversion, steps: int = STEPS) -> Batches:
     """Return normal inputs and targets of the example's shapes."""
@@ -97,6 +101,9 @@ def train_torch(
             leaves[id(parameter)] = own
         for name, buffer in module.named_buffers():
             state[f"module.{name}"] = widen(buffer).clone()
+        named = dict(module.named_parameters(remove_duplicate=False))
+        for name, parameter in conversion.own_parameters().items():
+            leaves[id(parameter)] = leaves[id(named[name])]
         twin = transplant(optimizer, leaves)
         for tensors, targets in zip(batches.inputs, batches.targets, strict=True):
             twin.zero_grad()
