@@ -105,6 +105,10 @@ _PRODUCTS = {_aten.mm: 1, _aten.addmm: 2, _aten.bmm: 1, _aten.baddbmm: 2, _aten.
 """Kernels that sum products, and where their second factor stands: theirs are the long sums."""
 
 
+_LARGEST_MOVED = 2
+"""Whole numbers up to this one count as moved, not computed."""
+
+
 _MOVES_IN_PLACE = (_aten.copy_.default,)
 
 
@@ -158,8 +162,10 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
             return result
         if any(returned.alias_info for returned in func._schema.returns):
             return result
-        if func.overloadpacket not in _NEVER_EXACT and self._moves((args, kwargs), result):
-            return result
+        if func.overloadpacket not in _NEVER_EXACT:
+            moves = self._picks if pointwise else self._moves
+            if moves((args, kwargs), result):
+                return result
         if not pointwise:
             args, kwargs = tree_map(lambda value: self.round(self.widen(value)), (args, kwargs))
             result = super()._call(func, args, kwargs)
@@ -193,6 +199,23 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
                 if isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
                     leaf.mul_(1 + self.eps * self._noise(leaf))
 
+    def _picks(self, operands: Any, result: Any) -> bool:
+        """Whether each number of a pointwise result is an operand's at its place, or a small one.
+
+        Small ones are whole: a ReLU brings in zeros.
+        """
+        with _disable_current_modes():
+            known = [leaf for leaf in map(self.widen, tree_leaves(operands)) if _is_floating(leaf)]
+            for leaf in tree_leaves(result):
+                if not _is_floating(leaf):
+                    continue
+                picked = (leaf.abs() <= _LARGEST_MOVED) & (leaf == leaf.round())
+                for operand in known:
+                    picked |= leaf == operand
+                if not bool(picked.all()):
+                    return False
+            return True
+
     def _moves(self, operands: Any, result: Any) -> bool:
         """Whether each number of the result is one of the operands', or a small whole number.
 
@@ -204,7 +227,8 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
                 for leaf in map(self.widen, tree_leaves(operands))
                 if _is_floating(leaf)
             ]
-            known.append(torch.arange(-2, 3, dtype=torch.float64))
+            whole = torch.arange(-_LARGEST_MOVED, _LARGEST_MOVED + 1, dtype=torch.float64)
+            known.append(whole)
             found = [leaf for leaf in tree_leaves(result) if _is_floating(leaf)]
             if not all(has_some_of(known, leaf) for leaf in found):
                 return False
