@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SECONDS = 10
+"""Of this process's work: a busy machine may let it wait."""
 
 FILE_SHARE, ALLOWANCE = 2, 2**25
 """A file may need twice its bytes; 32 MB are what the frameworks take and give back alone."""
@@ -279,7 +280,7 @@ def judge(read: Callable[[Path], None], file: Path) -> str:
     from torch2keras.errors import InternalError, Torch2KerasError
 
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    before, began = read_memory("VmRSS"), time.monotonic()
+    before, began = read_memory("VmRSS"), time.process_time()
     allowed = before + FILE_SHARE * file.stat().st_size + ALLOWANCE
     ended = ""
     try:
@@ -290,7 +291,7 @@ def judge(read: Callable[[Path], None], file: Path) -> str:
         ended = REFUSED
     except BaseException as error:  # noqa: BLE001 - what is raised beside the tree is looked for
         return f"{type(error).__name__}: {error}"
-    seconds, peak = time.monotonic() - began, read_memory("VmHWM")
+    seconds, peak = time.process_time() - began, read_memory("VmHWM")
     if seconds > SECONDS:
         return f"{seconds:.0f} seconds"
     if peak > allowed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.export import Dim
@@ -66,3 +67,36 @@ def test_other_inputs_and_options_go_before_the_programs():
     converted = t2k.convert(program, (pair,), {"shift": torch.randn(7, 1)}, name="other")
     assert converted.model.name == "other"
     assert "Conv1D" in str(t2k.inspect(program))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(3, 5, 2, batch_first=True, bidirectional=True)
+        self.gru, self.rnn = nn.GRU(10, 4), nn.RNN(4, 3)
+
+    def forward(self, x):
+        y, (h, _) = self.lstm(x)
+        return self.rnn(self.gru(y)[0])[0], h
+
+
+def test_recurrent_layers_of_a_program_are_layers_of_keras():
+    program = torch.export.export(Recurrent().eval(), (torch.randn(2, 7, 3),))
+    converted = t2k.convert(program)
+    assert converted.report.verified
+    kinds = [type(layer).__name__ for layer in converted.model.layers]
+    assert kinds == ["InputLayer", "Bidirectional", "Bidirectional", "GRU", "SimpleRNN"]
+
+
+def test_an_lstm_with_projections_is_refused_as_one():
+    program = torch.export.export(nn.LSTM(3, 5, proj_size=2).eval(), (torch.randn(7, 2, 3),))
+    with pytest.raises(t2k.UnsupportedOpError, match="projections"):
+        t2k.convert(program)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(5), nn.Dropout(0.3)])
+def test_a_program_of_train_mode_is_to_be_exported_in_eval_mode(layer):
+    net = nn.Sequential(nn.Conv1d(3, 5, 3), layer).train()
+    program = torch.export.export(net, (torch.randn(2, 3, 11),))
+    with pytest.raises(t2k.Torch2KerasError, match="in eval mode"):
+        t2k.convert(program)

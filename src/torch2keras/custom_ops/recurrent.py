@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
 
@@ -198,10 +199,14 @@ def join_biases(kind: str, of_input: Tensor, of_state: Tensor) -> Tensor:
     return torch.stack([of_input, of_state]) if kind == "gru" else of_input + of_state
 
 
-KINDS: tuple[tuple[Callable[..., Any], str], ...] = tuple(
-    (getattr(torch, kind), kind) for kind in STATE_COUNTS
+KINDS: tuple[tuple[Callable[..., Any], str], ...] = (
+    *((getattr(torch, kind), kind) for kind in STATE_COUNTS),
+    *((getattr(torch.ops.aten, kind).input, kind) for kind in STATE_COUNTS),
 )
-"""Each of PyTorch's recurrent functions and its kind; as pairs, since they have no hash."""
+"""Each of PyTorch's recurrent functions and its kind; as pairs, since they have no hash.
+
+A module calls the first, an exported program the ops.
+"""
 
 
 DATA_GETTER = Tensor.data.__get__  # type: ignore[attr-defined]
@@ -313,8 +318,15 @@ def _keep_whole() -> Iterator[None]:
 
 
 def has_recurrence(module: nn.Module) -> bool:
-    """Whether a module has recurrent layers of PyTorch's."""
-    return any(isinstance(part, nn.RNNBase) for part in module.modules())
+    """Whether a module has recurrent layers of PyTorch's, or is a program that calls their ops."""
+    return any(isinstance(part, nn.RNNBase) or _calls_kinds(part) for part in module.modules())
+
+
+def _calls_kinds(part: nn.Module) -> bool:
+    if not isinstance(part, fx.GraphModule):
+        return False
+    ops = {function for function, _ in KINDS if isinstance(function, OpOverload)}
+    return any(node.op == "call_function" and node.target in ops for node in part.graph.nodes)
 
 
 def keep_recurrence_whole(module: nn.Module) -> AbstractContextManager[Any]:

@@ -197,9 +197,27 @@ def _refuse_state_writes(
         [
             *origin_rows(first),
             ("why", "forward keeps it from one call to the next; a Keras model keeps nothing"),
-            ("next", _STATISTICS.get(first.target) or _next_step(kinds)),
+            ("next", _STATISTICS.get(first.target) or _advise_mode(writes) + _next_step(kinds)),
         ],
     )
+
+
+def _advise_mode(writes: Mapping[str, Sequence[fx.Node]]) -> str:
+    """Return what to do about statistics that a program exported in train mode gathers, else ""."""
+    nodes = {id(node): node for nodes in writes.values() for node in nodes}
+    if any(_is_training_norm(node) for node in nodes.values()):
+        return "export the program in eval mode: torch.export.export(module.eval(), args)\n"
+    return ""
+
+
+def _is_training_norm(node: fx.Node) -> bool:
+    """Return whether a node is a batch norm that gathers the statistics which it keeps."""
+    found = None
+    if isinstance(node.target, OpOverload) and "batch_norm" in str(node.target):
+        for place, argument in enumerate(node.target._schema.arguments):
+            if argument.name in ("training", "train") and place < len(node.args):
+                found = node.args[place]
+    return found is True
 
 
 def _next_step(kinds: Sequence[InputKind]) -> str:

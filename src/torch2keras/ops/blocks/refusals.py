@@ -11,6 +11,7 @@ def require_inactive(active: bool | None) -> None:
         return
     advice = (
         "pass training=self.training to torch.nn.functional.dropout, or use torch.nn.Dropout;\n"
+        "export a program in eval mode;\n"
         'convert(..., random="ports") makes what is kept an input of the model'
     )
     raise LoweringError(
