@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tomllib
 import traceback
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -104,3 +108,23 @@ def test_names_of_strangers_act_on_no_terminal_and_forge_no_row():
         "no layer a\\x1b[2J\\n\\n  next     rm",
         (("name", "b\\r\\x9b"),),
     )
+
+
+def test_the_page_of_an_installed_package_is_a_file_of_its(tmp_path, monkeypatch):
+    project = Path(__file__).parent.parent / "pyproject.toml"
+    wheel = tomllib.loads(project.read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert wheel["wheel"]["force-include"]["docs/errors"] == f"torch2keras/{errors.PAGES.name}"
+    monkeypatch.setattr(errors, "PAGES", tmp_path)
+    (tmp_path / "InputError.md").touch()
+    assert errors.InputError("no").page == str(tmp_path / "InputError.md")
+    assert errors.SourceError("no").page == "docs/errors/SourceError.md"
+
+
+@pytest.mark.slow
+def test_a_wheel_has_the_pages(tmp_path):
+    folder = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path)]
+    subprocess.run([*command, str(folder)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert f"torch2keras/{errors.PAGES.name}/LoweringError.md" in archive.namelist()

@@ -18,11 +18,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import starmap
+from pathlib import Path
 
 LABEL_WIDTH = 8
 
 MOST_NAMES = 8
 """The number of names that a message lists."""
+
+PAGES = Path(__file__).parent / "error_pages"
+"""Where an installed package has the pages of docs/errors; pyproject.toml puts them there."""
 
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """The categories of characters that move the cursor, colour, reorder or hide text (Unicode)."""
@@ -52,8 +56,15 @@ class Torch2KerasError(Exception):
 
     @property
     def page(self) -> str:
-        """The page of the documentation with the causes of such errors, and what mends them."""
-        return f"docs/errors/{type(self).__name__}.md"
+        """The page of the documentation with the causes of such errors, and what mends them.
+
+        In a copy of the repository it is the path there, else the file of the installed package.
+        """
+        name = f"{type(self).__name__}.md"
+        installed = PAGES / name
+        if installed.is_file():
+            return str(installed)
+        return f"docs/errors/{name}"
 
 
 def format_row(label: str, text: str) -> str:

@@ -7,6 +7,7 @@ storage, and every other alias that is read afterwards is taken anew from it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -204,8 +205,8 @@ def _refuse_state_writes(
 
 def _advise_mode(writes: Mapping[str, Sequence[fx.Node]]) -> str:
     """Return what to do about statistics that a program exported in train mode gathers, else ""."""
-    nodes = {id(node): node for nodes in writes.values() for node in nodes}
-    if any(_is_training_norm(node) for node in nodes.values()):
+    nodes = itertools.chain.from_iterable(writes.values())
+    if any(map(_is_training_norm, nodes)):
         return "export the program in eval mode: torch.export.export(module.eval(), args)\n"
     return ""
 
