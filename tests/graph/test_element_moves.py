@@ -9,6 +9,8 @@ from torch2keras.graph.element_moves import (
     Narrow,
     Permute,
     Reshape,
+    Take,
+    describe_moves,
     element_numbers,
     move_elements,
 )
@@ -56,4 +58,17 @@ def test_a_weight_moves_shape_and_values_alike() -> None:
         moved.key
         == weight.transpose(2, 1, 0).reshape(5, 6).narrow(0, 1, 4).flip(0).key
         != weight.key
+    )
+
+
+def test_moves_are_told_in_the_words_of_the_map() -> None:
+    moves = [move for move, _ in MOVES[:5]]
+    assert describe_moves([*moves, Take(0, (1, 0)), Take(1, tuple(range(9)))]) == (
+        "reshape [6, 5]",
+        "permute [2, 0, 1]",
+        "narrow [2, 1, 4]",
+        "flip [0, 2]",
+        "apply aten.select.int",
+        "take [0, [1, 0]]",
+        "take [1, [0, 1, 2, 3, 4, 5, 6, 7, ... of 9]]",
     )

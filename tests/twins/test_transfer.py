@@ -152,6 +152,7 @@ def test_a_norm_of_a_strangers_own_and_a_mapping_that_names_single_weights(tmp_p
 
 APPLICATIONS = [
     ("vgg16", "VGG16", 224, 16, set()),
+    ("convnext_tiny", "ConvNeXtTiny", 64, 100, set()),
     ("densenet121", "DenseNet121", 64, 242, set()),
     ("resnet50", "ResNet50", 64, 107, {CauseKind.STRIDES, CauseKind.EPSILON}),
     ("mobilenet_v2", "MobileNetV2", 97, 105, {CauseKind.EPSILON}),
@@ -169,7 +170,9 @@ def test_nets_of_torchvision_and_keras(name, twin_name, size, count, kinds) -> N
     # So that the DenseNet's 1.001e-5 for 1e-5 is less than rounding.
     net = settle(getattr(models, name)(weights=None, **options), variance=(0.5, 1.5))
     build = getattr(keras.applications, twin_name)
-    twin = build(weights=None, classifier_activation=None, input_shape=(size, size, 3))
+    own = {"include_preprocessing": False} if name == "convnext_tiny" else {}
+    shape = (size, size, 3)
+    twin = build(weights=None, classifier_activation=None, input_shape=shape, **own)
     result = t2k.transfer(net, twin, (torch.randn(1, 3, size, size),), strict=False)
     assert len(result.mapping.pairs) == count
     assert (result.mapping.torch_left, result.mapping.keras_left) == ((), ())

@@ -7,7 +7,7 @@ so weights travel both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -90,6 +90,39 @@ class Apply:
             arguments[name] = list(argument) if isinstance(argument, tuple) else argument
         out = self.op(**arguments)
         return out if self.result is None else out[self.result]  # type: ignore[no-any-return]
+
+
+SHOWN = 8
+"""The most numbers of an order that are written out."""
+
+
+def describe_moves(moves: Iterable[ElementMove]) -> tuple[str, ...]:
+    """Return moves in the words of the map that a saved model has: `permute [2, 1, 0]`."""
+    return tuple(map(_describe_move, moves))
+
+
+def _describe_move(move: ElementMove) -> str:
+    match move:
+        case Reshape(shape):
+            return f"reshape {list(shape)}"
+        case Permute(order):
+            return f"permute {list(order)}"
+        case Narrow(dim, start, stop):
+            return f"narrow {[dim, start, stop]}"
+        case Flip(dims):
+            return f"flip {list(dims)}"
+        case Take(dim, order):
+            return f"take [{dim}, {_shorten(order)}]"
+        case Apply(op):
+            return f"apply {op}"
+    return type(move).__name__.lower()
+
+
+def _shorten(order: Sequence[int]) -> str:
+    if len(order) <= SHOWN:
+        return str(list(order))
+    first = ", ".join(map(str, order[:SHOWN]))
+    return f"[{first}, ... of {len(order)}]"
 
 
 def view_elements(tensor: torch.Tensor) -> torch.Tensor:

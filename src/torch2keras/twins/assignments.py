@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from torch2keras.graph.element_moves import Permute, describe_moves
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.twins.atoms import PARAMETER, Atom
 from torch2keras.twins.mapping import PairRow, WeightRow
@@ -127,7 +128,7 @@ def _plan_pair(plan: Plan, side: ModuleSide, pair: AtomPair, rows: np.ndarray | 
                 order = find_order(array.shape, tuple(variable.shape))
                 if order is not None:
                     array = array.transpose(order)
-                    moves = (*moves, f"axes in the order {order}")
+                    moves = (*moves, *describe_moves([Permute(order)]))
             if source == "kernel" and rows is not None:
                 array = array.reshape(len(rows), -1)[rows]
                 moves = (*moves, "rows in the order of the twin's Flatten")

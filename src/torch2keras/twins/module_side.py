@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.weights import Layers
-from torch2keras.graph.element_moves import ElementMove, Flip, Narrow, Permute, Take
+from torch2keras.graph.element_moves import describe_moves
 from torch2keras.graph.interpreter import find_paths
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.layers import find_variable
@@ -47,14 +47,14 @@ class ModuleSide:
         return find_paths(weight.constant) if weight is not None else []
 
     def moves(self, atom: Atom, role: str) -> tuple[str, ...]:
-        """Return in words what was done to PyTorch's tensor for Keras."""
+        """Return what was done to PyTorch's tensor for Keras, move by move."""
         weight = self.weights.get(id(atom.slots[role]))
         if weight is None:
             return ()
         texts = describe_moves((*weight.constant.moves, *weight.moves))
-        if weight.constant.recipe is not None:
-            texts.insert(0, f"computed from {' and '.join(find_paths(weight.constant))}")
-        return tuple(texts)
+        if weight.constant.recipe is None:
+            return texts
+        return f"computed from {' and '.join(find_paths(weight.constant))}", *texts
 
 
 def read_module_side(conversion: Conversion, model: object, layers: Layers) -> ModuleSide:
@@ -93,18 +93,3 @@ def _name_atoms(side: ModuleSide) -> dict[int, str]:
             name = f"{own}:{atom.part}" if atom.part else own
         names[id(atom)] = name
     return names
-
-
-def describe_moves(moves: Sequence[ElementMove]) -> list[str]:
-    """Return moves in words; one that only changes the shape has none."""
-    texts = []
-    for move in moves:
-        if isinstance(move, Permute):
-            texts.append(f"axes in the order {move.order}")
-        elif isinstance(move, Take):
-            texts.append(f"elements of axis {move.dim} in another order")
-        elif isinstance(move, Narrow):
-            texts.append(f"elements {move.start} to {move.stop} of axis {move.dim}")
-        elif isinstance(move, Flip):
-            texts.append(f"axes {move.dims} backwards")
-    return texts

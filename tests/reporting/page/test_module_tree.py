@@ -50,7 +50,7 @@ def test_a_weight_tells_its_tensor_and_how_its_axes_moved(tree: ModuleBranch) ->
     kernel, bias = call.weights
     assert (kernel.name, kernel.shape) == ("kernel", (3, 3, 5))
     assert (kernel.tensors, kernel.torch_shape) == (("first.0.weight",), (5, 3, 3))
-    assert kernel.moves == "axes 2, 1, 0"
+    assert kernel.moves == "permute [2, 1, 0]"
     assert (bias.tensors, bias.moves) == (("first.0.bias",), "")
 
 

@@ -49,6 +49,12 @@ def test_steps_are_named_and_said() -> None:
     assert glue.facts[0].settings["pads"] == [(0, 0)]
 
 
+def test_a_rate_is_what_was_meant() -> None:
+    graph, _ = glue_of(layers.Dropout(0.2 * 6 / 16))
+    (fact,) = read_dropouts(graph, graph.outputs[0])
+    assert 0.2 * 6 / 16 != fact.settings["rate"] == 0.075
+
+
 def test_a_pooling_of_the_module_has_pytorchs_settings() -> None:
     net = nn.Sequential(nn.Conv1d(4, 4, 3), nn.AvgPool1d(3, 2, padding=1))
     x = inputs = keras.Input((12, 4))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch2keras.conversion.weight_files.saved_weights import SavedWeights
+from torch2keras.graph.element_moves import describe_moves
 from torch2keras.graph.interpreter import find_paths
 
 
@@ -36,27 +37,18 @@ def list_map(saved: SavedWeights) -> list[MapRow]:
     """Return the variables of a saved model, in the order of its map."""
     names = saved.entry_names
     rows: list[MapRow] = []
-    for (layer, attribute, weight), written in zip(
-        saved.weight_map.weights, saved.data["weights"], strict=True
-    ):
-        constant = saved.data["constants"][written["constant"]]
-        moves = [*constant["moves"], *written["moves"]]
+    for layer, attribute, weight in saved.weight_map.weights:
         rows.append(
             MapRow(
                 f"{layer}/{attribute}",
                 weight.shape,
                 str(weight.dtype),
                 tuple(names.get(path, path) for path in find_paths(weight.constant)),
-                tuple(map(_describe_move, moves)),
+                describe_moves((*weight.constant.moves, *weight.moves)),
                 weight.constant.recipe is not None,
             )
         )
     return rows
-
-
-def _describe_move(move: Mapping[str, Any]) -> str:
-    ((name, argument),) = move.items()
-    return f"{name} {argument}"
 
 
 def format_map(rows: Sequence[MapRow]) -> str:

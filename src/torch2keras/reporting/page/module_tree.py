@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from torch2keras.conversion.record import Conversion
-from torch2keras.graph.element_moves import Permute
+from torch2keras.graph.element_moves import describe_moves
 from torch2keras.graph.ir import Origin
 from torch2keras.keras_graph.graph import Call
 from torch2keras.keras_graph.weight import Weight
@@ -112,13 +112,5 @@ def _describe_weight(name: str, weight: Weight) -> WeightFact:
     given = constant.tensor.shape if constant.recipe is None else constant.data.shape
     moves = (*constant.moves, *weight.moves)
     return WeightFact(
-        name, weight.shape, tuple(constant.paths), tuple(given), ", ".join(_name_moves(moves))
+        name, weight.shape, tuple(constant.paths), tuple(given), ", ".join(describe_moves(moves))
     )
-
-
-def _name_moves(moves: Iterable[object]) -> Iterator[str]:
-    for move in moves:
-        if isinstance(move, Permute):
-            yield f"axes {', '.join(map(str, move.order))}"
-        else:
-            yield type(move).__name__.lower()

@@ -33,6 +33,9 @@ MOVES = (
 )
 """Steps that only move elements: where they are wrong, values are equal but for their order."""
 
+RATE_DIGITS = 9
+"""The decimals of a dropout's rate that count: what both sides compute it by rounds otherwise."""
+
 MERGES = {"Concatenate": "concat", "Concat": "concat"}
 
 
@@ -74,7 +77,7 @@ def read_dropouts(graph: LayerGraph, value: int, side: ModuleSide | None = None)
     found = []
     for step in _steps_before(graph, value):
         if "Dropout" in step.kind:
-            rate = float(step.operation.rate)
+            rate = round(float(step.operation.rate), RATE_DIGITS)
             found.append(Fact("dropout", {"rate": rate}, _name_between(graph, step, side)))
     return found
 
