@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
+
+import torch2keras
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -92,14 +97,57 @@ def test_the_measure_costs_a_net_by_module(benchmarks: Any) -> None:
     assert by_op.table("two", costs, 1).row_count == 1
 
 
-def test_a_net_is_deployed_by_each_route(benchmarks: Any) -> None:
+def test_a_net_is_deployed_by_each_route(benchmarks: Any, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     deploy = benchmarks("deploy")
-    rows = deploy.measure_rows("conv1d s2 d2", 0.02, 300)
-    assert {row["status"] for row in rows} == {"ok"}, rows
-    ours, stock = rows[0], rows[1]
+    rows = deploy.measure_rows("conv1d s2 d2", 0.02, 300, tmp_path, {"onnx2tf": sys.executable})
+    ours, stock, theirs = rows
+    assert (ours["status"], stock["status"]) == ("ok", "ok"), rows
     assert ours["operators"] < stock["operators"]
     assert min(ours["latency"], ours["kib"]) > 0
+    if importlib.util.find_spec("onnx2tf") is None:
+        assert theirs["status"] == "error"
+        assert "No module named 'onnx2tf'" in theirs["said"]
+        said = {"said": "it was asked once"}
+        (tmp_path / "onnx2tf.json").write_text(json.dumps(said))
+        again = deploy.measure_rows(
+            "conv1d s2 d2", 0.02, 300, tmp_path, {"onnx2tf": sys.executable}
+        )
+        assert again[2]["said"] == "RuntimeError: it was asked once"
+
+
+def test_rivals_have_interpreters_of_their_own(benchmarks: Any) -> None:
+    deploy = benchmarks("deploy")
+    assert deploy.find_rivals(["onnx2tf=/a/python"])["onnx2tf"] == "/a/python"
+    for pair in ("onnx2tf", "other=/a/python"):
+        with pytest.raises(ValueError, match="--rival takes TOOL=PYTHON"):
+            deploy.find_rivals([pair])
+
+
+def test_what_a_rival_does_better_is_listed(benchmarks: Any) -> None:
+    deploy = benchmarks("deploy")
+    good = {"net": "tcn", "status": "ok", "operators": 5, "transposes": 0, "latency": 1.0}
+    ours = {**good, "tool": "torch2keras"}
+    theirs = {**good, "tool": "onnx2tf", "operators": 4, "latency": 0.99}
+    assert list(deploy.list_lost([ours, theirs])) == ["tcn: operators 5, onnx2tf 4"]
+    assert list(deploy.list_lost([ours, {**theirs, "status": "wrong"}])) == []
+    failed = {"net": "tcn", "tool": "torch2keras", "status": "error", "said": "no"}
+    assert list(deploy.list_lost([failed, theirs])) == ["tcn: error no"]
+
+
+def test_a_file_in_another_order_is_read_by_its_numbers(benchmarks: Any, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    one = benchmarks("deploy_one")
+    net = nn.Conv1d(3, 5, 3).eval()
+    x = torch.randn(1, 3, 9)
+    file = tmp_path / "net.tflite"
+    torch2keras.convert(net, torch.randn(2, 3, 9), verify=False).export(file)
+    expected = one.run_net(net, (x,))
+    found = one.TransposedFile(file, (x,), expected)
+    assert tuple(found.orders[0]) == (0, 2, 1)
+    found.run(found.store((x,)))
+    assert one.compare_outputs(found.read(), expected) < 1e-5
+    assert one.compare_outputs([expected[0][:, 1:]], expected) == float("inf")
 
 
 def test_the_table_of_deployment_stands_between_its_markers(

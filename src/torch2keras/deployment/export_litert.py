@@ -38,15 +38,21 @@ def export_litert(task: ExportTask) -> Deployment:
     """
     require_tensorflow("a .tflite file")
     require_package("ai_edge_litert.interpreter", "a .tflite file")
-    if not task.sizes.is_dynamic:
-        try:
-            return _export_traced(task, make_forms_model(task.traced))
-        except (DeploymentError, LoweringError, VerificationError) as error:
-            refusal = f"The forms for LiteRT do not do for this model: {error.headline}."
-    else:
-        refusal = ""
-    plain = _export_traced(task, task.traced)
-    return replace(plain, notes=(*plain.notes, *filter(None, [refusal])))
+    if task.sizes.is_dynamic:
+        return _export_traced(task, task.traced)
+    try:
+        return _export_traced(task, make_forms_model(task.traced))
+    except (DeploymentError, LoweringError, VerificationError) as error:
+        refusal = error
+    try:
+        plain = _export_traced(task, task.traced)
+    except DeploymentError as error:
+        if error.headline == refusal.headline:
+            raise
+        rows = [*error.rows, ("forms", refusal.headline)]
+        raise DeploymentError(error.headline, rows) from error
+    note = f"The forms for LiteRT do not do for this model: {refusal.headline}."
+    return replace(plain, notes=(*plain.notes, note))
 
 
 def _export_traced(task: ExportTask, traced: TracedModel) -> Deployment:

@@ -1,21 +1,29 @@
 """Imports each module that registers forms or rules."""
 
 from torch2keras.deployment_forms import (
+    attention,
     fourier_products,
     group_statistics,
     interleaved_convolution,
+    parts,
+    places,
     rank4,
     recurrence,
     resizing,
+    rows,
     transposes,
 )
 
 __all__ = [
+    "attention",
     "fourier_products",
     "group_statistics",
     "interleaved_convolution",
+    "parts",
+    "places",
     "rank4",
     "recurrence",
     "resizing",
+    "rows",
     "transposes",
 ]

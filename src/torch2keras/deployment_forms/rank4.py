@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from torch2keras.deployment_forms.rules import one_size, rule, weight_tensor
-from torch2keras.keras_graph.graph import GETITEM, Call
+from torch2keras.keras_graph.graph import Call
 
 POINTWISE_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softplus")
 
@@ -67,6 +67,16 @@ def lower_rank(value: Any) -> Any:
 def as_image(value: Any) -> tf.Tensor:
     """Return a sequence as an image."""
     return value.image if isinstance(value, Rank4) else tf.expand_dims(value, 1)
+
+
+def take_tensor(value: Any) -> Any:
+    """Return the image of a sequence that is held as one, any other value as it is."""
+    return value.image if isinstance(value, Rank4) else value
+
+
+def hold_as(like: Any, y: tf.Tensor) -> Any:
+    """Return a result of the shape of what is held for another value, held as that one is."""
+    return Rank4(y) if isinstance(like, Rank4) else y
 
 
 def raise_rank(value: Any) -> Any:
@@ -232,20 +242,6 @@ def normalize_image(call: Call, x: Any) -> Any:
     return Rank4(x.image * factor + summand)
 
 
-@rule("layers.LayerNormalization")
-def normalize_pixels(call: Call, x: Any) -> Any:
-    """Each element of the sequence by itself."""
-    if not isinstance(x, Rank4) or call.config.get("axis", -1) not in (-1, 2, [-1], [2]):
-        return NotImplemented
-    gamma, beta = weight_tensor(call, "gamma"), weight_tensor(call, "beta")
-    mean = tf.reduce_mean(x.image, -1, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(x.image, mean), -1, keepdims=True)
-    y = (x.image - mean) * tf.math.rsqrt(variance + call.config["epsilon"])
-    if gamma is not None:
-        y = y * gamma
-    return Rank4(add_weight(y, beta))
-
-
 @rule("ops.concatenate")
 def join_images(_call: Call, parts: Any, axis: int = 0) -> Any:
     """Images side by side."""
@@ -281,7 +277,6 @@ def mirror_ends(x: Any, pad_width: Any) -> Any:
     return x
 
 
-@rule(GETITEM)
 def slice_image(_call: Call, x: Any, index: Any) -> Any:
     """A part of the sequence, by slices alone."""
     if not isinstance(x, Rank4) or not isinstance(index, tuple):

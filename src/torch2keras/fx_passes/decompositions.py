@@ -11,6 +11,8 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 from torch._ops import OpOverload
 
+from torch2keras.fx_passes.grid_sampling import grid_sampler_2d
+
 aten = torch.ops.aten
 
 
@@ -198,6 +200,7 @@ OWN: Mapping[OpOverload, Callable[..., Any]] = {
     aten.masked_scatter.default: masked_scatter,
     aten.copy.default: copy,
     aten.native_group_norm.default: native_group_norm,
+    aten.grid_sampler_2d.default: grid_sampler_2d,
     aten._pdist_forward.default: pdist,  # noqa: SLF001 - ATen's name
     aten.searchsorted.Scalar: searchsorted_scalar,
     aten.lstm_cell.default: lstm_cell,

@@ -1,0 +1,165 @@
+"""Attention with few transposes: queries, keys and values are one product, and are moved as one.
+
+Keras multiplies (n, l, heads, size) by `einsum`, which transposes each operand by itself, and has a
+product for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from torch2keras.deployment_forms.rank4 import lower_rank
+from torch2keras.deployment_forms.rules import rule, weight_tensor
+from torch2keras.keras_graph.graph import Call
+
+HEADS_FIRST = (0, 2, 1, 3)
+"""The order from (n, l, heads, size) to (n, heads, l, size), and back."""
+
+EXCLUDED = -0.7 * float(np.finfo(np.float32).max)
+"""The score of what is masked, as in Keras. Any other score vanishes beside it when it is added."""
+
+
+class SplitPart(NamedTuple):
+    """A tensor (n, l, heads, size) that is an equal part of the last dimension of another one."""
+
+    split: tf.Operation
+    number: int
+    factor: float
+
+
+@rule("ops.dot_product_attention")
+def attend_to_parts(
+    _call: Call,
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+) -> Any:
+    """Attention of (n, l, heads, size); parts of one product are transposed together."""
+    operands = list(map(lower_rank, (query, key, value)))
+    if scale != 1.0 or operands[0].dtype != tf.float32:
+        return NotImplemented
+    if any(operand.shape[2] != operands[0].shape[2] for operand in operands):
+        return NotImplemented
+    biases = [] if bias is None else [bias]
+    if mask is not None:
+        biases.append(exclude(mask))
+    if is_causal:
+        length, reach = operands[0].shape[1], operands[1].shape[1]
+        biases.append(exclude(np.tri(length, reach, dtype=bool)[None, None]))
+    heads = split_together(operands)
+    if heads is None:
+        heads = [tf.transpose(operand, HEADS_FIRST) for operand in operands]
+    return attend_heads(heads, biases)
+
+
+def exclude(mask: Any) -> Any:
+    """Return what is added to the scores: zero where the mask holds."""
+    if isinstance(mask, np.ndarray):
+        return np.where(mask, 0.0, EXCLUDED).astype("float32")
+    return (1.0 - tf.cast(mask, tf.float32)) * EXCLUDED
+
+
+def attend_heads(heads: Sequence[tf.Tensor], biases: Sequence[Any]) -> tf.Tensor:
+    """Return the attention (n, l, heads, size) of queries, keys and values (n, heads, l, size)."""
+    query, key, value = heads
+    scores = tf.matmul(query, key, transpose_b=True)
+    for bias in biases:
+        scores = scores + bias
+    return tf.transpose(tf.matmul(tf.nn.softmax(scores), value), HEADS_FIRST)
+
+
+def split_together(operands: Sequence[tf.Tensor]) -> list[tf.Tensor] | None:
+    """Return (n, heads, l, size) of the parts of one tensor; None where they are none."""
+    parts = [find_part(operand) for operand in operands]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(parts) or any(part.split is not found[0].split for part in found):
+        return None
+    count = len(found[0].split.outputs)
+    batch, length, heads, size = operands[0].shape
+    if any(operand.shape != operands[0].shape for operand in operands):
+        return None
+    whole = tf.reshape(found[0].split.inputs[1], [batch, length, count * heads, size])
+    moved = tf.split(tf.transpose(whole, HEADS_FIRST), count, axis=1)
+    made = []
+    for part in found:
+        one = moved[part.number]
+        made.append(one if part.factor == 1.0 else one * part.factor)
+    return made
+
+
+def find_part(x: tf.Tensor) -> SplitPart | None:
+    """Return where a tensor is split off another one's last dimension; None if it is not."""
+    shape, factor = x.shape, 1.0
+    while x.op.type in ("Identity", "Mul", "Reshape"):
+        if x.op.type == "Mul":
+            number = tf.get_static_value(x.op.inputs[1])
+            if number is None or np.ndim(number):
+                return None
+            factor *= float(number)
+        x = x.op.inputs[0]
+    if x.op.type != "Split" or x.shape.rank != 3:
+        return None
+    axis = tf.get_static_value(x.op.inputs[0])
+    rows = (shape[0], shape[1], shape[2] * shape[3])
+    if axis not in (-1, 2) or tuple(x.shape) != rows:
+        return None
+    return SplitPart(x.op, x.value_index, factor)
+
+
+@rule("layers.MultiHeadAttention")
+def attend_at_once(call: Call, query: Any, value: Any, key: Any = None, **kwargs: Any) -> Any:
+    """The layer on one sequence: a product for queries, keys and values, scaled beforehand."""
+    is_self = query is value and (key is None or key is query)
+    if not is_self or kwargs or call.dtype != "float32":
+        return NotImplemented
+    x = lower_rank(query)
+    count, size = call.config["num_heads"], call.config["key_dim"]
+    if x.shape.rank != 3 or call.config.get("value_dim") not in (None, size):
+        return NotImplemented
+    batch, length, _ = x.shape
+    kernels, biases = [], []
+    for name, factor in (("query", size**-0.5), ("key", 1.0), ("value", 1.0)):
+        kernels.append(read_weight(call, f"{name}_dense.kernel", [-1, count * size]) * factor)
+        if f"{name}_dense.bias" in call.weights:
+            biases.append(read_weight(call, f"{name}_dense.bias", [count * size]) * factor)
+    rows = multiply_rows(x, tf.concat(kernels, 1), tf.concat(biases, 0) if biases else None)
+    whole = tf.reshape(rows, [batch, length, 3 * count, size])
+    heads = tf.split(tf.transpose(whole, HEADS_FIRST), 3, axis=1)
+    y = tf.reshape(attend_heads(heads, []), [batch, length, count * size])
+    units = call.weights["output_dense.kernel"].shape[-1]
+    out = read_weight(call, "output_dense.kernel", [count * size, units])
+    return multiply_rows(y, out, weight_tensor(call, "output_dense.bias"))
+
+
+def read_weight(call: Call, attribute: str, shape: Sequence[int]) -> tf.Tensor:
+    """Return a weight of the layer in another shape."""
+    return tf.reshape(weight_tensor(call, attribute), shape)
+
+
+def multiply_rows(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    """Return the product of (n, l, c) and a matrix, and the sum with a bias: FULLY_CONNECTED."""
+    batch, length, channels = x.shape
+    y = tf.matmul(tf.reshape(x, [batch * length, channels]), kernel)
+    if bias is not None:
+        y = tf.nn.bias_add(y, bias)
+    return tf.reshape(y, [batch, length, kernel.shape[1]])
+
+
+@rule("ops.split")
+def split_into_sections(_call: Call, x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    """SPLIT, which XNNPACK has, for parts of one size that are told by their ends."""
+    x = lower_rank(x)
+    if isinstance(indices_or_sections, int):
+        return tf.split(x, indices_or_sections, axis)
+    ends = [*indices_or_sections, x.shape[axis]]
+    if len(set(np.diff([0, *ends]))) > 1:
+        return NotImplemented
+    return tf.split(x, len(ends), axis)
