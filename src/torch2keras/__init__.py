@@ -7,6 +7,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from torch2keras.workarounds.tensorflow_allocator import give_memory_back
 from torch2keras.workarounds.tensorflow_messages import import_keras_quietly
 from torch2keras.workarounds.triton_import import settle_triton
 
@@ -99,6 +100,8 @@ def _start_keras() -> None:
 def __dir__() -> list[str]:
     return [*globals(), *__all__]
 
+
+give_memory_back()
 
 # A program that has PyTorch loaded is about to convert, so Keras comes in now, behind Triton. What
 # this package and PyTorch's exporter need beyond the two (SymPy most of all) waits until a name is

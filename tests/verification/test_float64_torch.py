@@ -10,8 +10,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
+from torch2keras.verification import float64_torch
 from torch2keras.verification.float64_torch import float64_arithmetic
 from torch2keras.verification.reference import run, run64
+
+
+@pytest.fixture(params=["shadows kept", "shadows dropped"], autouse=True)
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all room for shadows, and with none at all."""
+    if request.param == "shadows dropped":
+        monkeypatch.setattr(float64_torch, "LARGE", 1)
+        monkeypatch.setattr(float64_torch, "MOST_SHADOWS", 0)
 
 
 def normal(*shape: int) -> Tensor:
@@ -197,3 +206,38 @@ def test_the_slope_of_hardsigmoid_is_a_sixth_in_float64(
 def test_pytorchs_own_slope_is_still_rounded_to_float32() -> None:
     """Where this fails, `_hardsigmoid` can go."""
     assert slope_of(F.hardsigmoid) == float(np.float32(1) / np.float32(6)) != 1 / 6
+
+
+class Buffers(nn.Module):
+    """Writes to buffers by views of all kinds, and reads them by other ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(normal(7, 7))
+        self.register_buffer("rows", normal(7, 7))
+        self.register_buffer("canvas", normal(7, 7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.rows.mT
+        y = x @ self.weight  # makes other shadows, while a view waits
+        rows[1:3] *= 3
+        y = y @ self.weight.mT + self.canvas.sum()
+        self.canvas[:, 2].copy_(y[0, 0])
+        y = y @ self.rows @ self.weight
+        return y + self.canvas[2] + rows.sum()
+
+
+def test_what_is_written_to_is_read_again() -> None:
+    net, x = Buffers(), normal(2, 3, 7)
+    (found,) = run64(net, (x,), {})
+    (meant,) = run(Buffers().double(), (x.double(),), {})
+    np.testing.assert_allclose(found, meant, rtol=1e-12)
+
+
+def test_large_shadows_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(float64_torch, "LARGE", 2**10)
+    monkeypatch.setattr(float64_torch, "MOST_SHADOWS", 2**12)
+    net = nn.Sequential(*[nn.Linear(16, 16) for _ in range(11)])  # 2 KiB each in float64
+    shadowing = float64_torch.Shadowing()
+    run64(net, (normal(2, 16),), shadowing=shadowing)
+    assert 0 < sum(shadowing._large.values()) <= 2**12

@@ -93,6 +93,12 @@ class Layers:
 
         return run_layer
 
+    def forget(self) -> None:
+        """Let go of all layers; they are made again when they are called again."""
+        self.made.clear()
+        self.runners.clear()
+        self.filled.clear()
+
     def load(self) -> None:
         """Copy the weights into all layers, which must be built, and give back initializers."""
         for call, attribute, weight in self.graph.weights():

@@ -38,6 +38,15 @@ WIDE = {
 
 _aten = torch.ops.aten
 
+_Key = tuple[int, torch.dtype]
+"""Which memory a shadow stands for, and the type it is read as."""
+
+LARGE = 2**20
+"""Bytes from which on a shadow is only kept as long as there is room for it."""
+
+MOST_SHADOWS = 2**28
+"""Bytes of large shadows that are kept, for what reads a weight again."""
+
 
 # Arguments whose default is a property of the input's type: (position, name, field of torch.finfo).
 # In float64 that default would be another number than in the run that is judged.
@@ -97,7 +106,10 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()
-        self._shadows: dict[tuple[int, torch.dtype], tuple[torch.UntypedStorage, torch.Tensor]] = {}
+        self._shadows: dict[_Key, tuple[torch.UntypedStorage, torch.Tensor]] = {}
+        self._large: dict[_Key, int] = {}
+        """The bytes of the shadows that may be made anew, the oldest first."""
+        self._written: set[int] = set()
         self.gives_numpy = False
         """Whether a tensor was read as an array: NumPy keeps the types that the code writes."""
 
@@ -120,11 +132,34 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
         key = (memory_key(tensor), tensor.dtype)
         if key not in self._shadows:
             shadow = whole_storage(tensor).to(wide)
+            if shadow.nbytes >= LARGE:
+                self._drop_shadows(shadow.nbytes)
+                self._large[key] = shadow.nbytes
             # The storage is kept alive, so that its address cannot come to mean another tensor.
             self._shadows[key] = (tensor.untyped_storage(), shadow)
             self._allocated.add(memory_key(shadow))
         _, shadow = self._shadows[key]
         return shadow.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+
+    def _drop_shadows(self, coming: int) -> None:
+        """Make room for a large shadow: a float64 copy of all weights is more than both models.
+
+        What was written to, or what a view or the graph of gradients still reads, stays.
+        """
+        for key in list(self._large):
+            if sum(self._large.values()) + coming <= MOST_SHADOWS:
+                return
+            storage = self._shadows[key][1].untyped_storage()
+            address = storage._cdata  # noqa: SLF001 - as memory_key has it
+            # The shadow itself, and `storage`.
+            if address not in self._written and torch._C._storage_Use_Count(address) <= 2:  # noqa: SLF001
+                del self._shadows[key], self._large[key]
+                self._allocated.discard(address)
+
+    def _keep(self, tensor: torch.Tensor) -> None:
+        if has_storage(tensor):
+            self._written.add(memory_key(tensor))
+        super()._keep(tensor)
 
     def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = tree_map(self.widen, (args, kwargs))
