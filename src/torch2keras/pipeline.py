@@ -58,6 +58,7 @@ from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
 from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
+from torch2keras.runtime.free_memory import trim_memory
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Stage
 from torch2keras.runtime.run_alone import run_alone
@@ -269,6 +270,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
         work.request.progress(stage)
         for apply_pass in PIPELINE[stage]:
             apply_pass(work)
+        trim_memory()
     return work
 
 

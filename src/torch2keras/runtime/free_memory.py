@@ -6,7 +6,10 @@ sizes are summed first.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,6 +44,17 @@ def free_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError, AttributeError):
         return 2**63
+
+
+def trim_memory() -> None:
+    """Give back to the system what the C library keeps of freed memory, where it is glibc.
+
+    Of tensors below 32 MiB it keeps nearly all, so that each stage of a conversion would add to the
+    process what the stages before have freed.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def require_bytes(needed: float, what: str) -> None:

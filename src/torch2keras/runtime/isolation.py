@@ -73,20 +73,25 @@ def isolate_process() -> Iterator[None]:
 
 @contextmanager
 def isolate_module(
-    module: nn.Module, *, seed: int | None = None, copy_state: bool = False
+    module: nn.Module,
+    *,
+    seed: int | None = None,
+    copy_state: bool = False,
+    copy_matrices: bool = True,
 ) -> Iterator[None]:
     """Keep the process and all that the module holds; within, the module is in eval mode.
 
     Random numbers start from `seed` where one is given. The values of parameters and buffers are
     kept only with `copy_state`, which takes as much memory as they do: without it, run the module
-    on copies of them. Raises InputError where a parameter has no value yet (a lazy module), since a
-    run would give it one.
+    on copies of them; without `copy_matrices`, under a `Journal` (see `note_modules`). Raises
+    InputError where a parameter has no value yet (a lazy module), since a run would give it one.
     """
     parts = submodules(module)
     check_initialised(parts)
     load_exporter()  # the first tree of tensors that is walked loads it in any case
     with isolate_process(), ExitStack() as stack:
-        stack.callback(_restore_all, note_modules(parts, copy_state=copy_state))
+        held = note_modules(parts, copy_state=copy_state, copy_matrices=copy_matrices)
+        stack.callback(_restore_all, held)
         # The fused encoder zeroes padded positions, which neither the module in training nor its
         # export does.
         torch.backends.mha.set_fastpath_enabled(False)

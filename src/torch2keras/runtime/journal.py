@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -78,6 +80,15 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for whole, kept in self._backups.values():
                 whole.copy_(kept)
         self._backups.clear()
+
+
+@contextmanager
+def put_back(journal: Journal) -> Iterator[None]:
+    """Write back at the end what was written under the journal."""
+    try:
+        yield
+    finally:
+        journal.undo()
 
 
 def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -35,15 +35,23 @@ class Held(Protocol):
         """Put it back, where it has changed."""
 
 
-def note_modules(parts: Mapping[str, nn.Module], *, copy_state: bool = False) -> list[Held]:
+def note_modules(
+    parts: Mapping[str, nn.Module], *, copy_state: bool = False, copy_matrices: bool = True
+) -> list[Held]:
     """Note what a module holds; its parts are given by path, as `submodules` gives them.
 
     The values of parameters and buffers are noted only with `copy_state`, because they may fill the
     memory; that they are these tensors is noted in any case. Everything else that is reached from
     the module is noted with its values, through modules, containers, and objects of which `_Notes`
-    says that they are the module's own.
+    says that they are the module's own. Without `copy_matrices` parameters of several dimensions,
+    which are nearly all of the memory, are left to a `Journal`. It sees what operators write that
+    say so; the statistics that a batch norm writes without a word have one dimension.
     """
-    without_values = set() if copy_state else set(map(id, state_tensors(parts).values()))
+    without_values = set()
+    for tensor in state_tensors(parts).values():
+        is_matrix = is_native(tensor, nn.Parameter) and tensor.ndim > 1
+        if not copy_state or (is_matrix and not copy_matrices):
+            without_values.add(id(tensor))
     return _Notes(parts, without_values).held
 
 

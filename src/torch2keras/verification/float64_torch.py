@@ -151,8 +151,8 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
                 return
             storage = self._shadows[key][1].untyped_storage()
             address = storage._cdata  # noqa: SLF001 - as memory_key has it
-            # The shadow itself, and `storage`.
-            if address not in self._written and torch._C._storage_Use_Count(address) <= 2:  # noqa: SLF001
+            readers = torch._C._storage_Use_Count(address)  # noqa: SLF001 - no other way says it
+            if address not in self._written and readers <= 2:  # the shadow itself, and `storage`
                 del self._shadows[key], self._large[key]
                 self._allocated.discard(address)
 

@@ -22,6 +22,7 @@ from torch2keras.graph.symbolic import simplify_size
 from torch2keras.keras_graph.mixed_precision import POLICIES
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.cached_functions import forget_results
+from torch2keras.runtime.free_memory import trim_memory
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.verification.divergence import divergence_error
 from torch2keras.verification.float64_keras import outputs64, widen_input
@@ -73,6 +74,7 @@ def verify_conversion(
     for given in sets:
         _require_shapes(conversion, given)
     in_float64 = _run_in_float64(conversion, double, sets)
+    trim_memory()
     for given, keras64 in zip(sets, in_float64, strict=True):
         for check in _checks(conversion, run, given, keras64):
             checks.append(check)

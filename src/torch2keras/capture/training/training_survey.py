@@ -36,6 +36,7 @@ from torch2keras.custom_ops.multi_head_attention import multi_head_attention
 from torch2keras.errors import list_names
 from torch2keras.fx_passes.source_lines import normalise_path
 from torch2keras.runtime.isolation import isolate_module, silence_output
+from torch2keras.runtime.journal import Journal, put_back
 from torch2keras.runtime.native_attributes import (
     instance_dict,
     is_native,
@@ -82,7 +83,8 @@ def survey_training(call: ExampleCall) -> TrainingFacts:
     if "" in kept:
         kept = frozenset()
     with (
-        isolate_module(call.module, seed=0, copy_state=True),
+        isolate_module(call.module, seed=0, copy_state=True, copy_matrices=False),
+        put_back(survey.journal),
         torch.enable_grad(),
         silence_output(),
     ):
@@ -163,6 +165,8 @@ class _Survey:
         self.doubts: list[str] = []
         self.differences: list[str] = []
         self.functions = FunctionTable()
+        self.journal = Journal()
+        """Of what the runs write to."""
 
     def run(self, call: ExampleCall) -> Any:
         """Return the counts of the functions of PyTorch that forward calls on the example."""
@@ -178,6 +182,7 @@ class _Survey:
             self.functions.measure_calls(notice),
             self._record_checkpoints(),
             recorder,
+            self.journal,
         ):
             call.module(*args, **kwargs)
         return recorder.calls
