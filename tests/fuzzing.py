@@ -30,7 +30,7 @@ SECONDS = 10
 FILE_SHARE, ALLOWANCE = 2, 2**25
 """A file may need twice its bytes; 32 MB are what the frameworks take and give back alone."""
 
-MOST_MEMORY = 10**8
+MOST_MEMORY = 10**7
 """What `--max-memory` is where a config says how large a model is."""
 
 CODE = "__import__('os').mkdir('marker')"

@@ -93,3 +93,18 @@ def test_the_leaf_of_the_page_converts():
     exec(compile(code, "leaf-modules.md", "exec"), names)  # noqa: S102 - our own page
     converted = t2k.convert(names["Snake"](3).eval(), torch.randn(2, 3, 11))
     assert converted.inputs[0].order == "n l c"
+
+
+def test_each_promise_of_security_names_tests_that_are_there():
+    root = Path(__file__).parent.parent
+    table = [
+        line
+        for line in (root / "SECURITY.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and not line.startswith("| promise")
+    ]
+    assert len(table) >= 12
+    for line in table:
+        _, _, named, _ = line.split("|")
+        files = re.findall(r"`(tests/[\w/]+\.py)`", named)
+        assert files, line
+        assert all((root / file).is_file() for file in files), line

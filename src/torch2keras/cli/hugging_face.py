@@ -137,10 +137,11 @@ def _find_class(transformers: Any, config: Any, file: Path) -> Any:
     architectures = getattr(config, "architectures", None)
     if not architectures:
         return _bare_class(transformers, config, file)
-    name = architectures[0]
     rows = [("file", str(file))]
-    found = None
-    if isinstance(name, str):
+    name, found = architectures, None
+    if isinstance(architectures, list):
+        name = architectures[0]
+    if isinstance(name, str) and name is not architectures:
         found = getattr(transformers, name, None)
     if found is None:
         step = "install the version of transformers that the model was made with"

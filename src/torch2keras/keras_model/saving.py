@@ -165,6 +165,20 @@ def save_text(text: str, path: Path) -> Path:
     return path
 
 
+def save_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write texts to files of a folder, which is made where it is missing.
+
+    Raises OutputError where the folder cannot be made, or a file cannot be written.
+    """
+    require_parent(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        step = "name another folder"
+        raise OutputError(f"{folder} is no folder", [("next", step)]) from error
+    return [save_text(text, folder / name) for name, text in texts.items()]
+
+
 def save_source(write: Writer, source: str, path: Path, kind: WeightsFormat = "h5") -> Path:
     """Write source code, and the weights beside it: both take their places when both are complete.
 

@@ -18,10 +18,10 @@ from torch2keras.capture.ports.module_ports import NEW
 from torch2keras.conversion.ports import Port
 from torch2keras.conversion.record import Conversion
 from torch2keras.deployment.result import Deployment
-from torch2keras.errors import show_controls
+from torch2keras.errors import InputError, show_controls
 from torch2keras.graph.ir import Graph, Origin
 from torch2keras.keras_graph.graph import Call
-from torch2keras.keras_model.saving import require_report_path, save_text
+from torch2keras.keras_model.saving import require_report_path, save_text, save_texts
 from torch2keras.reporting.facts import (
     TIERS,
     KerasCall,
@@ -35,6 +35,7 @@ from torch2keras.reporting.facts import (
     kind_of_call,
 )
 from torch2keras.reporting.learning import write_learning_lines
+from torch2keras.reporting.model_explorer import write_explorer_files
 from torch2keras.reporting.notes import write_notes
 from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.page.page import embed_page, render_page
@@ -103,6 +104,21 @@ class Report:
         path = Path(path)
         require_report_path(path)
         return save_text(WRITERS[path.suffix](self), path)
+
+    def save_explorer(self, folder: str | Path) -> list[Path]:
+        """Write the whole graph and each call's errors, as files for Model Explorer to draw.
+
+        The folder, which is made, gets `graph.json`, `errors_float64.json` and
+        `errors_as_saved.json`. Raises InputError where the report is without its conversion,
+        OutputError where a file cannot be written.
+        """
+        if self.evidence is None:
+            step = "take the report of the Converted itself"
+            raise InputError("this report is without its conversion", [("next", step)])
+        errors = self.evidence.measure()
+        files = write_explorer_files(self.evidence.conversion, self.name, errors)
+        texts = {f"{name}.json": json.dumps(data) for name, data in files.items()}
+        return save_texts(texts, Path(folder))
 
     def embed(self) -> str:
         """Return the page in a frame, as a notebook shows it."""
