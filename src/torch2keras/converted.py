@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, get_args
@@ -83,6 +84,8 @@ class Converted:
         self._verified: tuple[Verification, tuple[int, ...]] | None = None
         self.state_record = record_state(conversion)
         """The state behind the model: that of the conversion, or the one that was loaded last."""
+        self.timings: Mapping[str, float] = {}
+        """The seconds that each stage of the conversion took, by its name."""
         self.deployments: tuple[Deployment, ...] = ()
         """What was exported, in order."""
 
@@ -130,7 +133,8 @@ class Converted:
         evidence = Evidence(
             self.conversion, self.layers, verification, partial(self.source, beside=True)
         )
-        return make_report(self.conversion, self.model, verification, self.deployments, evidence)
+        report = make_report(self.conversion, self.model, verification, self.deployments, evidence)
+        return replace(report, timings=dict(self.timings))
 
     def _repr_html_(self) -> str:
         return self.report.embed()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
@@ -80,6 +81,8 @@ class Work:
     """Notes refused ops where the module is only looked at; without it they are raised."""
     fixed_because: str = ""
     """Why every size is fixed to the example's; empty where they are dynamic as far as possible."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """The seconds that each stage took, a second attempt's among them."""
 
     captured: Captured = field(init=False)
     graph_module: fx.GraphModule = field(init=False)
@@ -268,9 +271,12 @@ def run_stages(work: Work, *stages: Stage) -> Work:
     """Run the passes of these stages in turn, tell `progress` each stage, and return the work."""
     for stage in stages:
         work.request.progress(stage)
+        start = time.perf_counter()
         for apply_pass in PIPELINE[stage]:
             apply_pass(work)
         trim_memory()
+        earlier = work.timings.get(stage.value, 0.0)
+        work.timings[stage.value] = earlier + time.perf_counter() - start
     return work
 
 
@@ -314,18 +320,19 @@ def convert(
         except (LoweringError, UnsupportedOpError) as error:
             if not work.may_fix_sizes:
                 raise
-            work = convert_with_fixed_sizes(work.request, error)
+            work = convert_with_fixed_sizes(work, error)
         if verify:
             run_stages(work, Stage.VERIFY)
+        work.converted.timings = dict(work.timings)
         return work.converted
 
 
-def convert_with_fixed_sizes(request: Request, refusal: Torch2KerasError) -> Work:
+def convert_with_fixed_sizes(refused: Work, refusal: Torch2KerasError) -> Work:
     """Capture and translate once more with every size as in the example.
 
     Raises `refusal` where that is no better.
     """
-    work = Work(request, fixed_because=refusal.headline)
+    work = Work(refused.request, fixed_because=refusal.headline, timings=refused.timings)
     try:
         return run_stages(work, Stage.CAPTURE, *TRANSLATION, Stage.BUILD)
     except Torch2KerasError:

@@ -83,6 +83,15 @@ def test_without_verification_the_report_says_so():
     assert "not verified" in str(report)
 
 
+def test_each_stage_has_its_seconds(converted):
+    timings = converted.report.timings
+    assert list(timings) == ["capture", "import", "layout", "lower", "build", "verify"]
+    assert all(seconds > 0 for seconds in timings.values())
+    assert converted.report.as_dict()["timings"] == timings
+    assert "<p>Converted in " in converted.report.to_html()
+    assert "verify" not in t2k.convert(nn.ReLU(), torch.ones(2), verify=False).report.timings
+
+
 def test_json_holds_the_same_as_the_dict(converted):
     report = converted.report
     assert json.loads(report.to_json()) == json.loads(json.dumps(report.as_dict()))

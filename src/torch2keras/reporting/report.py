@@ -78,6 +78,9 @@ class Report:
     """The conversion itself, which the page shows in detail."""
     deployments: tuple[Deployment, ...] = ()
     """The files that were exported, each run by its own runtime."""
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """The seconds that each stage of the conversion took: capture, import, layout, lower, build,
+    verify."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, strings and numbers."""
