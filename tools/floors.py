@@ -80,6 +80,7 @@ FLOORS = (
     (
         Room("converted.py", "the result of a conversion"),
         Room("fitting/", "`optimizer` and `loss` of a converted model"),
+        Room("distribution/", "`layout_map`: a converted model's weights over many devices"),
         Room("pipeline.py", "`convert`, a list of passes"),
         Room("inspection.py", "`inspect`: what would become of a module"),
         Room("explanation/", "`explain`: a layer or net as Keras code that runs, and the reasons"),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch2keras.declarations.leaf import leaf as leaf
     from torch2keras.declarations.registry import lowering as lowering
     from torch2keras.deployment.result import Deployment as Deployment
+    from torch2keras.distribution.layout_map import layout_map as layout_map
+    from torch2keras.distribution.layouts import Layouts as Layouts
     from torch2keras.errors import CaptureError as CaptureError
     from torch2keras.errors import DeploymentError as DeploymentError
     from torch2keras.errors import InputError as InputError
@@ -55,6 +57,8 @@ HOMES = {
     "converted": "Converted",
     "declarations.leaf": "leaf",
     "declarations.registry": "lowering",
+    "distribution.layout_map": "layout_map",
+    "distribution.layouts": "Layouts",
     "errors": (
         "CaptureError DeploymentError InputError InternalError LoweringError OutputError "
         "SourceError Torch2KerasError UnsafeFileError UnsupportedOpError VerificationError"

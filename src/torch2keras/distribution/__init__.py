@@ -1,0 +1,1 @@
+"""A converted model over many devices: how each of its weights is divided."""
