@@ -232,7 +232,9 @@ def test_each_variable_and_its_slot_lies_as_said(
     name: str, told: dict[str, dict[str, Any]]
 ) -> None:
     alone, divided = told[name]["alone"], told[name]["divided"]
-    for path, shape in alone["held"].items():
+    weights = [path for path in alone["held"] if "seed_generator" not in path]
+    for path in weights:  # Keras counts its generators on from model to model
+        shape = alone["held"][path]
         axes = DIVIDED[name].get(path, (None,) * len(shape))
         held = [size // (4 if axis else 1) for size, axis in zip(shape, axes, strict=True)]
         assert divided["held"][path] == held, path

@@ -41,7 +41,7 @@ WORK = 1e-3
 elements of weights: attention is divided by heads though it holds no weight."""
 
 
-class How(Enum):
+class DivisionKind(Enum):
     """How an op is divided, in words for whoever reads which weight is."""
 
     WHOLE = "whole"
@@ -54,12 +54,12 @@ class How(Enum):
 
 
 @dataclass(frozen=True)
-class Way:
+class NodeDivision:
     """One way to run a node."""
 
     states: tuple[State, ...]
     """What is divided of each operand, then of each result."""
-    how: How = How.WHOLE
+    how: DivisionKind = DivisionKind.WHOLE
     traffic: float = 0.0
     """Elements that travel within the op."""
     memory: float = 0.0
@@ -70,15 +70,15 @@ class Way:
 class Inner:
     """An op that is a whole layer: its weights are divided together by the labels of its inside."""
 
-    how: How
+    how: DivisionKind
     names: Collection[str]
     heads: str = ""
     """The argument that the number of parts must divide."""
 
 
 INNER: Mapping[Any, Inner] = {
-    multi_head_attention.default: Inner(How.HEADS, ("a", "c"), "num_heads"),
-    recurrent.default: Inner(How.UNITS, ("g",)),
+    multi_head_attention.default: Inner(DivisionKind.HEADS, ("a", "c"), "num_heads"),
+    recurrent.default: Inner(DivisionKind.UNITS, ("g",)),
 }
 
 TABLES = (torch.ops.aten.embedding.default,)
@@ -91,13 +91,13 @@ class NodeWays:
     def __init__(self, graph: Graph, space: AxisSpace, constants: DividedConstants) -> None:
         self.graph, self.space, self.constants = graph, space, constants
 
-    def list_ways(self, node: Node) -> list[Way]:
+    def list_ways(self, node: Node) -> list[NodeDivision]:
         """Return the ways of a node, the one that divides nothing last."""
         terms = self.space.terms[node]
         nothing: tuple[State, ...] = (None,) * len(term_values(node))
         if terms is None:
-            return [Way(nothing)]
-        ways: list[Way] = []
+            return [NodeDivision(nothing)]
+        ways: list[NodeDivision] = []
         for label in dict.fromkeys(chain.from_iterable(terms.labels)):
             if not label.label.is_ordered and label.label.slot.kind <= LabelKind.ARGUMENT:
                 ways += self._divide_by_label(node, terms, label)
@@ -107,7 +107,7 @@ class NodeWays:
         work = 0.0
         if _multiplies_activations(node, terms):
             work = WORK * sum(map(self.count, node.outputs))
-        return [*ways, Way(nothing, memory=work)]
+        return [*ways, NodeDivision(nothing, memory=work)]
 
     def weigh(self, value: Value) -> float:
         """Return the elements of a value that has a gradient; 0 for indices and masks."""
@@ -117,7 +117,9 @@ class NodeWays:
         """Return the elements of a value in the example."""
         return float(self.graph.hint(size_product(list(value.type.shape))))
 
-    def _divide_by_label(self, node: Node, terms: Terms, label: AxisLabel) -> Iterator[Way]:
+    def _divide_by_label(
+        self, node: Node, terms: Terms, label: AxisLabel
+    ) -> Iterator[NodeDivision]:
         """Yield the way that divides all that has a label; none where that is not possible."""
         states: list[State] = []
         for value, labels in zip(term_values(node), terms.labels, strict=True):
@@ -128,8 +130,8 @@ class NodeWays:
         memory = 0.0
         if is_sum:
             memory = KERNEL_ROWS * self._count_kernels(node, terms, label)
-        how = How.INPUTS if is_sum else How.OUTPUTS
-        yield Way(tuple(states), how, self._sum_traffic(node, states), memory)
+        how = DivisionKind.INPUTS if is_sum else DivisionKind.OUTPUTS
+        yield NodeDivision(tuple(states), how, self._sum_traffic(node, states), memory)
 
     def _find_axis(self, value: Value, labels: tuple[AxisLabel, ...], label: AxisLabel) -> State:
         """Return what a label divides of a value; None where it lacks it or cannot be divided."""
@@ -169,7 +171,7 @@ class NodeWays:
                 total += self.count(value)
         return total
 
-    def _divide_inside(self, node: Node, terms: Terms, inner: Inner) -> Iterator[Way]:
+    def _divide_inside(self, node: Node, terms: Terms, inner: Inner) -> Iterator[NodeDivision]:
         """Yield the way that divides the weights of a layer by what only its inside knows."""
         if inner.heads and node.args[inner.heads] % self.constants.parts:
             return
@@ -185,9 +187,9 @@ class NodeWays:
                 if is_inner and dims[axis] in found:
                     states[-1] = dims[axis]
         if any(state is not None for state in states):
-            yield Way(tuple(states), inner.how, self._sum_traffic(node, states))
+            yield NodeDivision(tuple(states), inner.how, self._sum_traffic(node, states))
 
-    def _divide_constants(self, node: Node, terms: Terms) -> Iterator[Way]:
+    def _divide_constants(self, node: Node, terms: Terms) -> Iterator[NodeDivision]:
         """Yield ways that divide a dimension of a weight as a whole, though no label does.
 
         So the columns of queries, keys and values that lie in one kernel, which is why the result
@@ -200,16 +202,18 @@ class NodeWays:
                 labels = self._labels_of(value, terms.labels[slot], dim)
                 if any(label.label.is_ordered for label in labels):
                     if node.op in TABLES:
-                        yield self._divide_whole_dim(node, terms, labels, How.ROWS)
+                        yield self._divide_whole_dim(node, terms, labels, DivisionKind.ROWS)
                 elif not (found.keeps_order and self._is_divisible(value, dim)):
-                    yield self._divide_whole_dim(node, terms, labels, How.INPUTS)
+                    yield self._divide_whole_dim(node, terms, labels, DivisionKind.INPUTS)
 
     def _is_divisible(self, value: Value, dim: int) -> bool:
         """Whether a label alone divides a dimension: its outermost axis is a multiple."""
         size = static_size(self.space.sizes(value)[self._first_axis(value, dim)])
         return size is not None and size % self.constants.parts == 0
 
-    def _divide_whole_dim(self, node: Node, terms: Terms, labels: list[AxisLabel], how: How) -> Way:
+    def _divide_whole_dim(
+        self, node: Node, terms: Terms, labels: list[AxisLabel], how: DivisionKind
+    ) -> NodeDivision:
         """Return the way that divides each dimension of a constant that has just these labels.
 
         All else is whole: results that have them are gathered, others are summed.
@@ -220,9 +224,9 @@ class NodeWays:
         traffic = self._sum_traffic(node, states)
         results = terms.labels[len(node.operands) :]
         if any(set(labels) <= set(own) for own in results):
-            how = How.OUTPUTS_GATHERED
+            how = DivisionKind.OUTPUTS_GATHERED
             traffic -= (SUM - GATHER) * sum(map(self.weigh, node.outputs))
-        return Way(tuple(states), how, traffic)
+        return NodeDivision(tuple(states), how, traffic)
 
     def _labels_of(self, value: Value, own: tuple[AxisLabel, ...], dim: int) -> list[AxisLabel]:
         """Return the labels of the axes of one dimension."""

@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from torch2keras.distribution.divided_constants import DividedConstants, constant_key
-from torch2keras.distribution.divided_nodes import GATHER, How, NodeWays, State, Way
+from torch2keras.distribution.divided_nodes import (
+    GATHER,
+    DivisionKind,
+    NodeDivision,
+    NodeWays,
+    State,
+)
 from torch2keras.graph.ir import Constant, Graph, Node, Value
 from torch2keras.layout.axes import AxisSpace, term_values
 from torch2keras.layout.pbqp import Array, Edge, Problem, add_edge, solve
@@ -35,13 +41,13 @@ class Division:
 
     dims: Mapping[Hashable, int]
     """The dimension that is divided, by `constant_key`; those that are whole are missing."""
-    hows: Mapping[Hashable, How]
+    hows: Mapping[Hashable, DivisionKind]
     """How the op that reads a large weight is divided by it."""
     large: Collection[Hashable]
     """The kernels and tables: what an op sums over or looks up."""
 
 
-def divide(graph: Graph, space: AxisSpace, constants: DividedConstants) -> Division:
+def divide_graph(graph: Graph, space: AxisSpace, constants: DividedConstants) -> Division:
     """Return the division that leaves least of the large weights whole, at the least traffic."""
     return _Divider(graph, NodeWays(graph, space, constants)).divide()
 
@@ -52,7 +58,7 @@ class _Divider:
 
     graph: Graph
     node_ways: NodeWays
-    ways: dict[Node, list[Way]] = field(default_factory=dict)
+    ways: dict[Node, list[NodeDivision]] = field(default_factory=dict)
     states: dict[Hashable, list[State]] = field(default_factory=dict)
     """What can be divided of each constant, by its key; None first."""
     large: set[Hashable] = field(default_factory=set)
@@ -137,7 +143,7 @@ class _Divider:
             state = states[choice[key]]
             if state is not None:
                 dims[key] = state
-        hows: dict[Hashable, How] = {}
+        hows: dict[Hashable, DivisionKind] = {}
         for node, ways in self.ways.items():
             way = ways[choice[node]]
             for value, state in zip(term_values(node), way.states, strict=True):

@@ -9,7 +9,7 @@ import keras
 
 from torch2keras.converted import Converted
 from torch2keras.distribution.divided_constants import DividedConstants, constant_key
-from torch2keras.distribution.division import Division, divide
+from torch2keras.distribution.division import Division, divide_graph
 from torch2keras.distribution.layouts import DividedVariable, Layouts
 from torch2keras.errors import InputError, list_names
 from torch2keras.keras_graph.weight import Weight
@@ -55,7 +55,7 @@ def layout_map(
     conversion = converted.conversion
     weights = [weight for _, _, weight in conversion.weight_map.weights]
     constants = DividedConstants(weights, sizes[model_axis])
-    division = divide(conversion.graph, conversion.plan.space, constants)
+    division = divide_graph(conversion.graph, conversion.plan.space, constants)
     variables = _divide_variables(converted, constants, division, model_axis)
     device_mesh = None if isinstance(mesh, Mapping) else mesh
     return Layouts(sizes, device_mesh, variables)
