@@ -191,65 +191,56 @@ def test_devices_of_another_backend_are_refused(converted: Mapping[str, t2k.Conv
         t2k.layout_map(converted["odd"], mesh)
 
 
-@pytest.fixture(scope="module")
-def told(
-    converted: Mapping[str, t2k.Converted], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
-    """What a process without PyTorch says of each net, and PyTorch's own outputs."""
-    folder = tmp_path_factory.mktemp("divided")
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(("encoder", "convolutions", "odd"), id="three"),
+        pytest.param(tuple(NETS), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_eight_devices_do_as_one_does(
+    names: tuple[str, ...], converted: Mapping[str, t2k.Converted], tmp_path: Path
+) -> None:
+    """One process without PyTorch runs and trains the saved nets, whole and divided."""
     exact = {}
-    for name, made in converted.items():
+    for name in names:
         torch.manual_seed(1)
-        x = NETS[name].data()
-        made.save(folder / f"{name}.keras")
-        t2k.layout_map(made, MESH).save(folder / f"{name}.json")
+        x, made = NETS[name].data(), converted[name]
+        made.save(tmp_path / f"{name}.keras")
+        t2k.layout_map(made, MESH).save(tmp_path / f"{name}.json")
         with torch.no_grad():
             own = made.conversion.module(x).numpy()
         targets = np.random.default_rng(0).normal(size=own.shape).astype("float32")
-        np.savez(folder / f"{name}.npz", x=made.inputs[0].from_torch(x), targets=targets)
+        np.savez(tmp_path / f"{name}.npz", x=made.inputs[0].from_torch(x), targets=targets)
         exact[name] = own, run64(made.conversion.module, (x,))[0]
     environment = os.environ | {"KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(CHILD), str(folder), *NETS]
+    command = [sys.executable, str(CHILD), str(tmp_path), *names]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    answers = {}
-    for line in done.stdout.splitlines():
-        answer = json.loads(line)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["name"] for answer in answers] == list(names)
+    for answer in answers:
         own, wide = exact[answer["name"]]
-        answers[answer["name"]] = {**answer, "own": own, "exact": wide}
-    return answers
+        outputs = np.array(answer["divided"]["outputs"], dtype="float32")
+        assert numerics(outputs, own, wide).ok, answer["name"]
+        require_places(answer)
+        losses = answer["alone"]["losses"]
+        assert len(losses) == 10
+        assert losses[-1] < losses[0]
+        np.testing.assert_allclose(answer["divided"]["losses"], losses, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_eight_devices_give_the_same_numbers(name: str, told: dict[str, dict[str, Any]]) -> None:
-    answer = told[name]
-    outputs = np.array(answer["divided"]["outputs"], dtype="float32")
-    assert numerics(outputs, answer["own"], answer["exact"]).ok
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_each_variable_and_its_slot_lies_as_said(
-    name: str, told: dict[str, dict[str, Any]]
-) -> None:
-    alone, divided = told[name]["alone"], told[name]["divided"]
+def require_places(answer: dict[str, Any]) -> None:
+    """Each variable and its slot of the optimizer lies as the layout says."""
+    alone, divided = answer["alone"], answer["divided"]
     weights = [path for path in alone["held"] if "seed_generator" not in path]
     for path in weights:  # Keras counts its generators on from model to model
         shape = alone["held"][path]
-        axes = DIVIDED[name].get(path, (None,) * len(shape))
+        axes = DIVIDED[answer["name"]].get(path, (None,) * len(shape))
         held = [size // (4 if axis else 1) for size, axis in zip(shape, axes, strict=True)]
         assert divided["held"][path] == held, path
         assert divided["held_after"][path] == held, path
         assert divided["slots"].get(path, held) == held, path
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_ten_steps_of_training_lose_as_on_one_device(
-    name: str, told: dict[str, dict[str, Any]]
-) -> None:
-    losses = told[name]["alone"]["losses"]
-    assert len(losses) == 10
-    assert losses[-1] < losses[0]
-    np.testing.assert_allclose(told[name]["divided"]["losses"], losses, rtol=1e-5)
 
 
 ON_JAX = """
