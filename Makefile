@@ -23,7 +23,7 @@ help:
 	@echo "make demo       convert a trained pitch network, save it, and hear with it in Keras"
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
-	@echo "make kills      60 kills and 24 races of saving: minutes"
+	@echo "make kills      60 kills and 24 races of saving, 50 kills of each other format: an hour"
 	@echo "make fuzz       100,000 damaged and hostile files, read as a stranger's: an hour"
 	@echo "make random     thousands of random networks, others each time: hours"
 	@echo "make strange    10,000 modules with strange habits: hours"

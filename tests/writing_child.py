@@ -63,10 +63,31 @@ def save_keras(path: Path) -> Iterator[None]:
         yield
 
 
+def save_converted(path: Path) -> Iterator[None]:
+    """By the public way: weights are saved, files for other runtimes exported and run."""
+    import torch
+
+    import torch2keras as t2k
+
+    converted = t2k.convert(torch.nn.Conv1d(3, 5, 7), torch.randn(2, 3, 11), verify=False)
+    is_weights = path.suffix in (".h5", ".safetensors")
+    while True:
+        if is_weights:
+            converted.save(path)
+        else:
+            converted.export(path)
+        yield
+
+
 SAVES: dict[str, Callable[[Path], Iterator[None]]] = {
     "file": save_file,
     "folder": save_folder,
     "keras": save_keras,
+    "weights.h5": save_converted,
+    "safetensors": save_converted,
+    "tflite": save_converted,
+    "onnx": save_converted,
+    "saved_model": save_converted,
 }
 
 

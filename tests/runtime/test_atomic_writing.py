@@ -13,11 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import h5py
+import onnxruntime
 import pytest
+import safetensors.numpy
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 import writing_child
 from torch2keras.runtime import atomic_writing
 from torch2keras.runtime.atomic_writing import SUFFIX, remove_unfinished, write_whole
+
+KILLS = int(os.environ.get("T2K_KILLS", "50"))
+"""How many writers of each public format are killed."""
 
 
 def write(path: Path, text: str) -> None:
@@ -233,16 +241,51 @@ WHOLE: Mapping[str, Callable[[Path], bool]] = {
 }
 
 
+def whole_h5(path: Path) -> bool:
+    with h5py.File(path) as file:
+        found: list[object] = []
+        file.visititems(lambda _, item: found.append(item[()] if hasattr(item, "shape") else None))
+    return any(array is not None for array in found)
+
+
+def whole_saved_model(path: Path) -> bool:
+    served = tf.saved_model.load(str(path)).signatures["serve"]
+    (name,) = served.structured_input_signature[1]
+    return bool(served(**{name: tf.zeros((1, 11, 3))}))
+
+
+def whole_onnx(path: Path) -> bool:
+    return bool(onnxruntime.InferenceSession(path).get_inputs())
+
+
+def whole_tflite(path: Path) -> bool:
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    return bool(interpreter.get_signature_list())
+
+
+FORMATS: Mapping[str, tuple[Callable[[Path], bool], float]] = {
+    "weights.h5": (whole_h5, 0.2),
+    "safetensors": (lambda path: bool(safetensors.numpy.load_file(path)), 0.2),
+    "tflite": (whole_tflite, 2.0),
+    "onnx": (whole_onnx, 2.0),
+    "saved_model": (whole_saved_model, 2.0),
+}
+"""How a file of each public format is known to be whole, and about how long it takes to write."""
+
+
 def kill_once(kind: str, path: Path, delay: float) -> bool:
     """Kill a writer after so many seconds; return whether it left something behind."""
+    is_whole = WHOLE[kind] if kind in WHOLE else FORMATS[kind][0]
     with child(kind, path) as process:
         time.sleep(delay)
         process.kill()
         process.wait()
-    assert WHOLE[kind](path)
+    assert is_whole(path)
     left = len(names(path.parent)) > 1
     next(writing_child.SAVES[kind](path))
-    assert WHOLE[kind](path)
+    assert is_whole(path)
     assert names(path.parent) == [path.name]
     return left
 
@@ -262,6 +305,17 @@ def test_kills(tmp_path: Path, kind: str, kills: int) -> None:
 @pytest.mark.parametrize("kind", WHOLE)
 def test_sixty_kills(tmp_path: Path, kind: str) -> None:
     assert count_left(kind, tmp_path, 60) > 10  # else none of them came at a bad moment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FORMATS)
+def test_fifty_kills_of_each_format(tmp_path: Path, kind: str) -> None:
+    generator, path = random.Random(0), tmp_path / f"model.{kind}"
+    if kind == "saved_model":
+        path = tmp_path / "model"
+    longest = FORMATS[kind][1]
+    left = [kill_once(kind, path, generator.uniform(0, longest)) for _ in range(KILLS)]
+    assert KILLS < 50 or any(left)  # else none of them came at a bad moment
 
 
 def race(kind: str, path: Path, processes: int, seconds: float) -> None:
