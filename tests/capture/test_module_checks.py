@@ -107,6 +107,16 @@ def test_names_are_shortened():
     assert "and 2 more" in note
 
 
+def test_large_weights_are_not_odd() -> None:
+    net = nn.Linear(3, 5)
+    with torch.no_grad():
+        net.weight.fill_(3e38)  # the sum overflows
+    assert note_odd_weights(net) == ()
+    with torch.no_grad():
+        net.weight[0, 0], net.weight[1, 1] = float("inf"), -float("inf")
+    assert len(note_odd_weights(net)) == 1
+
+
 def test_parts_in_train_mode_are_named():
     module = nn.Sequential(nn.Dropout(), nn.Dropout(), nn.ReLU()).eval()
     assert note_train_mode(module) == ()
