@@ -146,8 +146,9 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
 
         What was written to, or what a view or the graph of gradients still reads, stays.
         """
-        for key in list(self._large):
-            if sum(self._large.values()) + coming <= MOST_SHADOWS:
+        excess = sum(self._large.values()) + coming - MOST_SHADOWS
+        for key, size in list(self._large.items()):
+            if excess <= 0:
                 return
             storage = self._shadows[key][1].untyped_storage()
             address = storage._cdata  # noqa: SLF001 - as memory_key has it
@@ -155,6 +156,7 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
             if address not in self._written and readers <= 2:  # the shadow itself, and `storage`
                 del self._shadows[key], self._large[key]
                 self._allocated.discard(address)
+                excess -= size
 
     def _keep(self, tensor: torch.Tensor) -> None:
         if has_storage(tensor):

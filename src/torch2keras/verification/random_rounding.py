@@ -181,15 +181,17 @@ class Rounding(Shadowing):  # type: ignore[no-untyped-call]
         A part of n terms rounds its sum n times, by sqrt(n) roundings in the mean.
         """
         place = _PRODUCTS[func.overloadpacket]
-        factor = self.widen(args[place])
+        factor = args[place]
         turns = _number_terms(func, args, factor)
         length = turns.numel()
-        scale = self.eps * (length / BLOCKS) ** 0.5
-        for part in range(1, BLOCKS + 1):
+        sums = []
+        for part in range(1, BLOCKS):
             with _disable_current_modes():
                 begun = torch.where(turns * BLOCKS < part * length, factor, 0.0)
-            so_far = super()._call(func, (*args[:place], begun, *args[place + 1 :]), kwargs)
-            with _disable_current_modes():
+            sums.append(super()._call(func, (*args[:place], begun, *args[place + 1 :]), kwargs))
+        scale = self.eps * (length / BLOCKS) ** 0.5
+        with _disable_current_modes():
+            for so_far in (*sums, result):
                 result = result + so_far * (scale * self._noise(so_far))
         return result
 

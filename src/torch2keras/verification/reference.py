@@ -20,7 +20,7 @@ from torch2keras.capture.nominal_dtype import nominal_dtype
 from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.runtime.arrays import to_numpy
 from torch2keras.runtime.isolation import isolate_module
-from torch2keras.runtime.journal import Journal
+from torch2keras.runtime.journal import Journal, put_back
 from torch2keras.verification.float64_torch import Shadowing, float64_arithmetic
 
 
@@ -40,13 +40,15 @@ def run(
     `InputError` when a parameter has no value yet (a lazy module).
     """
     journal = Journal()
-    with isolate_module(module, seed=seed), torch.no_grad(), pad_packed_in_full(module):
-        try:
-            with journal:
-                outputs = module(*clone_tensors(tuple(args)), **clone_tensors(dict(kwargs or {})))
-            return as_arrays(outputs)
-        finally:
-            journal.undo()
+    with (
+        isolate_module(module, seed=seed),
+        torch.no_grad(),
+        pad_packed_in_full(module),
+        put_back(journal),
+    ):
+        with journal:
+            outputs = module(*clone_tensors(tuple(args)), **clone_tensors(dict(kwargs or {})))
+        return as_arrays(outputs)
 
 
 def run_mixed(

@@ -17,7 +17,7 @@ from torch import nn
 from torch2keras.capture.ports.places import find_attribute_places, note_fingerprints
 from torch2keras.errors import VerificationError, list_names
 from torch2keras.runtime.isolation import isolate_module
-from torch2keras.runtime.journal import Journal
+from torch2keras.runtime.journal import Journal, put_back
 from torch2keras.verification.reference import as_arrays, clone_tensors
 
 Call = tuple[Sequence[Any], Mapping[str, Any]]
@@ -48,7 +48,7 @@ def require_repeatable(module: nn.Module, example: Call, other: Call) -> None:
 def _find_changed_attributes(module: nn.Module, example: Call, other: Call) -> list[str] | None:
     """Return None where both answers for the example are equal, else what the calls changed."""
     journal = Journal()
-    with isolate_module(module, seed=0):
+    with isolate_module(module, seed=0), put_back(journal):
         try:
             with journal:
                 first = _run(module, example)
@@ -60,8 +60,6 @@ def _find_changed_attributes(module: nn.Module, example: Call, other: Call) -> l
                     second = _run(module, example)
         except Exception:  # noqa: BLE001 - the comparison of numbers says that it does not run
             return None
-        finally:
-            journal.undo()
     if _are_equal(first, second):
         return None
     return [name for name in after if after[name] != before.get(name)]

@@ -19,7 +19,7 @@ from torch2keras.capture.ports.places import (
     note_fingerprints,
 )
 from torch2keras.runtime.isolation import isolate_module
-from torch2keras.runtime.journal import Journal
+from torch2keras.runtime.journal import Journal, put_back
 
 MOST_CALLS = 24
 """A window of past inputs that takes more calls to fill is not found."""
@@ -51,12 +51,8 @@ class KeptState:
 def run_in_a_row(module: nn.Module) -> Iterator[None]:
     """Let a module be called several times, each after the other; all comes back at the end."""
     journal = Journal()
-    with isolate_module(module, seed=0), torch.no_grad():
-        try:
-            with journal:
-                yield
-        finally:
-            journal.undo()
+    with isolate_module(module, seed=0), torch.no_grad(), put_back(journal), journal:
+        yield
 
 
 def find_kept_state(module: nn.Module, example: Example) -> KeptState:
