@@ -86,6 +86,29 @@ def test_a_branch_fixes_a_size_where_it_must(function, size, note):
         assert_same(captured, module, (torch.cat([X] * 3),))
 
 
+def heads(x):
+    every_second = x[:, ::2]
+    return every_second.unflatten(1, (5, -1)).softmax(1).flatten(1)
+
+
+def adds_five(x):
+    return x[:, ::2] + torch.arange(5.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "size", "is_fixed"),
+    [(heads, 10, True), (heads, 20, False), (adds_five, 10, False)],
+)
+def test_what_an_op_takes_a_quotient_of_a_size_for_fixes_it(function, size, is_fixed):
+    x, module = torch.randn(3, size), Calls(function).eval()
+    captured = capture(module, (x,), dynamic_shapes=({0: Dim.AUTO, 1: Dim.AUTO},))
+    assert (1 in dynamic_dims(captured)[0]) != is_fixed
+    notes = " ".join(captured.notes)
+    assert ("fixed to 10" in notes) == is_fixed
+    assert_same(captured, module, (x,))
+    assert ("an op takes no other size" in notes) == is_fixed
+
+
 @pytest.mark.parametrize("dim", [Dim.DYNAMIC, Dim("n", max=64)])
 def test_a_size_that_was_asked_for_by_name_is_refused(dim):
     with pytest.raises(InputError, match="cannot keep these dynamic_shapes") as refusal:

@@ -76,7 +76,9 @@ def note_lost_dims(
 
 
 def explain_limit(limit: Limit) -> str:
-    """Return why a branch on a size fixes it."""
+    """Return why a branch on a size, or what an op takes it for, fixes it."""
+    if limit.outcome is Outcome.AGREES:
+        return f"in torch.export an op takes no other size, though forward takes {limit.size}"
     return f"forward {WHAT_IT_DOES[limit.outcome]} {limit.size}, by a branch at {limit.place}"
 
 

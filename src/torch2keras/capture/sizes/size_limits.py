@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy
 import torch
+from torch.utils._sympy.functions import Mod, PythonMod
 
 from torch2keras.capture.attempts import Exported
 from torch2keras.capture.captured import Captured, user_values
@@ -126,10 +127,15 @@ def _try_branch(
     """Add to the limits what becomes of a symbol at sizes that turn a branch.
 
     Of a question whether a size is a number, torch.export knows nothing: there all but the same
-    numbers is a limit, as it would be for torch.export.
+    numbers is a limit, as it would be for torch.export. What an op assumes is one wherever the
+    module takes other sizes, even where the graph, run by PyTorch, does too: its shapes are wrong.
     """
     for size in turned:
         outcome = trials.try_size(symbol, size)
+        if branch.kind is BranchKind.ASSUMED:
+            if outcome is not Outcome.RAISES:
+                limits.found[symbol] = Limit(symbol, size, branch.place, outcome)
+            continue
         is_known = outcome is Outcome.AGREES or branch.kind is BranchKind.COMPARES
         if outcome is Outcome.DIFFERS or not is_known:
             limits.found[symbol] = Limit(symbol, size, branch.place, outcome)
@@ -161,12 +167,33 @@ def _list_branches(exported: Exported, sizes: Sizes) -> Iterator[Branch]:
         condition = environment.replace(branch.condition)
         yield replace(branch, condition=condition)
     if not exported.attempt.strict:
+        yield from _list_assumptions(exported, environment, sizes)
         return
     for guard in environment.guards:
         place = LinePlace(guard.sloc.maybe_user_loc or "", None)
         yield Branch(environment.replace(guard.expr), answer=True, place=place)
     for symbol in sizes:
         yield Branch(sympy.Eq(symbol, 1), answer=False, place=NOWHERE)
+
+
+def _list_assumptions(exported: Exported, environment: Any, sizes: Sizes) -> Iterator[Branch]:
+    """Yield what ops of PyTorch took a sum or quotient of sizes to be: a number.
+
+    A view into parts of which one is 1 in the example does so, say n // 5 for n = 5. Of a single
+    size torch.export makes that number itself.
+    """
+    asked = {environment.replace(branch.condition) for branch in exported.uses.branches.values()}
+    for guard in environment.guards:
+        claim = environment.replace(guard.expr)
+        if claim in asked or not isinstance(claim, sympy.Eq) or claim.lhs.is_Symbol:
+            continue
+        if claim.rhs.is_Integer and claim.lhs.free_symbols <= set(sizes) and not _is_rest(claim):
+            yield Branch(claim, answer=True, place=NOWHERE, kind=BranchKind.ASSUMED)
+
+
+def _is_rest(claim: Any) -> bool:
+    """Whether a claim is that a size can be divided."""
+    return bool(claim.lhs.has(Mod, PythonMod))
 
 
 def _find_environment(exported: Exported) -> Any:

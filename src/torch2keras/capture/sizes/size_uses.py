@@ -54,6 +54,9 @@ class BranchKind(Enum):
     """By the number that it is in the example; torch.export knows nothing of it."""
     LOOKS_UP = auto()
     """As a key, or a part of one; torch.export knows nothing of it."""
+    ASSUMED = auto()
+    """By an op of PyTorch, not by forward: the shapes that torch.export has of what follows hold
+    for this answer alone."""
 
 
 @dataclass(frozen=True)
