@@ -45,10 +45,10 @@ def load(path: Path) -> keras.Model:
 
 
 def plain_config(model: keras.Model) -> str:
-    """A model's configuration, what Keras counts by itself counted from the first one on."""
+    """A model's configuration, its ops counted instead of named: the code leaves that to Keras."""
     text = json.dumps(model.get_config(), sort_keys=True, default=str)
     known: dict[str, str] = {}
-    own = r'"name": "([a-z_][a-z0-9_]*?(?:_\d+)?)"'
+    own = r'"name": "([^"]+)"'
     layers = {layer.name for layer in model.layers if not is_op(layer)}
 
     def rename(found: re.Match[str]) -> str:
@@ -57,7 +57,7 @@ def plain_config(model: keras.Model) -> str:
             found[0] if name in layers else f'"name": "{known.setdefault(name, str(len(known)))}"'
         )
 
-    return re.sub(r'\["([a-z_][a-z0-9_]*)", ', r"[", re.sub(own, rename, text))
+    return re.sub(r'\["[^"]+", ', "[", re.sub(own, rename, text))
 
 
 def is_op(layer: Any) -> bool:

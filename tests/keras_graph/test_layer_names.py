@@ -40,6 +40,7 @@ def weight(name: str, *shape: int) -> Weight:
 
 KERNEL, OTHER = weight("conv.weight", 3, 5, 7), weight("conv.weight", 3, 5, 7)
 TABLE = weight("positions", 1, 5, 7)
+ROWS, LINEAR = weight("places.weight", 5, 7), weight("head.weight", 35, 1)
 
 
 def layer(kind: str, path: str, config=None, **weights) -> Call:
@@ -72,6 +73,8 @@ NAMED = [
     ([layer("Conv1D", "x", kernel=KERNEL)], ["x_1"]),
     ([layer("ReLU", "")], ["re_lu"]),
     ([layer("Dense", "net", kernel=TABLE.reshape(1, 35))], ["positions"]),
+    ([layer("Dense", "net", kernel=ROWS.reshape(1, 35))], ["places_weight"]),
+    ([layer("Dense", "head", kernel=LINEAR.reshape(1, 35))], ["head"]),
 ]
 
 

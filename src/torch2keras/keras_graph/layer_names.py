@@ -74,11 +74,16 @@ def _base(call: Call, main_paths: Collection[str]) -> str:
     parameter = _bare_parameter(call)
     if parameter:
         return sanitize(parameter)
-    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", call.layer.cls).lower()
+    kind = write_as_snake(call.layer.cls)
     if not call.origin.path:
         return kind
     path = sanitize(call.origin.path)
     return path if call.weights or call.origin.path not in main_paths else f"{path}_{kind}"
+
+
+def write_as_snake(name: str) -> str:
+    """Return the name of a class as Keras writes it in lower case: `re_lu` for `ReLU`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _bare_parameter(call: Call) -> str:
@@ -86,8 +91,9 @@ def _bare_parameter(call: Call) -> str:
     kernel = call.weights.get("kernel")
     if call.target != "layers.Dense" or kernel is None or kernel.shape[0] != 1:
         return ""
-    is_matrix = kernel.constant.type.rank == 2
-    return "" if is_matrix or not kernel.constant.paths else kernel.constant.paths[0]
+    constant = kernel.constant
+    is_linear = constant.type.rank == 2 and 1 in constant.type.shape
+    return "" if is_linear or not constant.paths else constant.paths[0]
 
 
 def make_unique(base: str, used: Collection[str]) -> str:

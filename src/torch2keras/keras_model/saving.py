@@ -32,6 +32,8 @@ TENSORS_MEMBER = "torch2keras.safetensors"
 
 
 METADATA_MEMBER = "metadata.json"
+CONFIG_MEMBER = "config.json"
+SHARED_OBJECT = "shared_object_id"
 """Where Keras writes its version and the date."""
 
 
@@ -104,7 +106,11 @@ def _unpack(content: bytes) -> dict[str, torch.Tensor]:
 
 
 def _drop_dates(path: Path) -> None:
-    """Write an archive of Keras's anew, without the date that it was saved at."""
+    """Write an archive of Keras's anew, without the date that it was saved at.
+
+    Objects that several configurations share have their addresses in memory as numbers there: they
+    are counted instead.
+    """
     undated = path.with_name(f"{path.name}.undated")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(undated, "w") as new:
         for member in old.infolist():
@@ -114,9 +120,24 @@ def _drop_dates(path: Path) -> None:
                     metadata = json.loads(source.read())
                     metadata.pop("date_saved", None)
                     target.write(json.dumps(metadata).encode())
+                elif member.filename == CONFIG_MEMBER:
+                    target.write(_count_shared_objects(source.read()).encode())
                 else:
                     shutil.copyfileobj(source, target)
     undated.replace(path)
+
+
+def _count_shared_objects(config: bytes) -> str:
+    """Return a configuration as JSON, its shared objects numbered in the order of appearance."""
+    numbers: dict[int, int] = {}
+
+    def exchange(item: dict[str, Any]) -> dict[str, Any]:
+        address = item.get(SHARED_OBJECT)
+        if isinstance(address, int):
+            item[SHARED_OBJECT] = numbers.setdefault(address, len(numbers) + 1)
+        return item
+
+    return json.dumps(json.loads(config, object_hook=exchange))
 
 
 WeightsFormat = Literal["h5", "safetensors"]

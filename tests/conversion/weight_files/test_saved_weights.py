@@ -224,11 +224,11 @@ def test_ops_of_a_stranger_are_not_run(op: str, tmp_path: Path) -> None:
         t2k.weights(rewrite(path, lambda data: data["nodes"][0].update(op=op)))
 
 
-def test_equal_conversions_are_equal_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["conv", "gru", "lstm", "attention", "tied"])
+def test_equal_conversions_are_equal_bytes(name: str, tmp_path: Path) -> None:
     files = []
     for number in range(2):
-        module, x = make("conv", 0)
-        keras.backend.clear_session()
+        module, x = make(name, 0)
         converted = t2k.convert(module, (x,), verify=False)
         files.append(converted.save(tmp_path / f"{number}.keras", reproducible=True))
     assert files[0].read_bytes() == files[1].read_bytes()
