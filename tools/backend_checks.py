@@ -105,14 +105,13 @@ def check_evaluate(net: Net) -> str:
 
 
 def check_jit(net: Net) -> str:
-    """With `jit_compile=True` it trains, and predicts the same."""
-    if keras.backend.backend() == "torch":
-        message = "not tried: torch.compile takes minutes a net"
-        raise NotTriedError(message)
+    """With `jit_compile=True` it predicts the same, and its losses are those without it."""
     model = net.load()
     model.compile(jit_compile=True)
     told = net.require_equal(model.predict(net.x, verbose=0), 4)
-    train(model, net, epochs=2, jit_compile=True)
+    losses = train(model, net, epochs=2, jit_compile=True)
+    plain = train(net.load(), net, epochs=2, jit_compile=False)
+    np.testing.assert_allclose(losses, plain, rtol=1e-4)
     return told
 
 
@@ -217,15 +216,19 @@ def check_summary(net: Net) -> str:
 
 
 def check_plot(net: Net) -> str:
-    """`plot_model` draws it."""
+    """`plot_model` draws it, with the names of all layers and ops."""
+    model = net.load()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         try:
-            keras.utils.plot_model(net.load(), f"{folder}/net.png")
+            keras.utils.plot_model(model, f"{folder}/net.png", show_layer_names=True)
         except ImportError as error:
             message = "pydot or graphviz is not installed"
             raise NotTriedError(message) from error
         assert Path(f"{folder}/net.png").stat().st_size > 0
-    return ""
+    drawn = keras.utils.model_to_dot(model, show_layer_names=True).to_string()
+    for operation in model.operations:
+        assert f">{operation.name}<" in drawn, operation.name
+    return f"{len(model.operations)} names"
 
 
 def check_data_parallel(net: Net) -> str:
