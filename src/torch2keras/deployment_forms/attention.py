@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from torch2keras.deployment_forms.passes.attention_passes import JOINED_DENSE, MASKED_ATTENTION
 from torch2keras.deployment_forms.rank4 import lower_rank
 from torch2keras.deployment_forms.rules import rule, weight_tensor
 from torch2keras.keras_graph.graph import Call
@@ -60,6 +61,19 @@ def attend_to_parts(
     return attend_heads(heads, biases)
 
 
+@rule(MASKED_ATTENTION)
+def attend_where_kept(_call: Call, query: Any, key: Any, value: Any, mask: Any) -> Any:
+    """Attention of (n, l, heads, size) by sums and products, zero where the mask leaves no key."""
+    operands = list(map(lower_rank, (query, key, value)))
+    heads = split_together(operands)
+    if heads is None:
+        heads = [tf.transpose(operand, HEADS_FIRST) for operand in operands]
+    weights = weigh_keys(heads, [exclude(mask)])
+    if not isinstance(mask, np.ndarray) or not mask.any(-1).all():
+        weights = weights * tf.cast(mask, tf.float32)
+    return tf.transpose(tf.matmul(weights, heads[2]), HEADS_FIRST)
+
+
 def exclude(mask: Any) -> Any:
     """Return what is added to the scores: zero where the mask holds."""
     if isinstance(mask, np.ndarray):
@@ -69,11 +83,15 @@ def exclude(mask: Any) -> Any:
 
 def attend_heads(heads: Sequence[tf.Tensor], biases: Sequence[Any]) -> tf.Tensor:
     """Return the attention (n, l, heads, size) of queries, keys and values (n, heads, l, size)."""
-    query, key, value = heads
-    scores = tf.matmul(query, key, transpose_b=True)
+    return tf.transpose(tf.matmul(weigh_keys(heads, biases), heads[2]), HEADS_FIRST)
+
+
+def weigh_keys(heads: Sequence[tf.Tensor], biases: Sequence[Any]) -> tf.Tensor:
+    """Return by how much each query heeds each key: (n, heads, t, s)."""
+    scores = tf.matmul(heads[0], heads[1], transpose_b=True)
     for bias in biases:
         scores = scores + bias
-    return tf.transpose(tf.matmul(tf.nn.softmax(scores), value), HEADS_FIRST)
+    return tf.nn.softmax(scores)
 
 
 def split_together(operands: Sequence[tf.Tensor]) -> list[tf.Tensor] | None:
@@ -151,6 +169,26 @@ def multiply_rows(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf
     if bias is not None:
         y = tf.nn.bias_add(y, bias)
     return tf.reshape(y, [batch, length, kernel.shape[1]])
+
+
+@rule(JOINED_DENSE)
+def multiply_once(
+    call: Call, x: Any, factors: Sequence[float], modules: Sequence[str]
+) -> list[tf.Tensor]:
+    """Several layers without activation on one value: one FULLY_CONNECTED and a SPLIT."""
+    x = lower_rank(x)
+    kernels, biases = [], []
+    for number, factor in enumerate(factors):
+        kernel = weight_tensor(call, f"{number}.kernel")
+        bias = weight_tensor(call, f"{number}.bias")
+        if bias is None:
+            bias = tf.zeros([kernel.shape[1]])
+        kernels.append(kernel * factor)
+        biases.append(bias * factor)
+    rows = tf.reshape(x, [-1, x.shape[-1]])
+    y = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, 1)), tf.concat(biases, 0))
+    whole = tf.reshape(y, [*x.shape[:-1], y.shape[1]])
+    return tf.split(whole, len(modules), -1)
 
 
 @rule("ops.split")

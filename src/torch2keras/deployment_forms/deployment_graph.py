@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch2keras.deployment_forms.all_forms  # noqa: F401 - fills both tables
 from torch2keras.conversion.record import Conversion
-from torch2keras.deployment_forms.graph_passes import rewrite_for_deployment
+from torch2keras.deployment_forms.passes.graph_passes import rewrite_for_deployment
 from torch2keras.deployment_forms.table import deployment_lowerings
 from torch2keras.errors import LoweringError
 from torch2keras.lower.lower import Lowered, lower

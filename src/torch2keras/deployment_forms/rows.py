@@ -44,7 +44,9 @@ def run_rows(_call: Call, table: Any, indices: Any) -> Any:
     return tf.gather(lower_rank(table), lower_rank(indices))
 
 
-@rule("layers.Embedding")
-def run_embedding(call: Call, indices: Any) -> Any:
-    """The rows of a table of weights."""
+@rule("layers.Embedding", "layers.ReversibleEmbedding")
+def run_embedding(call: Call, indices: Any, **kwargs: Any) -> Any:
+    """The rows of a table of weights, not its product."""
+    if kwargs:
+        return NotImplemented
     return tf.gather(weight_tensor(call, "embeddings"), indices)

@@ -23,7 +23,7 @@ def compact_calls(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) ->
 
     The first `inputs` values are the graph's inputs, which stay.
     """
-    kept = _keep_needed(calls, outputs)
+    kept = keep_needed(calls, outputs)
     numbers = {index: index for index in range(inputs)}
     for call in kept:
         for index in call.outputs:
@@ -32,7 +32,7 @@ def compact_calls(calls: Sequence[Call], inputs: int, outputs: Sequence[int]) ->
     return Compact(moved, tuple(numbers[index] for index in outputs), numbers)
 
 
-def _keep_needed(calls: Sequence[Call], outputs: Sequence[int]) -> list[Call]:
+def keep_needed(calls: Sequence[Call], outputs: Sequence[int]) -> list[Call]:
     """Return the calls on which the outputs depend, in their order."""
     needed = set(outputs)
     kept = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch2keras.deployment.flatbuffer import read_litert_file
 from torch2keras.deployment.quantization import quantize
 from torch2keras.deployment.quantization.measure import LayerLoss
 from torch2keras.deployment.quantization.quantize import QUANTIZERS, Quantized, Quantizing
+from torch2keras.keras_graph.graph import Call
 
 
 def test_an_int8_file_is_near_and_takes_floats(tmp_path):
@@ -156,6 +159,13 @@ def test_a_floor_keeps_the_layers_that_lose_most(tmp_path, ratios):
 def test_an_unknown_module_is_refused(tmp_path):
     with pytest.raises(t2k.InputError, match="keep_float names no module 'nothing'"):
         export(tmp_path, keep_float=["nothing"])
+
+
+def test_each_layer_of_a_joined_product_is_found(tmp_path):
+    query = Call("forms.joined_dense", (), {"modules": ("a.q", "a.k", "a.v")}, (1,))
+    task = SimpleNamespace(traced=SimpleNamespace(scopes={"a.q": query}))
+    for module in ("a.q", "a.k", "a.v", "a"):
+        assert quantize.find_scopes(task, [module]) == ["a.q"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch2keras.deployment.saved_model import SERVE
 from torch2keras.deployment.task import ExportTask
 from torch2keras.deployment_forms.fused_lstm import reset_lstm_states
 from torch2keras.errors import DeploymentError, InputError, list_names
+from torch2keras.keras_graph.graph import Call
 from torch2keras.verification.input_sets import Given
 
 QUANTIZERS: Mapping[str, tuple[str, ...]] = {
@@ -204,8 +205,7 @@ def find_scopes(task: ExportTask, modules: Sequence[str]) -> list[str]:
     for module in modules:
         own = []
         for scope, call in task.traced.scopes.items():
-            path = call.origin.path
-            if path == module or path.startswith(f"{module}.") or scope == module:
+            if scope == module or _is_within(call, module):
                 own.append(scope)
         if not own:
             known = list(dict.fromkeys(c.origin.path for c in task.traced.scopes.values()))
@@ -215,6 +215,14 @@ def find_scopes(task: ExportTask, modules: Sequence[str]) -> list[str]:
             )
         found += own
     return found
+
+
+def _is_within(call: Call, module: str) -> bool:
+    """Whether a module, or one within it, makes a call; one call may stand for several modules."""
+    for path in call.kwargs.get("modules") or (call.origin.path,):
+        if path == module or path.startswith(f"{module}."):
+            return True
+    return False
 
 
 def _refuse(work: Quantizing, best: Quantized, floor: float) -> DeploymentError:

@@ -6,12 +6,13 @@ The results are no models of stock Keras: its layers refuse a stride beside a di
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from torch2keras.keras_graph.compact import compact_calls
-from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph, Ref
+from torch2keras.deployment_forms.passes.attention_passes import join_attention, join_products
+from torch2keras.deployment_forms.passes.uses import Uses
+from torch2keras.keras_graph.compact import compact_calls, keep_needed
+from torch2keras.keras_graph.graph import GETITEM, Call, KerasGraph
 
 CONVOLUTIONS = ("layers.Conv1D", "layers.Conv2D")
 
@@ -25,29 +26,11 @@ NOT_NEGATIVE_LAYERS = ("layers.ReLU", "layers.Softplus", "layers.Softmax")
 
 def rewrite_for_deployment(graph: KerasGraph) -> KerasGraph:
     """Return the graph by all passes, without the calls that nothing reads any more."""
-    calls = bound_padding(merge_strides(graph.calls, graph.outputs), graph.outputs)
+    calls = graph.calls
+    for rewrite in PASSES:
+        calls = tuple(keep_needed(rewrite(calls, graph.outputs), graph.outputs))
     compact = compact_calls(calls, len(graph.inputs), graph.outputs)
     return replace(graph, calls=compact.calls, outputs=compact.outputs)
-
-
-class Uses:
-    """Who makes each value, and how often it is read."""
-
-    def __init__(self, calls: Sequence[Call], outputs: Sequence[int]) -> None:
-        self._makers: dict[int, Call] = {}
-        self._readers: Counter[int] = Counter(outputs)
-        for call in calls:
-            self._makers.update(dict.fromkeys(call.outputs, call))
-            self._readers.update(call.reads())
-
-    def maker(self, call: Call, *, alone: bool = False) -> Call | None:
-        """Return the call that makes the first argument; `alone` if nothing else may read it."""
-        if not call.args or not isinstance(call.args[0], Ref):
-            return None
-        index = call.args[0].index
-        if alone and self._readers[index] > 1:
-            return None
-        return self._makers.get(index)
 
 
 def merge_strides(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[Call, ...]:
@@ -122,3 +105,12 @@ def is_not_negative(call: Call) -> bool:
     if call.target == "layers.Activation":
         return call.config["activation"] in NOT_NEGATIVE
     return call.target.removeprefix("ops.") in NOT_NEGATIVE
+
+
+PASSES: tuple[Callable[[Sequence[Call], Sequence[int]], tuple[Call, ...]], ...] = (
+    merge_strides,
+    bound_padding,
+    join_attention,
+    join_products,
+)
+"""From the calls and the outputs to the calls, in this order."""

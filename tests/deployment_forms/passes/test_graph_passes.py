@@ -12,7 +12,7 @@ from torch.nn import functional
 import torch2keras
 from deployed import deploy
 from torch2keras.deployment_forms.deployment_graph import lower_for_deployment
-from torch2keras.deployment_forms.graph_passes import find_strides
+from torch2keras.deployment_forms.passes.graph_passes import find_strides
 from torch2keras.keras_graph.graph import Call
 
 

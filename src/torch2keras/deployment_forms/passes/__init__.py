@@ -1,0 +1,1 @@
+"""Passes over the Keras graph of a file: KerasGraph to KerasGraph."""
