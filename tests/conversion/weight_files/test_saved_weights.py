@@ -257,20 +257,29 @@ def test_in_another_process_without_the_class(tmp_path: Path) -> None:
     assert_equal(state, expected)
 
 
-def test_the_reader_of_the_docs(tmp_path: Path) -> None:
+def test_the_reader_of_the_docs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / "weights.md").read_text()
     (code,) = re.findall(r"```python\n(import json\n.*?)```", text, re.DOTALL)
     assert len(code.splitlines()) <= 40
     space: dict[str, Any] = {}
     exec(code, space)  # noqa: S102 - it is our own page
-    for name in ("conv", "gru", "groups", "attention"):
+    for name in ("conv", "gru", "groups", "attention", "lstm", "weight norm"):
         module, x = make(name, 0)
         path = t2k.convert(module, (x,), verify=False).save(tmp_path / "net.keras")
+        capsys.readouterr()
         ours = space["read_state"](path, keras.saving.load_model(path))
         theirs = module.state_dict()
         assert list(ours) == list(theirs)
         for entry, value in theirs.items():
             assert np.array_equal(ours[entry], value.numpy()), entry
+        told = "is computed" in capsys.readouterr().out
+        assert told == (name in ("gru", "lstm", "weight norm"))
+
+
+def test_a_map_says_what_it_is(tmp_path: Path) -> None:
+    converted = t2k.convert(nn.Linear(3, 5), (torch.randn(2, 3),), verify=False)
+    weights = t2k.weights(converted.save(tmp_path / "net.keras"))
+    assert repr(weights) == f"<the map of 2 weights in {tmp_path / 'net.keras'}>"
 
 
 @pytest.mark.parametrize("units", [5, 6])

@@ -64,6 +64,9 @@ class SavedWeights:
                 ],
             ) from error
 
+    def __repr__(self) -> str:
+        return f"<the map of {len(self.weight_map.weights)} weights in {self.path}>"
+
     @property
     def entry_names(self) -> dict[str, str]:
         """The entry of the state_dict for each of the tensors that the map names."""
