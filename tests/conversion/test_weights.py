@@ -464,3 +464,30 @@ def test_low_rank_weights_go_back_as_their_sum() -> None:
     with pytest.raises(t2k.InputError, match="since enable_lora"):
         converted.load_state_dict(module.state_dict())
     assert_state(converted.state_dict(), before)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("kind", ["dense", "embedding", "attention"])
+def test_quantised_weights_are_no_longer_the_modules(kind: str, mode: str, tmp_path) -> None:
+    example = torch.randn(2, 5, 6)
+    module: nn.Module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+    if kind == "embedding":
+        module, example = (
+            nn.Sequential(nn.Embedding(11, 6), nn.Linear(6, 4)),
+            torch.ones(2, 5).long(),
+        )
+    if kind == "attention":
+        module = nn.TransformerEncoderLayer(6, 2, 10, batch_first=True)
+    converted = t2k.convert(module.eval(), (example,), verify=False)
+    weights = t2k.weights(converted.save(tmp_path / "net.keras"))
+    state = module.state_dict()
+    for model in (converted.model, weights.model):
+        model.quantize(mode)
+    before = [np.array(variable.value) for variable in converted.model.weights]
+    uses: list[Callable[[], object]] = [converted.state_dict, weights.to_state_dict]
+    uses += [lambda: converted.load_state_dict(state), lambda: weights.load(state)]
+    for use in (*uses, converted.verify):
+        with pytest.raises(t2k.InputError, match="was quantised to int8"):
+            use()
+    for variable, old in zip(converted.model.weights, before, strict=True):
+        assert np.array_equal(np.array(variable.value), old)

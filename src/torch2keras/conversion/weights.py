@@ -179,10 +179,19 @@ def _write_weights(weight_map: WeightMap, layers: Layers, substitution: Substitu
 
 
 def find_holders(weight_map: WeightMap, layers: Layers) -> Iterator[Holder]:
-    """Yield the variables of a model's layers, with the weights that they were made of."""
+    """Yield the variables of a model's layers, with the weights that they were made of.
+
+    Raises InputError where one was quantised to integers since: a scale beside it tells its values.
+    """
     for layer, attribute, weight in weight_map.weights:
         variable = find_variable(layers[layer], attribute)
-        yield Holder(f"{layer}.{attribute}", weight, variable)
+        holder = Holder(f"{layer}.{attribute}", weight, variable)
+        if "int" in holder.dtype and "float" in weight.dtype:
+            raise InputError(
+                f"{holder.name} was quantised to {holder.dtype}: it is no longer the module's",
+                [("next", "call state_dict, load_state_dict and verify before model.quantize")],
+            )
+        yield holder
 
 
 def _put_values(state: dict[str, torch.Tensor], holder: Holder, own: set[str]) -> None:
