@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from deployed import deploy
+from torch2keras.deployment_forms import resizing
 from torch2keras.deployment_forms.resizing import find_lite_places
 
 
@@ -84,3 +85,25 @@ def test_dynamic_size_is_resized_by_whole_factors() -> None:
 def test_places_are_those_of_tensorflow() -> None:
     np.testing.assert_array_equal(find_lite_places(4, 6, half=False), [0, 0, 1, 2, 2, 3])
     np.testing.assert_array_equal(find_lite_places(4, 6, half=True), [0, 1, 1, 2, 3, 3])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"scale_factor": 2},
+        {"size": (11, 23)},
+        {"size": (5, 31), "align_corners": True},
+        {"scale_factor": (1.7, 0.6)},
+    ],
+)
+def test_bicubic_is_a_product_in_each_dimension(how: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    found = deploy(Resized(mode="bicubic", **how), torch.randn(2, 3, 13, 17)).operators
+    assert found["BATCH_MATMUL"] == 2
+    assert set(found) <= {"BATCH_MATMUL", "CONV_2D", "RESHAPE"}
+
+
+def test_long_dimensions_are_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resizing, "MOST_CUBIC", 10)
+    module = Resized(mode="bicubic", scale_factor=2)
+    assert "BATCH_MATMUL" not in deploy(module, torch.randn(2, 3, 13, 11)).operators

@@ -11,6 +11,7 @@ from torch2keras.deployment_forms import (
     recurrence,
     resizing,
     rows,
+    shuffled_pixels,
     transposes,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "recurrence",
     "resizing",
     "rows",
+    "shuffled_pixels",
     "transposes",
 ]

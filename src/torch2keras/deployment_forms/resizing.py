@@ -31,12 +31,16 @@ from torch2keras.ops.nn.resize import (
     Resize,
     as_whole_number,
     find_nearest,
+    upsample_bicubic,
     upsample_linear,
     upsample_nearest,
     upsample_nearest_exact,
 )
 
 aten = torch.ops.aten
+
+MOST_CUBIC = 48
+"""The longest dimension that is resized by a matrix, whose rows are as long; sums have 4 parts."""
 
 
 @form(aten.upsample_linear1d.vec, aten.upsample_bilinear2d.vec)
@@ -86,6 +90,40 @@ def resize_nearest_exact_lite(
         sizes = list_sizes(s, context)
         return record_form("resize_nearest", context, x, sizes, scale_factors, True)
     return upsample_nearest_exact(x, output_size, scale_factors, s=s, context=context)
+
+
+@form(aten.upsample_bicubic2d.vec)
+def resize_cubic(
+    x: Tensor,
+    output_size: Any,
+    align_corners: bool,
+    scale_factors: Any,
+    *,
+    s: Sequence[int],
+    context: Context,
+) -> Recorded:
+    """A product with a matrix in each dimension of (n, h, w, c), up to MOST_CUBIC."""
+    lengths = sizes_of(x)[1:3]
+    is_short = all(isinstance(length, int) and length <= MOST_CUBIC for length in lengths)
+    if is_image(x, s) and is_short:
+        matrices = []
+        for number, axis in enumerate(s):
+            size = output_size[number] if output_size else None
+            factor = scale_factors[number] if scale_factors else None
+            resize = Resize(size, factor, align_corners)
+            matrices.append(find_cubic_matrix(lengths[axis - 1], resize))
+        return record_form("resize_cubic", context, x, matrices)
+    return upsample_bicubic(x, output_size, align_corners, scale_factors, s=s, context=context)
+
+
+def find_cubic_matrix(length: int, resize: Resize) -> np.ndarray:
+    """Return the matrix (after, before) by which PyTorch's op resizes one dimension."""
+    units = torch.eye(length, dtype=torch.float64).reshape(1, length, length, 1)
+    size = None if resize.size is None else [resize.size, 1]
+    factors = None if resize.size is not None else [resize.factor, 1.0]
+    made = aten.upsample_bicubic2d.vec(units, size, resize.align, factors)
+    matrix: np.ndarray = made[0, :, :, 0].T.float().numpy()
+    return matrix
 
 
 def is_image(x: Tensor, axes: Sequence[int]) -> bool:
@@ -165,6 +203,16 @@ def run_nearest(_call: Call, x: Any, sizes: Any, factors: Any, half: bool) -> An
         images=image, size=size, align_corners=False, half_pixel_centers=half
     )
     return Rank4(y) if len(sizes) == 1 else y
+
+
+@rule("forms.resize_cubic")
+def run_cubic(_call: Call, x: tf.Tensor, matrices: Sequence[np.ndarray]) -> tf.Tensor:
+    """BATCH_MATMUL along the height, then along the width."""
+    rows, columns = matrices
+    batch, height, width, channels = x.shape
+    y = tf.matmul(rows[None], tf.reshape(x, [batch, height, width * channels]))
+    y = tf.reshape(y, [batch, len(rows), width, channels])
+    return tf.matmul(columns[None, None], y)
 
 
 def find_image_size(x: Any, sizes: Any, factors: Any) -> tuple[tf.Tensor, list[int]]:
