@@ -6,6 +6,7 @@ STRANGE_MODULES ?= 10000
 FUZZ_FILES ?= 100000
 
 VENV := .venv
+AXE := build/browser/node_modules/axe-core/axe.min.js
 BIN := $(VENV)/bin
 # No warning of conflicts: torchcrepe's own dependencies are left out on purpose.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-warn-conflicts
@@ -16,13 +17,14 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export CUDA_VISIBLE_DEVICES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint slow kills fuzz random strange conformance bench map docs clean distclean
+.PHONY: help demo test lint slow browser kills fuzz random strange conformance bench map docs clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       convert a trained pitch network, save it, and hear with it in Keras"
 	@echo "make test       lint, then every test but the slow ones"
 	@echo "make slow       the slow tests"
+	@echo "make browser    the report and the site in a Chromium, judged by axe-core, which npm installs"
 	@echo "make kills      60 kills and 24 races of saving, 50 kills of each other format: an hour"
 	@echo "make fuzz       100,000 damaged and hostile files, read as a stranger's: an hour"
 	@echo "make random     thousands of random networks, others each time: hours"
@@ -43,6 +45,12 @@ test: lint
 
 slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow
+
+browser: $(AXE) $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -v -m slow tests/test_browser.py
+
+$(AXE):
+	npm install --silent --no-audit --no-fund --prefix build/browser axe-core@4
 
 kills: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -v -m slow tests/runtime/test_atomic_writing.py
@@ -69,7 +77,7 @@ map: $(VENV)/dev.stamp
 docs: build/pages.stamp $(VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 	$(BIN)/python tools/site_links.py
-	@echo "build/site/index.html"
+	@echo "build/site; to see it, search included: $(BIN)/python -m http.server -d build/site"
 
 # The pages of layers and ops are made anew where the code has changed, by converting each layer.
 build/pages.stamp: $(VENV)/dev.stamp $(shell find src tools examples -name '*.py') SECURITY.md CONTRIBUTING.md CHANGELOG.md

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from site_hooks import link_within
+from site_hooks import SEARCH, let_scroll_by_keys, link_within, on_post_page
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,9 @@ from site_hooks import link_within
 )
 def test_links(depth, link, within):
     assert link_within(f"See [it]({link}), and go on.", depth) == f"See [it]({within}), and go on."
+
+
+def test_tables_are_scrolled_by_keys_and_the_search_has_a_name():
+    made = let_scroll_by_keys("<p>x</p><table><tr></tr></table>")
+    assert made == '<p>x</p><table tabindex="0"><tr></tr></table>'
+    assert 'aria-label="Search" role=' in on_post_page(f'<div {SEARCH} role="dialog">')

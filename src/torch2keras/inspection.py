@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from rich.filesize import decimal
@@ -18,12 +19,14 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.conversion.request import RequestOptions, build_request, take_request_options
 from torch2keras.errors import Torch2KerasError, show_controls
 from torch2keras.keras_graph.graph import KerasGraph
+from torch2keras.keras_model.saving import require_report_path, save_text
 from torch2keras.lower.lower import Survey
 from torch2keras.pipeline import TRANSLATION, Work, run_stages
 from torch2keras.reporting.facts import Parameters, Transpose, kind_of_call
 from torch2keras.reporting.memory import Memory, predict_memory
 from torch2keras.reporting.notes import write_notes
-from torch2keras.reporting.page.page import embed_text
+from torch2keras.reporting.page.inspection_page import render_inspection
+from torch2keras.reporting.page.page import embed_page
 from torch2keras.reporting.parameters import count_parameters
 from torch2keras.reporting.text import (
     format_count,
@@ -82,11 +85,33 @@ class Inspection:
         """Return the inspection as a JSON document."""
         return json.dumps(self.as_dict(), indent=2)
 
+    def to_html(self) -> str:
+        """Return the inspection as one page of HTML that needs no other file and no network."""
+        return render_inspection(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the inspection: as a page (`.html`), JSON (`.json`) or text (`.txt`, `.md`).
+
+        Raises OutputError where it cannot be written, and for another suffix.
+        """
+        path = Path(path)
+        require_report_path(path)
+        return save_text(WRITERS[path.suffix](self), path)
+
     def _repr_html_(self) -> str:
-        return embed_text(str(self))
+        return embed_page(self.to_html())
 
     def __str__(self) -> str:
         return inspection_text(self)
+
+
+WRITERS: Mapping[str, Callable[[Inspection], str]] = {
+    ".html": Inspection.to_html,
+    ".json": Inspection.to_json,
+    ".txt": Inspection.__str__,
+    ".md": Inspection.__str__,
+}
+"""What is written to a file of each suffix."""
 
 
 @take_request_options

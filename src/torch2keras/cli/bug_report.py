@@ -1,4 +1,4 @@
-"""`--bug-report`: what a refusal or a fault says, as a file that is fit for an issue."""
+"""`--bug-report` and `--report`: what a refusal or a fault says, as a file for an issue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+import typer
 
 from torch2keras.errors import InternalError, OutputError, Torch2KerasError, show_controls
 from torch2keras.runtime.atomic_writing import write_whole
@@ -18,6 +20,14 @@ REPORT = Path("torch2keras-report.md")
 
 
 PAGE = ".html"
+
+
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Write the report: report.html to look at, or .json, .txt."
+    ),
+]
 
 
 ErrorWriter: TypeAlias = Callable[[Sequence[str], Torch2KerasError], Path]

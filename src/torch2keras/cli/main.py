@@ -18,7 +18,12 @@ from typing import Annotated, Any
 import typer
 
 from torch2keras import errors
-from torch2keras.cli.bug_report import ErrorWriter, list_error_writers, write_bug_report
+from torch2keras.cli.bug_report import (
+    ErrorWriter,
+    ReportFile,
+    list_error_writers,
+    write_bug_report,
+)
 from torch2keras.cli.checkpoint_list import list_file
 from torch2keras.cli.deployment_options import (
     BatchOption,
@@ -134,14 +139,6 @@ NoVerify = Annotated[
 Full = Annotated[bool, typer.Option("--full", help="Show every module, unfolded, with your lines.")]
 
 
-ReportFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--report", metavar="FILE", help="Write the report: report.html to look at, or .json, .txt."
-    ),
-]
-
-
 @app.command("convert")
 @take_source_options
 def convert_command(
@@ -214,16 +211,19 @@ def _write_result(converted: Any, target: Target, weights_format: WeightsOption)
 
 @app.command("inspect")
 @take_source_options
-def inspect_command(options: SourceOptions) -> None:
+def inspect_command(options: SourceOptions, *, report_file: ReportFile = None) -> None:
     """Show what convert would make of each op of SOURCE, and what it refuses; copy no weight.
 
     Exits with 4 where an op is refused.
     """
-    with _show_work(options) as progress:
+    with _show_work(options, report_file) as progress:
+        require_report_path(report_file)
         call = build_call(options, options.parse_inputs(), progress)
         from torch2keras import inspect
 
         inspection = add_note(inspect(**call.arguments), call.note)
+        if report_file is not None:
+            inspection.save(report_file)
     if options.as_json:
         print_json(inspection.as_dict())
     elif not options.quiet:

@@ -14,7 +14,7 @@ from torch import nn
 
 import torch2keras as t2k
 from torch2keras.keras_model.saving import REPORT_SUFFIXES
-from torch2keras.reporting.page.page import embed_text, format_shape, format_share
+from torch2keras.reporting.page.page import embed_text, format_shape, format_share, shorten_name
 from torch2keras.reporting.report import WRITERS
 
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J\u202e\"'&"
@@ -131,6 +131,12 @@ def test_a_notebook_shows_the_page_in_a_frame(converted) -> None:
 )
 def test_a_share_is_written_for_a_reader(share: float, shown: str) -> None:
     assert format_share(share) == shown
+
+
+def test_a_very_long_name_is_cut() -> None:
+    assert shorten_name("conv1") == "conv1"
+    assert shorten_name("a" * 160) == "a" * 160
+    assert shorten_name("a" * 200 + "b") == "a" * 80 + "[41 more]" + "a" * 79 + "b"
 
 
 def test_a_dynamic_size_has_a_letter() -> None:

@@ -18,6 +18,9 @@ GAP_X, GAP_Y = 30, 26
 
 MARGIN = 20
 
+BESIDE = 50
+"""Pixels for lines that go around all boxes."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -30,6 +33,12 @@ class Box:
     x: int
     y: int
     is_port: bool = False
+    cls: str = ""
+
+    @property
+    def right(self) -> int:
+        """Where it ends."""
+        return self.x + WIDTH
 
 
 @dataclass(frozen=True)
@@ -109,11 +118,16 @@ def _place(blocks: Sequence[_Block], classes: Mapping[str, str]) -> Drawing:
         x = MARGIN + free + columns[place] * (WIDTH + GAP_X)
         y = MARGIN + rows[place] * (HEIGHT + GAP_Y)
         boxes.append(_make_box(block, x, y, classes))
+    edges: dict[int, int] = {}
+    for place, row in rows.items():
+        edges[row] = max(edges.get(row, 0), boxes[place].right)
     lines = []
     for place, block in enumerate(blocks):
-        lines += [_line(boxes, rows, read, place) for read in block.reads]
-    side = MARGIN + 60
-    width = 2 * side + widest * (WIDTH + GAP_X) - GAP_X
+        for read in block.reads:
+            passed = range(rows[read] + 1, rows[place])
+            beside = max((edges[row] for row in passed), default=0)
+            lines.append(_line(boxes[read], boxes[place], beside, len(passed)))
+    width = 2 * MARGIN + widest * (WIDTH + GAP_X) - GAP_X + BESIDE
     height = 2 * MARGIN + (1 + max(rows.values(), default=0)) * (HEIGHT + GAP_Y) - GAP_Y
     return Drawing(width, height, tuple(boxes), tuple(lines))
 
@@ -124,17 +138,23 @@ def _make_box(block: _Block, x: int, y: int, classes: Mapping[str, str]) -> Box:
     calls = "1 call" if block.calls == 1 else f"{block.calls} calls"
     cls = classes.get(block.label, "")
     detail = f"{cls}, {calls}" if cls else calls
-    return Box(block.label or "(itself)", detail, block.label, x, y)
+    return Box(block.label or "(itself)", detail, block.label, x, y, cls=cls)
 
 
-def _line(boxes: Sequence[Box], rows: Mapping[int, int], start: int, end: int) -> str:
-    """Return a line from the foot of a box to the head of another; around those between them."""
-    x0, y0 = boxes[start].x + WIDTH // 2, boxes[start].y + HEIGHT
-    x1, y1 = boxes[end].x + WIDTH // 2, boxes[end].y
-    if rows[end] - rows[start] == 1:
+def _line(start: Box, end: Box, beside: int, passed: int) -> str:
+    """Return a line from the foot of a box to the head of another; around those between them.
+
+    `beside` is where the boxes of the rows that it passes end, and `passed` how many rows these
+    are. A curve comes to three quarters of the way to its control points.
+    """
+    x0, y0 = start.x + WIDTH // 2, start.y + HEIGHT
+    x1, y1 = end.x + WIDTH // 2, end.y
+    if not passed:
         middle = (y0 + y1) // 2
         return f"M{x0},{y0} C{x0},{middle} {x1},{middle} {x1},{y1}"
-    x0, x1 = boxes[start].x + WIDTH, boxes[end].x + WIDTH
-    y0, y1 = boxes[start].y + HEIGHT // 2, boxes[end].y + HEIGHT // 2
-    far = max(x0, x1) + 20 + 8 * min(rows[end] - rows[start], 4)
+    x0, x1 = start.right, end.right
+    y0, y1 = start.y + HEIGHT // 2, end.y + HEIGHT // 2
+    nearest = max(x0, x1)
+    reached = max(nearest, beside) + 12 + 8 * min(passed, 4)
+    far = nearest + (reached - nearest) * 4 // 3
     return f"M{x0},{y0} C{far},{y0} {far},{y1} {x1},{y1}"

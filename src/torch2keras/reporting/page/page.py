@@ -22,6 +22,12 @@ from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.page.module_tree import make_tree
 from torch2keras.reporting.text import shorten_path
 
+MOST_USERS = 12
+"""How many modules are named above their code."""
+
+LONGEST_NAME = 160
+"""Characters of a name that are shown."""
+
 FRAME_HEIGHT = 640
 """The pixels that a notebook gives the page."""
 
@@ -36,7 +42,7 @@ def render_page(report: object, evidence: Evidence | None) -> str:
     return (
         make_environment()
         .get_template("page.html.jinja")
-        .render(report=report, tier_names=TIERS, details=details)
+        .render(report=report, tier_names=TIERS, details=details, most_users=MOST_USERS)
     )
 
 
@@ -57,11 +63,20 @@ def embed_text(text: str) -> str:
 def _list_details(evidence: Evidence) -> Mapping[str, Any]:
     """Return what the page shows of the conversion itself."""
     graph = evidence.conversion.lowered.graph
+    tree = make_tree(evidence.conversion, evidence.measure())
+    pairs = split_code(evidence.write_code())
+    anchors = {pair.cls.rpartition(".")[2]: pair.anchor for pair in pairs if pair.cls}
+    users: dict[str, list[str]] = {}
+    for branch in tree.walk():
+        if branch.cls in anchors:
+            users.setdefault(anchors[branch.cls], []).append(branch.path)
     return {
         "facts": evidence.describe(),
-        "tree": make_tree(evidence.conversion, evidence.measure()),
+        "tree": tree,
         "drawing": draw_blocks(graph, evidence.conversion.facts.classes),
-        "pairs": split_code(evidence.write_code()),
+        "pairs": pairs,
+        "anchors": anchors,
+        "users": users,
     }
 
 
@@ -75,6 +90,7 @@ def make_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_show,
     )
+    environment.filters["brief"] = shorten_name
     environment.filters["place"] = shorten_path
     environment.filters["share"] = format_share
     environment.filters["shape"] = format_shape
@@ -85,6 +101,14 @@ def _show(value: Any) -> Any:
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return show_controls(value)
+
+
+def shorten_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name as it can be read: of a very long one the first and the last characters."""
+    if len(name) <= longest:
+        return name
+    kept = longest // 2
+    return f"{name[:kept]}[{len(name) - 2 * kept} more]{name[-kept:]}"
 
 
 def format_share(share: float) -> str:
