@@ -23,7 +23,7 @@ from torch2keras.cli.source_options import (
     parse_layout,
     take_source_options,
 )
-from torch2keras.errors import InputError
+from torch2keras.errors import InputError, UnsafeFileError
 
 SHARED = {
     "source",
@@ -70,7 +70,7 @@ def test_both_commands_have_every_shared_option():
     commands = typer.main.get_command(app).commands
     for name, own in (
         ("convert", CONVERT_ALONE),
-        ("inspect", set()),
+        ("inspect", {"report_file"}),
     ):
         found = {parameter.name for parameter in commands[name].params}
         assert found - {"help"} == SHARED | own
@@ -181,10 +181,13 @@ def test_an_entry_needs_a_file():
 def test_torchscript_becomes_a_module(tmp_path):
     program = torch.jit.trace(torch.nn.Linear(3, 5), torch.randn(2, 3))
     torch.jit.save(program, str(tmp_path / "a.pt"))
-    options = SourceOptions(f"torchscript:{tmp_path / 'a.pt'}")
+    source = f"torchscript:{tmp_path / 'a.pt'}"
+    with pytest.raises(UnsafeFileError, match="--trust"):
+        build_call(SourceOptions(source), [parse_shape("2,3")], lambda stage: None)
+    options = SourceOptions(source, trust=True)
     call = build_call(options, [parse_shape("2,3")], lambda stage: None)
     assert sorted(dict(call.arguments["module"].named_parameters())) == ["bias", "weight"]
-    assert call.note == ""
+    assert call.note.startswith(f"{source} was trusted")
 
 
 def test_a_note_stands_before_the_others():

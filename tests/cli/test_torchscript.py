@@ -11,7 +11,7 @@ from torch import nn
 import torch2keras as t2k
 from torch2keras.cli import torchscript
 from torch2keras.cli.torchscript import load_program, program_as_module
-from torch2keras.errors import CaptureError, InputError, SourceError
+from torch2keras.errors import CaptureError, InputError, SourceError, UnsafeFileError
 
 
 class Branch(nn.Module):
@@ -86,7 +86,7 @@ def test_a_program_converts_to_its_numbers(name, is_traced, tmp_path) -> None:
     module, shape = TAKEN[name]
     module.eval()
     x = torch.randn(shape)
-    program = load_program(save(module, tmp_path / "net.pt", x if is_traced else None))
+    program = load_program(save(module, tmp_path / "net.pt", x if is_traced else None), trust=True)
     converted = t2k.convert(program_as_module(program, (x,)), x)
     other = torch.randn(3, *shape[1:])
     for given in (x, other) if converted.inputs[0].torch_shape[0] is None else (x,):
@@ -94,7 +94,7 @@ def test_a_program_converts_to_its_numbers(name, is_traced, tmp_path) -> None:
 
 
 def test_parameters_stay_parameters_and_buffers_buffers(tmp_path) -> None:
-    program = load_program(save(NORMED.eval(), tmp_path / "net.pt"))
+    program = load_program(save(NORMED.eval(), tmp_path / "net.pt"), trust=True)
     module = program_as_module(program, (torch.randn(2, 3, 7, 11),))
     for kind in ("named_parameters", "named_buffers"):
         names = {name for name, _ in getattr(module, kind)()}
@@ -106,13 +106,13 @@ def test_parameters_stay_parameters_and_buffers_buffers(tmp_path) -> None:
     ("module", "why"), [(WithDefault(), "RuntimeError"), (Recurrent(), "as single ops")]
 )
 def test_what_is_not_taken_is_refused_with_a_way_out(module, why, tmp_path) -> None:
-    program = load_program(save(module.eval(), tmp_path / "net.pt"))
+    program = load_program(save(module.eval(), tmp_path / "net.pt"), trust=True)
     with pytest.raises(CaptureError, match=rf"TorchScript(.|\n)*{why}(.|\n)*--weights"):
         program_as_module(program, (torch.randn(2, 7, 3),))
 
 
 def test_other_numbers_than_the_programs_are_refused(tmp_path, monkeypatch) -> None:
-    program = load_program(save(Steps().eval(), tmp_path / "net.pt"))
+    program = load_program(save(Steps().eval(), tmp_path / "net.pt"), trust=True)
     restore = torchscript._restore_kinds
 
     def restore_wrongly(program, module) -> None:
@@ -126,7 +126,7 @@ def test_other_numbers_than_the_programs_are_refused(tmp_path, monkeypatch) -> N
 
 def test_an_example_is_needed(tmp_path) -> None:
     with pytest.raises(InputError, match="by position"):
-        program_as_module(load_program(save(Steps(), tmp_path / "net.pt")), ())
+        program_as_module(load_program(save(Steps(), tmp_path / "net.pt"), trust=True), ())
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello", b"PK\x03\x04 and no more"])
@@ -135,4 +135,11 @@ def test_what_is_no_program_is_refused(content, tmp_path) -> None:
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(SourceError, match=r"torch\.jit\.save wrote"):
-        load_program(str(file))
+        load_program(str(file), trust=True)
+
+
+def test_a_program_runs_nothing_before_it_is_trusted(tmp_path, monkeypatch) -> None:
+    path = save(Steps(), tmp_path / "net.pt")
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(UnsafeFileError, match=r"TorchScript(.|\n)*--weights(.|\n)*--trust"):
+        load_program(path)

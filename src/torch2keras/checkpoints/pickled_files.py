@@ -74,7 +74,7 @@ def _check_records(file: Path) -> None:
     except (ValueError, zipfile.BadZipFile) as error:
         raise _damage_error(file, str(error)) from error
     if is_program:
-        step = f"write torchscript:{file} as SOURCE"
+        step = f"write torchscript:{file} as SOURCE, with --trust where you trust it"
         raise SourceError(f"{file} is TorchScript, a program with weights", [("next", step)])
 
 

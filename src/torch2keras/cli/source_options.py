@@ -24,7 +24,7 @@ from torch2keras.cli.input_shapes import (
 from torch2keras.errors import InputError
 from torch2keras.runtime.free_memory import count_bytes, require_bytes
 from torch2keras.runtime.optional_package import import_keras
-from torch2keras.runtime.paths import is_program_file
+from torch2keras.runtime.paths import is_program_file, is_script_source
 from torch2keras.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class SourceOptions:
         bool,
         typer.Option(
             "--trust",
-            help="Load a .pt2 file, or a pickle of --weights, though what it holds is run.",
+            help="Load a .pt2 file, TorchScript or a pickle of --weights, though it runs code.",
         ),
     ] = False
     max_memory: Annotated[
@@ -273,9 +273,11 @@ def build_call(
     no module.
     """
     is_program = is_program_file(options.source)
-    if options.trust and not is_program and options.weights is None:
+    is_script = is_script_source(options.source)
+    if options.trust and not is_program and not is_script and options.weights is None:
         step = "leave it out: all else is data, or Python code that you name yourself"
-        raise InputError("--trust is for a .pt2 file, or for --weights", [("next", step)])
+        what = "--trust is for a .pt2 file, for torchscript:FILE, or for --weights"
+        raise InputError(what, [("next", step)])
     if not shapes and not is_program and not has_default_inputs(options.source):
         raise _no_example(options.source)
     progress("load")
@@ -287,7 +289,7 @@ def build_call(
     _require_memory(options, module)
     args, kwargs = build_example(shapes)
     note = _take_weights(options, module)
-    if options.source.startswith("torchscript:"):
+    if is_script:
         from torch2keras.cli.torchscript import program_as_module
 
         module = program_as_module(module, args)
@@ -321,10 +323,13 @@ def _take_weights(options: SourceOptions, module: Any) -> str:
     if is_program_file(options.source):
         return _note_program(options)
     if options.weights is not None:
-        return load_weights(module, options.weights, options.entry, trust=options.trust)
+        taken = load_weights(module, options.weights, options.entry, trust=options.trust)
+        return f"{_note_trust(options)} {taken}" if is_script_source(options.source) else taken
     if options.entry:
         step = "name the file of weights that it is an entry of: --weights FILE"
         raise InputError("--entry without --weights", [("next", step)])
+    if is_script_source(options.source):
+        return _note_trust(options)
     if has_random_weights(options.source):
         return f"The weights are random: {options.source} is an architecture; --weights loads some."
     return ""
@@ -338,9 +343,11 @@ def _note_program(options: SourceOptions) -> str:
     if options.weights is not None or options.entry:
         step = "load them into the module, and export that"
         raise InputError("--weights for a program, which has its own", [("next", step)])
-    if options.trust:
-        return f"{options.source} was trusted: whatever it holds was run while it was loaded."
-    return ""
+    return _note_trust(options) if options.trust else ""
+
+
+def _note_trust(options: SourceOptions) -> str:
+    return f"{options.source} was trusted: whatever it holds was run while it was loaded."
 
 
 def _list_parameters(module: Any) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ from torch.export import ExportedProgram
 from torch2keras.cli.zoos import ZOOS, similar_names
 from torch2keras.errors import SourceError, Torch2KerasError
 from torch2keras.exported_files.load import load_exported_program
-from torch2keras.runtime.paths import is_file, is_program_file
+from torch2keras.runtime.paths import is_file, is_program_file, is_script_source
 from torch2keras.workarounds.triton_import import load_exporter
 
 FORMS = (
@@ -63,7 +63,7 @@ def load_source(source: str, *, trust: bool = False) -> nn.Module | ExportedProg
     """Return the module, or the exported program, that a SOURCE names.
 
     The current folder is importable, as it is for `python -m`. With `trust` a program is loaded
-    without being looked through, whatever it runs.
+    without being looked through, whatever it runs; TorchScript is not loaded else.
 
     Raises SourceError, which says what was tried, what is called alike, and the next step, and
     UnsafeFileError for a program that would run something.
@@ -74,7 +74,9 @@ def load_source(source: str, *, trust: bool = False) -> nn.Module | ExportedProg
     if not colon or not left or not right:
         rows = [("forms", FORMS), ("next", _first_step(source))]
         raise SourceError(f"{source!r} is no SOURCE", rows)
-    if left in ZOOS:
+    if is_script_source(source):
+        loaded = _call_builder(source, functools.partial(ZOOS[left], right, trust=trust))
+    elif left in ZOOS:
         loaded = _call_builder(source, functools.partial(ZOOS[left], right))
     elif left.endswith(PYTHON):
         _require_dotted(source, right)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from torch2keras.errors import CaptureError, InputError, SourceError
+from torch2keras.errors import CaptureError, InputError, SourceError, UnsafeFileError
 from torch2keras.runtime.paths import is_file
 from torch2keras.runtime.quiet import keep_quiet
 from torch2keras.workarounds.triton_import import load_exporter
@@ -28,18 +28,27 @@ RECURRENT = (
 )
 
 
+MODULE_STEP = "give the nn.Module that was scripted or traced, and its weights with --weights"
+
+
 CLOSE = 1e-5
 """The largest difference from the program, as a part of the largest value."""
 
 
-def load_program(path: str) -> torch.jit.ScriptModule:
+def load_program(path: str, *, trust: bool = False) -> torch.jit.ScriptModule:
     """Return the program of a file, on the CPU and in eval mode.
 
-    Raises SourceError where the file cannot be read.
+    Nothing looks through such a program, and loading alone runs parts of it: it has to be trusted.
+
+    Raises SourceError where the file cannot be read, UnsafeFileError where it is not trusted.
     """
     file = Path(path).expanduser()
     if not is_file(file):
         raise SourceError(f"there is no file {file}", [("next", "name what torch.jit.save wrote")])
+    if not trust:
+        why = "loading it runs what it holds in PyTorch's own interpreter"
+        rows = [("why", why), ("next", f"{MODULE_STEP}; a file that you trust: --trust")]
+        raise UnsafeFileError(f"{file} is TorchScript, a program of whoever wrote it", rows)
     try:
         with keep_quiet():
             load: Any = torch.jit.load  # it has no types
@@ -82,10 +91,8 @@ def program_as_module(program: torch.jit.ScriptModule, args: Sequence[torch.Tens
 
 
 def _refusal(why: str) -> CaptureError:
-    step = "give the nn.Module that was scripted or traced, and its weights with --weights"
-    return CaptureError(
-        "PyTorch's converter does not take this TorchScript", [("torch", why), ("next", step)]
-    )
+    rows = [("torch", why), ("next", MODULE_STEP)]
+    return CaptureError("PyTorch's converter does not take this TorchScript", rows)
 
 
 def _restore_kinds(program: torch.jit.ScriptModule, module: nn.Module) -> None:

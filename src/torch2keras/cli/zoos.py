@@ -123,7 +123,7 @@ def _make_diffusers(found: Any, config: Any, file: Path) -> nn.Module:
         return make()
 
 
-ZOOS: dict[str, Callable[[str], Any]] = {
+ZOOS: dict[str, Callable[..., Any]] = {
     "torchvision": _load_torchvision,
     "timm": _load_timm,
     "hf": load_hugging_face,

@@ -24,3 +24,8 @@ def is_folder(path: Path) -> bool:
 def is_program_file(path: str | Path) -> bool:
     """Return whether a path is called as `torch.export.save` wants its files called."""
     return Path(path).suffix == ".pt2"
+
+
+def is_script_source(source: str) -> bool:
+    """Return whether a SOURCE names a file of TorchScript."""
+    return source.startswith("torchscript:")
