@@ -41,7 +41,8 @@ def export_litert(task: ExportTask) -> Deployment:
     if task.sizes.is_dynamic:
         return _export_traced(task, task.traced)
     try:
-        return _export_traced(task, make_forms_model(task.traced))
+        is_quantized = task.request.quantize in ("float16", "int8")
+        return _export_traced(task, make_forms_model(task.traced, is_quantized=is_quantized))
     except (DeploymentError, LoweringError, VerificationError) as error:
         refusal = error
     try:

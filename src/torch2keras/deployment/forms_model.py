@@ -44,12 +44,13 @@ class FormsModel(TracedModel):
         return self._trace.run(inputs)
 
 
-def make_forms_model(traced: TracedModel) -> FormsModel:
+def make_forms_model(traced: TracedModel, *, is_quantized: bool = False) -> FormsModel:
     """Return a model in the forms for LiteRT, with the weights that it has now.
 
+    `is_quantized` for a file whose values or constants will have fewer bits.
     Raises LoweringError where an op has none.
     """
-    lowered = lower_for_deployment(traced.original)
+    lowered = lower_for_deployment(traced.original, is_quantized=is_quantized)
     conversion = Substitution(traced.state).conversion(replace(traced.original, lowered=lowered))
     graph = conversion.lowered.graph
     return FormsModel(traced.original, traced.state, traced.conversion, graph)

@@ -12,9 +12,10 @@ from torch2keras.errors import LoweringError
 from torch2keras.lower.lower import Lowered, lower
 
 
-def lower_for_deployment(conversion: Conversion) -> Lowered:
+def lower_for_deployment(conversion: Conversion, *, is_quantized: bool = False) -> Lowered:
     """Return the conversion's graph lowered once more, by the deployment's table.
 
+    `is_quantized` for a file whose values or constants will have fewer bits.
     Raises LoweringError where its ports would lie otherwise than the model's.
     """
     before = conversion.lowered
@@ -31,4 +32,5 @@ def lower_for_deployment(conversion: Conversion) -> Lowered:
             "the deployment's ports lie otherwise than the model's",
             [("next", "this is a bug of torch2keras; please report it")],
         )
-    return replace(after, graph=rewrite_for_deployment(after.graph))
+    graph = rewrite_for_deployment(after.graph, is_quantized=is_quantized)
+    return replace(after, graph=graph)

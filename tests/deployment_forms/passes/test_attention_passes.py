@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -126,3 +127,13 @@ def test_other_masks_stay_choices() -> None:
     module, example = Written(), draw((0, 4))
     assert count_calls(module, *example)[MASKED_ATTENTION] == 0
     deploy(module, *example)
+
+
+def test_masks_of_a_quantised_file_stay_choices(tmp_path: Path) -> None:
+    example = draw()
+    converted = torch2keras.convert(Attention().eval(), example, verify=False)
+    graph = lower_for_deployment(converted.conversion, is_quantized=True).graph
+    assert not {MASKED_ATTENTION} & {call.target for call in graph.calls}
+    made = converted.export(tmp_path / "net.tflite", quantize="float16")
+    assert "SELECT_V2" in made.operators
+    assert not any("forms" in note for note in made.notes)

@@ -25,10 +25,16 @@ NOT_NEGATIVE = ("relu", "relu6", "sigmoid", "softmax", "softplus", "hard_sigmoid
 NOT_NEGATIVE_LAYERS = ("layers.ReLU", "layers.Softplus", "layers.Softmax")
 
 
-def rewrite_for_deployment(graph: KerasGraph) -> KerasGraph:
-    """Return the graph by all passes, without the calls that nothing reads any more."""
+def rewrite_for_deployment(graph: KerasGraph, *, is_quantized: bool = False) -> KerasGraph:
+    """Return the graph by all passes, without the calls that nothing reads any more.
+
+    In a file whose values or constants have few bits a mask goes on choosing: what it adds to the
+    scores is too large a number for those.
+    """
     calls = graph.calls
     for rewrite in PASSES:
+        if is_quantized and rewrite is join_attention:
+            continue
         calls = tuple(keep_needed(rewrite(calls, graph.outputs), graph.outputs))
     compact = compact_calls(calls, len(graph.inputs), graph.outputs)
     return replace(graph, calls=compact.calls, outputs=compact.outputs)
