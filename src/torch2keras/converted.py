@@ -49,7 +49,7 @@ from torch2keras.keras_model.saving import (
     save_weights,
     weights_path,
 )
-from torch2keras.keras_model.weights_file import write_safetensors
+from torch2keras.keras_model.weights_file import write_hdf5, write_safetensors
 from torch2keras.reporting.manifest import describe_model
 from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.report import Report, make_report
@@ -271,7 +271,7 @@ class Converted:
     def _write_weights(self, kind: WeightsFormat, path: Path) -> None:
         """Write the weights alone to a new file."""
         if kind == "h5":
-            self.model.save_weights(path)
+            write_hdf5(self.model, path)
             return
         places = [place[:2] for place in self.conversion.weight_map.weights]
         facts = describe_model(self.conversion, self.verification)

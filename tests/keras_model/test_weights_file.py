@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,12 @@ from safetensors.numpy import load_file
 from torch import nn
 
 import torch2keras as t2k
-from torch2keras.keras_model.weights_file import LOADING, write_safetensors
+from torch2keras.keras_model.weights_file import (
+    HDF5_OVERHEAD,
+    LOADING,
+    write_hdf5,
+    write_safetensors,
+)
 
 X = torch.randn(2, 3, 11)
 
@@ -128,3 +134,16 @@ def test_weights_that_came_later_are_named(tmp_path: Path) -> None:
 def test_an_unknown_format(converted: t2k.Converted, tmp_path: Path) -> None:
     with pytest.raises(t2k.InputError, match="no format of weights"):
         converted.save(tmp_path / "net.py", weights_format="pickle")  # type: ignore[arg-type]
+
+
+def test_hdf5_is_not_asked_to_write_what_has_no_room(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((97,)), keras.layers.Dense(101)])
+    file, usage = tmp_path / "net.weights.h5", shutil.disk_usage(tmp_path)
+    free = 4 * (97 * 101 + 101)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+    with pytest.raises(OSError, match="No space left"):
+        write_hdf5(model, file)
+    assert not file.exists()
+    monkeypatch.undo()
+    write_hdf5(model, file)
+    assert free < file.stat().st_size < free + 6 * HDF5_OVERHEAD

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
-from torch2keras.runtime.paths import is_file, is_folder, is_program_file, is_script_source
+from torch2keras.runtime.paths import (
+    find_system_error,
+    is_file,
+    is_folder,
+    is_program_file,
+    is_script_source,
+)
 
 NOWHERE = ("none", "n" * 5000, "a\x00b", "file/x")
 
@@ -24,3 +31,12 @@ def test_a_source_that_is_a_program_is_known_by_its_name() -> None:
     for name in ("net.pt", "torchscript.py:Net"):
         assert not is_program_file(name)
         assert not is_script_source(name)
+
+
+def test_what_the_system_refuses_is_found_in_the_error_of_a_library() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    hdf5 = OSError(errno.ENOSPC, "Can't synchronously write data (buf = 0x5583)")
+    for error in (full, hdf5, RuntimeError(f"SaveV2: {full}")):
+        assert str(find_system_error(error)) == "[Errno 28] No space left on device"
+    assert find_system_error(ValueError("bad")) is None
+    assert find_system_error(OSError(errno.ENOENT, "No such file")) is None

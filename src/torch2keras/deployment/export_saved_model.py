@@ -22,6 +22,7 @@ from torch2keras.deployment.saved_model import (
 from torch2keras.deployment.task import ExportTask, write_place
 from torch2keras.deployment.tracing import TracedModel
 from torch2keras.errors import DeploymentError, list_names
+from torch2keras.runtime.paths import find_system_error
 from torch2keras.runtime.typed_errors import describe_exception
 from torch2keras.verification.results import Check
 
@@ -58,6 +59,9 @@ def _write(task: ExportTask, place: Path) -> None:
     except OSError:
         raise
     except Exception as error:
+        refused = find_system_error(error)
+        if refused is not None:
+            raise refused from error
         raise DeploymentError(
             "TensorFlow makes no SavedModel of this model",
             [

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch2keras.errors import OutputError, SourceError, list_names
 from torch2keras.runtime.atomic_writing import write_whole
+from torch2keras.runtime.paths import find_system_error
 from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
 
@@ -223,7 +224,7 @@ def _refuse_failed_write(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # on a full disk, Keras raises RuntimeError too
         raise OutputError(
-            f"cannot write {path}: {error}",
+            f"cannot write {path}: {find_system_error(error) or error}",
             [
                 ("error", type(error).__name__),
                 ("next", "check the permissions and the free space there"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
+import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +30,25 @@ for name, value in safetensors.numpy.load_file({file}).items():
     layer = functools.reduce(keras.Model.get_layer, layers, model)
     operator.attrgetter(variable)(layer).assign(value)"""
 """The lines that load such a file, of which Keras itself knows nothing."""
+
+
+HDF5_OVERHEAD = 2**12
+"""Bytes beside the numbers of a weight, at most; and four times that of a file."""
+
+
+def write_hdf5(model: keras.Model, path: Path) -> None:
+    """Write the weights of a model as Keras does.
+
+    HDF5 may end the process where a disk is full, so there has to be room before. Raises OSError
+    where there is none.
+    """
+    needed = HDF5_OVERHEAD * (4 + len(model.weights))
+    for variable in model.weights:
+        dtype = getattr(torch, str(keras.backend.standardize_dtype(variable.dtype)))
+        needed += dtype.itemsize * math.prod(variable.shape)
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    model.save_weights(path)
 
 
 def write_safetensors(
