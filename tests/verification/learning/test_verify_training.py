@@ -207,3 +207,32 @@ def test_a_copy_in_another_type_is_trained_by_the_callers_optimizer(dtype):
     learning = verify_training(converted.conversion, chosen)
     assert [check.what for check in learning.checks] == ["20 steps of SGD", "20 steps of AdamW"]
     assert not any(check.differing for check in learning.checks)
+
+
+class Tabled(nn.Module):
+    """Adds a table of its parameter, which it keeps from one call to the next in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.table = nn.Linear(5, 3), nn.Parameter(torch.randn(7))
+        self.kept: dict[str, torch.Tensor] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = torch.tensor([6, 2, 2])
+        if self.training:
+            return (self.linear(x) + self.table[places]).tanh()
+        if "cpu" not in self.kept:
+            self.kept["cpu"] = self.table[places]
+        return (self.linear(x) + self.kept["cpu"]).tanh()
+
+
+def test_a_table_that_a_step_keeps_is_gone_in_the_next_one() -> None:
+    torch.manual_seed(0)
+    module = Tabled().eval()
+    converted = t2k.convert(module, (torch.randn(4, 5),), verify=False)
+    given = torch.optim.AdamW(module.parameters(), lr=1e-2)
+    verification = converted.verify(level="training", optimizer=given)
+    steps = verification.learning[2:]
+    assert [check.what for check in steps] == ["20 steps of SGD", "20 steps of AdamW"]
+    assert all(check.worst[1] < 1e-12 for check in steps)
+    assert not module.kept

@@ -17,6 +17,8 @@ from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.layers import Layers
 from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.module_state import note_modules
+from torch2keras.runtime.native_attributes import submodules
 from torch2keras.training.optimizer_table import find_formula
 from torch2keras.training.parameter_groups import Mapped, map_groups
 from torch2keras.verification.float64_keras import store_inputs
@@ -105,6 +107,7 @@ def train_torch(
         for name, parameter in conversion.own_parameters().items():
             leaves[id(parameter)] = leaves[id(named[name])]
         twin = transplant(optimizer, leaves)
+        held = note_modules(submodules(module))  # a table of weights that a step keeps is its own
         for tensors, targets in zip(batches.inputs, batches.targets, strict=True):
             twin.zero_grad()
             args, kwargs = replace_tensors(conversion, [widen(tensor) for tensor in tensors])
@@ -112,6 +115,8 @@ def train_torch(
             torch.func.functional_call(run, state, args, kwargs)
             with run_plainly():
                 twin.step()
+            for note in held:
+                note.restore()
     trained = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         trained[name] = leaves[id(parameter)].detach()
