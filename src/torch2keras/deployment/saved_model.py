@@ -30,7 +30,12 @@ class ServedFunction(NamedTuple):
 def write_saved_model(
     traced: TracedModel, sizes: FileSizes, signatures: Sequence[ServedFunction], folder: Path
 ) -> None:
-    """Write a SavedModel whose signatures take and give dictionaries by the ports' names."""
+    """Write a SavedModel whose signatures take and give dictionaries by the ports' names.
+
+    Raises OSError where the disk is full, or a file may not be as large.
+    """
+    import tensorflow as tf
+
     archive = keras.export.ExportArchive()
     if traced.model is not None:
         archive.track(traced.model)
@@ -39,7 +44,10 @@ def write_saved_model(
         specs = traced.input_specs(shapes)
         with drop_retracing_warnings():
             archive.add_endpoint(key, traced.make_function(layout), input_signature=[specs])
-    archive.write_out(str(folder), verbose=False)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
+        raise OSError(error.message) from error
 
 
 def list_saved_ops(folder: Path) -> Mapping[str, int]:
