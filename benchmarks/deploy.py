@@ -7,7 +7,7 @@ A rival writes its file in an interpreter of its own, since no environment holds
 is installed beside torch2keras needs none. Latency is the least CPU time of one thread by that of
 eager PyTorch, at batch 1, all files in turn in one process a net. A net whose package is missing is
 left out, with a line that says so. Results of earlier runs in the same folder are kept, so that
-nets may be measured in pieces, and so are the rivals' files. Writes deploy.json, and deploy.png
+nets may be measured in pieces, and so are the rivals' files. Writes deploy.json, and deploy.svg
 where matplotlib is installed; with `--docs` the table between the markers of docs/deployment.md
 too, and its picture.
 """
@@ -32,10 +32,13 @@ from drawing import draw
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "deployment.md"
-PICTURE = "deployment.png"
+PICTURE = "deployment.svg"
 BEGIN = "<!-- deploy table: made by benchmarks/deploy.py -->"
 END = "<!-- end of deploy table -->"
 MEASURES = {"operators": "operators", "latency": "latency by PyTorch's"}
+MOST = {"operators": 900.0, "latency": 2.0}
+"""Where the picture's axes end: a bar that is longer is cut off."""
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 
 Row = dict[str, Any]
@@ -198,7 +201,8 @@ def main() -> None:
         rows += known.get(net, [])
     text = write_table(rows)
     print(text, *list_lost(rows), sep="\n")
-    picture = draw(rows, list_tools(rows), MEASURES, options.out / "deploy.png")
+    file = options.out / "deploy.svg"
+    picture = draw(rows, list_tools(rows), MEASURES, file, bar=0.07, most=MOST)
     if options.docs:
         put_in_page(text, PAGE)
         if picture is not None:

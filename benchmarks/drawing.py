@@ -9,21 +9,32 @@ from typing import Any
 
 
 def draw(
-    rows: Sequence[Mapping[str, Any]], tools: Sequence[str], measures: Mapping[str, str], file: Path
+    rows: Sequence[Mapping[str, Any]],
+    tools: Sequence[str],
+    measures: Mapping[str, str],
+    file: Path,
+    *,
+    bar: float = 0.25,
+    most: Mapping[str, float] | None = None,
 ) -> Path | None:
-    """Write the picture; None where matplotlib is not installed."""
+    """Write the picture, in the format that the file's name says.
+
+    `bar` is the height of a bar in inches; `most` where the axis of a measure ends, so that a
+    longer bar is cut off. None where matplotlib is not installed.
+    """
     if importlib.util.find_spec("matplotlib") is None:
         return None
     import matplotlib as mpl
 
     mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "torch2keras"  # the same rows give the same file
     from matplotlib import pyplot as plt
 
     nets = list(dict.fromkeys(row["net"] for row in rows))
     figure, panels = plt.subplots(
         1,
         len(measures),
-        figsize=(4 * len(measures), 1.5 + 0.25 * len(nets) * len(tools)),
+        figsize=(4 * len(measures), 1.5 + bar * len(nets) * len(tools)),
         sharey=True,
         layout="constrained",
     )
@@ -34,6 +45,8 @@ def draw(
             draw_bars(panel, nets, results, measure, tool, f"C{number}", offset, 0.8 / len(tools))
         panel.set(title=title, yticks=range(len(nets)), yticklabels=nets)
         panel.grid(axis="x", alpha=0.3)
+        if most is not None and measure in most:
+            panel.set_xlim(0, most[measure])
     panels[0].invert_yaxis()
     figure.legend(
         *panels[0].get_legend_handles_labels(),
@@ -41,7 +54,7 @@ def draw(
         ncols=len(tools),
         frameon=False,
     )
-    figure.savefig(file, dpi=120)
+    figure.savefig(file, dpi=120, metadata={"Date": None} if file.suffix == ".svg" else None)
     plt.close(figure)
     return file
 
