@@ -15,6 +15,23 @@ from torch2keras.runtime.free_memory import (
 )
 
 
+class Fails(nn.Module):
+    """It makes a large table, and then raises."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.table = self.same = nn.Embedding(rows, 10**4)
+        self.drop = nn.Dropout(-1)
+
+
+def test_what_is_made_before_a_failure_has_to_fit() -> None:
+    require_room(lambda: Fails(3), "it")
+    with limit_memory(10**9):
+        require_room(lambda: Fails(2 * 10**4), "it")  # the table is there once
+        with pytest.raises(InputError):
+            require_room(lambda: Fails(3 * 10**4), "it")
+
+
 def test_what_fits_and_what_does_not() -> None:
     require_room(lambda: nn.Linear(3, 5), "it")
     with pytest.raises(InputError, match=r"4,000,0\d\d.\d GB, and .* GB are free"):

@@ -76,16 +76,23 @@ def require_bytes(needed: float, what: str) -> None:
 def require_room(make: Callable[[], nn.Module], what: str) -> None:
     """Raise InputError where the parameters of the module that `make` gives do not fit.
 
-    It is made without memory, on the device "meta"; a module that can't be made so is let pass.
+    It is made without memory, on the device "meta". Where making it fails, what it had made until
+    then has to fit: it is made in earnest next, and says itself what is wrong.
     """
     import torch
+    from torch.nn.modules.module import register_module_parameter_registration_hook
 
+    made: dict[int, torch.Tensor | None] = {}
+    handle = register_module_parameter_registration_hook(
+        lambda _module, _name, tensor: made.update({id(tensor): tensor})
+    )
     try:
         with torch.device("meta"):
-            module = make()
-        needed = count_bytes(module)
-    except Exception:  # noqa: BLE001 - it is made in earnest next, and says itself what is wrong
-        return
+            needed = count_bytes(make())
+    except Exception:  # noqa: BLE001 - see above
+        needed = sum(t.numel() * t.element_size() for t in made.values() if t is not None)
+    finally:
+        handle.remove()
     require_bytes(needed, what)
 
 
