@@ -91,7 +91,7 @@ def test_the_models_as_code_are_built(given):
 def test_files_for_other_runtimes_are_run_as_the_page_says(given):
     tf, onnxruntime = pytest.importorskip("tensorflow"), pytest.importorskip("onnxruntime")
     expected = given["module"](given["x"]).detach().numpy()
-    first, run_lite, quantized, run_saved, run_onnx = [
+    first, run_lite, quantized, run_saved, run_onnx, _ = [
         code for code, _ in blocks_of((DOCS / "deployment.md").read_text(encoding="utf-8"))
     ]
     port = given["converted"].inputs[0]
