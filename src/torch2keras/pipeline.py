@@ -61,6 +61,7 @@ from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
 from torch2keras.runtime.free_memory import trim_memory
 from torch2keras.runtime.isolation import isolate_process
+from torch2keras.runtime.mapped_memory import release_all
 from torch2keras.runtime.progress import Stage
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
@@ -274,6 +275,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
         start = time.perf_counter()
         for apply_pass in PIPELINE[stage]:
             apply_pass(work)
+        release_all()
         trim_memory()
         earlier = work.timings.get(stage.value, 0.0)
         work.timings[stage.value] = earlier + time.perf_counter() - start
@@ -307,10 +309,15 @@ def convert(
     forward draws are inputs (noise), whose distributions the report names. `dtype` is the type of
     all numbers ("float64", "bfloat16", "float16": a copy of the module is converted), or
     "mixed_bfloat16" or "mixed_float16": layers compute in the narrow type with float32 weights.
+    `weights` is a state_dict, or the path of a file or folder that holds one, which is taken in
+    place of the module's numbers, by a copy of it: a module that was built on the device "meta"
+    takes no memory so, and its weights are read as they are needed. They have the types of the
+    file; `trust` unpickles one that holds more than weights, whatever that runs.
     `name` is the model's, by default the class of the module. `progress` is called with the name of
     each stage as it begins. The module comes back as it was given.
 
-    Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError.
+    Raises InputError, CaptureError, UnsupportedOpError, LoweringError or VerificationError; for
+    `weights` SourceError or UnsafeFileError where their file cannot be read.
     """
     refuse_stateless_scope()
     with isolate_process():

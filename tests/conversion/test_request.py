@@ -12,7 +12,18 @@ import torch2keras as t2k
 from torch2keras.conversion.request import RequestOptions, build_request
 
 X = torch.randn(2, 3)
-OPTIONS = ["dynamic_shapes", "layout", "capture", "state", "random", "dtype", "name", "progress"]
+OPTIONS = [
+    "dynamic_shapes",
+    "layout",
+    "capture",
+    "state",
+    "random",
+    "dtype",
+    "weights",
+    "trust",
+    "name",
+    "progress",
+]
 
 
 def test_convert_and_inspect_show_the_shared_options():

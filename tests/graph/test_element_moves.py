@@ -10,6 +10,7 @@ from torch2keras.graph.element_moves import (
     Permute,
     Reshape,
     Take,
+    describe_arrangement,
     describe_moves,
     element_numbers,
     move_elements,
@@ -72,3 +73,31 @@ def test_moves_are_told_in_the_words_of_the_map() -> None:
         "take [0, [1, 0]]",
         "take [1, [0, 1, 2, 3, 4, 5, 6, 7, ... of 9]]",
     )
+
+
+SAME_PLACES = [
+    ((), (Permute((0, 1, 2)),)),
+    ((Permute((2, 0, 1)),), (Permute((1, 2, 0)), Permute((1, 2, 0)))),
+    ((Reshape((6, 5)),), (Permute((2, 0, 1)), Reshape((5, 6)), Permute((1, 0)))),
+    ((Narrow(2, 1, 3),), (Flip((2,)), Narrow(2, 2, 4), Flip((2,)))),
+    ((Flip((0,)),), (Take(0, (1, 0)),)),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_PLACES)
+def test_an_arrangement_tells_the_same_places(one, other) -> None:
+    assert torch.equal(element_numbers((2, 3, 5), one), element_numbers((2, 3, 5), other))
+    told = describe_arrangement((2, 3, 5), one)
+    assert told == describe_arrangement((2, 3, 5), other)
+    assert hash(told) == hash(describe_arrangement((2, 3, 5), other))
+
+
+def test_an_arrangement_tells_other_places() -> None:
+    told = {describe_arrangement((2, 3, 5), moves) for moves, _ in SAME_PLACES}
+    assert len(told) == len(SAME_PLACES)
+    assert describe_arrangement((3, 3), (Permute((1, 0)),)) != describe_arrangement((3, 3), ())
+
+
+def test_an_arrangement_of_a_view_takes_no_memory() -> None:
+    huge = (2**20, 2**20)
+    assert describe_arrangement(huge, (Permute((1, 0)),)) == (huge, (1, 2**20), 0)

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from torch2keras.capture.failures import eager_failure
 from torch2keras.errors import InputError
+from torch2keras.runtime.journal import Journal, borrow, put_back
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,10 @@ class ExampleCall:
         args, kwargs = self.example.copy_arguments()
         state = {}
         for name, tensor in (*self.module.named_parameters(), *self.module.named_buffers()):
-            state[name] = tensor.detach().clone()
+            state[name] = borrow(tensor)
+        journal = Journal()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), put_back(journal), journal:
                 return torch.func.functional_call(self.module, state, args, kwargs)
         except Exception as error:
             raise eager_failure(self.module, self.leaves(), error) from error

@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from torch2keras.errors import InputError, list_names
 from torch2keras.runtime.isolation import check_initialised
+from torch2keras.runtime.mapped_memory import release_tensors
 from torch2keras.runtime.native_attributes import instance_dict, state_tensors, submodules
 
 _QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
@@ -102,7 +103,7 @@ _STATE_REFUSALS: tuple[tuple[str, Callable[[torch.Tensor], bool | str | None], s
     (
         "parameters or buffers on the meta device",
         lambda tensor: tensor.is_meta,
-        "load the weights first, as in module.to_empty(device='cpu') and load_state_dict",
+        'name their file: convert(..., weights="weights.safetensors"), or a folder of shards',
     ),
     (
         "parameters or buffers that are not on the CPU",
@@ -181,6 +182,7 @@ def note_odd_weights(module: nn.Module) -> tuple[str, ...]:
         is_odd = tensor.is_floating_point() and not tensor.sum().isfinite()
         if is_odd and not tensor.isfinite().all():
             names.append(name)
+        release_tensors([tensor])
     if not names:
         return ()
     return (f"NaN or infinity in {list_names(names)}; they are converted as they are.",)

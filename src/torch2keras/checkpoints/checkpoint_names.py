@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,9 +145,41 @@ def _read_wanted(module: nn.Module) -> WantedNames:
 def fit_names(checkpoint: Checkpoint, wanted: WantedNames, entry: str = "") -> FittedWeights:
     """Return what of a checkpoint a module wants, by its own names.
 
-    What is missing, unexpected or of another shape stands in the report. Raises InputError where
-    `entry` is not there, where several places fit equally well, and where there are no weights.
+    What is missing, unexpected or of another shape stands in the report. Where nothing fits, and
+    the module is one that wraps another and has no tensors beside it, the names are those of the
+    wrapped one. Raises InputError where `entry` is not there, where several places fit equally
+    well, and where there are no weights.
     """
+    fitted = _fit_plain_names(checkpoint, wanted, entry)
+    wrapper = _find_wrapper(wanted)
+    if not wrapper or not wanted.shapes.keys().isdisjoint(fitted.state):
+        return fitted
+    inner = fit_names(checkpoint, _unwrap_names(wanted, wrapper), entry)
+    if not inner.report.is_complete:
+        return fitted
+    state = dict(zip(map(wrapper.__add__, inner.state), inner.state.values(), strict=True))
+    note = f"{inner.report.note} In the module their names begin with {wrapper!r}."
+    return FittedWeights(state, replace(inner.report, note=note))
+
+
+def _find_wrapper(wanted: WantedNames) -> str:
+    """Return what all names of a module begin with: "net." for one that wraps another."""
+    name = next(iter(wanted.shapes), "")
+    first, dot, _ = name.partition(".")
+    wrapper = first + dot
+    is_shared = dot and all(map(methodcaller("startswith", wrapper), wanted.shapes))
+    return wrapper if is_shared else ""
+
+
+def _unwrap_names(wanted: WantedNames, wrapper: str) -> WantedNames:
+    """Return the names without what all of them begin with."""
+    start = len(wrapper)
+    ties = [tuple(map(itemgetter(slice(start, None)), names)) for names in wanted.ties]
+    return replace(wanted, shapes=_strip(wanted.shapes, wrapper), ties=ties)
+
+
+def _fit_plain_names(checkpoint: Checkpoint, wanted: WantedNames, entry: str) -> FittedWeights:
+    """Return what of a checkpoint a module wants, whose names may have a prefix there."""
     place = _find_place(checkpoint, wanted, entry)
     given = _name_plainly(checkpoint.states[place.entry])
     objects = _strip(checkpoint.objects.get(place.entry, {}), place.prefix)

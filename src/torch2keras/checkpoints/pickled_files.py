@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from torch2keras.errors import SourceError, UnsafeFileError
+from torch2keras.runtime.mapped_memory import note_mapped
+from torch2keras.runtime.native_attributes import is_native
 from torch2keras.runtime.quiet import keep_quiet
 from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
@@ -52,7 +54,7 @@ def load_pickled(file: Path, *, trust: bool = False) -> Any:
         if not trust:
             _refuse_filled_memory(file)
         with keep_quiet():
-            return torch.load(file, map_location="cpu", weights_only=not trust, mmap=is_zip)
+            loaded = torch.load(file, map_location="cpu", weights_only=not trust, mmap=is_zip)
     except (SourceError, UnsafeFileError):
         raise
     except pickle.UnpicklingError as error:
@@ -62,6 +64,10 @@ def load_pickled(file: Path, *, trust: bool = False) -> Any:
         raise SourceError(f"{file} does not fit into memory", [("next", step)]) from error
     except Exception as error:  # a damaged file is met as any of many
         raise _damage_error(file, describe_exception(error)) from error
+    if is_zip:
+        leaves = torch.utils._pytree.tree_leaves(loaded)
+        note_mapped([leaf for leaf in leaves if is_native(leaf, torch.Tensor)])
+    return loaded
 
 
 def _check_records(file: Path) -> None:

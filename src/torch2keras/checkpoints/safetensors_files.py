@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch2keras.errors import SourceError, UnsafeFileError
+from torch2keras.runtime.mapped_memory import note_mapped
 from torch2keras.runtime.optional_package import import_package
 from torch2keras.runtime.paths import is_file
 
@@ -64,6 +65,7 @@ def read_safetensors(file: Path) -> dict[str, torch.Tensor]:
     safetensors = import_package("safetensors.torch", "safetensors", str(file))
     try:
         loaded: dict[str, torch.Tensor] = safetensors.load_file(file)
+        note_mapped(loaded.values())
     except MemoryError as error:
         step = "use a machine with more memory"
         raise SourceError(

@@ -119,7 +119,8 @@ class SourceOptions:
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A file of weights for SOURCE: .safetensors, or what torch.save has written.",
+            help="A file of weights for SOURCE: .safetensors, what torch.save has written, or a "
+            "folder of shards.",
         ),
     ] = None
     entry: Annotated[
@@ -317,11 +318,18 @@ def _require_memory(options: SourceOptions, module: Any) -> None:
 
 def _take_weights(options: SourceOptions, module: Any) -> str:
     """Load the weights that are asked for into a module; return whose it has."""
+    from torch import nn
+
+    from torch2keras.checkpoints.checkpoint_files import read_checkpoint
     from torch2keras.checkpoints.checkpoint_names import load_weights
+    from torch2keras.checkpoints.empty_modules import fill_module, is_empty
     from torch2keras.cli.zoos import has_random_weights
 
     if is_program_file(options.source):
         return _note_program(options)
+    if options.weights is not None and isinstance(module, nn.Module) and is_empty(module):
+        checkpoint = read_checkpoint(options.weights, trust=options.trust)
+        return " ".join(fill_module(module, checkpoint, options.entry))
     if options.weights is not None:
         taken = load_weights(module, options.weights, options.entry, trust=options.trust)
         return f"{_note_trust(options)} {taken}" if is_script_source(options.source) else taken

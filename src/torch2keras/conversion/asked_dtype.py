@@ -31,11 +31,12 @@ COMPLEX: Mapping[torch.dtype, torch.dtype] = {
 
 
 def cast_call(
-    module: nn.Module, call: ModuleCall, dtype: DtypeChoice
+    module: nn.Module, call: ModuleCall, dtype: DtypeChoice, *, is_copy: bool = False
 ) -> tuple[nn.Module, ModuleCall]:
     """Return the module and the call as they are to be converted.
 
-    For a type of all numbers they are a copy in that type; for a policy they stay as they are.
+    For a type of all numbers they are a copy in that type, unless the module `is_copy` already; for
+    a policy they stay as they are.
     Raises InputError for an unknown type, and where the module has no form in it.
     """
     known = get_args(DtypeChoice)
@@ -53,7 +54,7 @@ def cast_call(
         return module, replace(call, notes=(*call.notes, _describe_policy(dtype)))
     wanted: torch.dtype = getattr(torch, dtype)
     try:
-        own_module = copy.deepcopy(module)
+        own_module = module if is_copy else copy.deepcopy(module)
         cast = partial(_cast, dtype=wanted)
         # What `.to()` calls, which would refuse complex parameters.
         own_module._apply(cast)  # type: ignore[no-untyped-call]  # noqa: SLF001 - as said

@@ -16,6 +16,7 @@ from torch2keras.capture.module_call import to_module_call
 from torch2keras.capture.module_wrappers import unwrap_module
 from torch2keras.capture.ports.slots import ModulePorts
 from torch2keras.conversion.asked_dtype import DtypeChoice, cast_call
+from torch2keras.conversion.asked_weights import give_weights
 from torch2keras.errors import InputError
 from torch2keras.keras_graph.mixed_precision import POLICIES
 from torch2keras.runtime.progress import Progress, ignore_stage
@@ -40,6 +41,8 @@ class RequestOptions(TypedDict, total=False):
     state: StateChoice
     random: RandomChoice
     dtype: DtypeChoice | None
+    weights: Any
+    trust: bool
     name: str | None
     progress: Progress
 
@@ -70,7 +73,7 @@ class Request:
     plain: Request | None = None
     """The request before it had ports."""
     given: nn.Module | None = None
-    """The caller's own module, where `module` is a copy of it in another type."""
+    """The caller's own module, where `module` is a copy of it, in another type or with weights."""
 
 
 def build_request(
@@ -84,26 +87,22 @@ def build_request(
     state: StateChoice = "refuse",
     random: RandomChoice = "refuse",
     dtype: DtypeChoice | None = None,
+    weights: Any = None,
+    trust: bool = False,
     name: str | None = None,
     progress: Progress = ignore_stage,
 ) -> Request:
     """Return what these arguments of `convert` or `inspect` ask for.
 
-    Raises InputError for an unknown `capture`, `state`, `random` or `dtype`, and for
-    `dynamic_shapes` beside capture="trace".
+    Raises InputError for an unknown `capture`, `state`, `random` or `dtype`, for `dynamic_shapes`
+    beside capture="trace", and where `weights` are not the module's; what reading their file does.
     """
     _check_choice("no way to capture is called", "capture", capture, ("export", "trace"))
     _check_choice("nothing to do with state is called", "state", state, get_args(StateChoice))
     _check_choice("nothing to do with random is called", "random", random, get_args(RandomChoice))
     trace = capture == "trace"
     if trace and dynamic_shapes is not None:
-        raise InputError(
-            'capture="trace" takes no dynamic_shapes',
-            [
-                ("why", "tracing fixes every size to the example's"),
-                ("next", "leave one of them out"),
-            ],
-        )
+        raise _no_dynamic_trace()
     if isinstance(module, ExportedProgram):
         program = open_program(module)
         module, name = program.module, name or program.name
@@ -114,8 +113,11 @@ def build_request(
     unwrapped, notes = unwrap_module(module)
     call = to_module_call(unwrapped, args, kwargs)
     own, policy = unwrapped, ""
+    if weights is not None:
+        own, weight_notes = give_weights(unwrapped, weights, trust=trust)
+        notes = (*notes, *weight_notes)
     if dtype is not None:
-        own, call = cast_call(unwrapped, call, dtype)
+        own, call = cast_call(own, call, dtype, is_copy=own is not unwrapped)
         policy = dtype if dtype in POLICIES else ""
     return Request(
         own,
@@ -132,6 +134,11 @@ def build_request(
         (*notes, *call.notes),
         given=None if own is unwrapped else unwrapped,
     )
+
+
+def _no_dynamic_trace() -> InputError:
+    rows = [("why", "tracing fixes every size to the example's"), ("next", "leave one of them out")]
+    return InputError('capture="trace" takes no dynamic_shapes', rows)
 
 
 def _check_choice(headline: str, option: str, given: object, known: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,10 +94,12 @@ class StateRecord:
                 ties.append(tied)
         return WantedNames(shapes, ties, frozenset(self.names.extras))
 
-    def copy_state(self) -> dict[str, torch.Tensor]:
+    def copy_state(self, without: Container[str] = ()) -> dict[str, torch.Tensor]:
         """Return a state with the values that no Keras weight holds; the others are any."""
         state = {}
         for path, kept in self.kept.items():
+            if path in without:
+                continue
             if path in self.held:
                 # Of a state that was read from a file only the shape is known.
                 device = "cpu" if kept.tensor.is_meta else kept.tensor.device

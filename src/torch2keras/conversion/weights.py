@@ -19,11 +19,12 @@ from torch2keras.conversion.state_record import StateRecord, array_checksum, nam
 from torch2keras.conversion.substitution import Substitution
 from torch2keras.conversion.weight_map import WeightMap
 from torch2keras.errors import InputError, InternalError, list_names
-from torch2keras.graph.element_moves import view_elements
+from torch2keras.graph.element_moves import move_elements, view_elements
 from torch2keras.graph.interpreter import find_paths, find_sources
+from torch2keras.graph.ir import keras_dtype
 from torch2keras.keras_graph.weight import Weight
 from torch2keras.keras_model.layers import find_variable
-from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.arrays import to_numpy, to_torch
 
 Layers = Mapping[str, keras.Layer]
 """The model's layers by name."""
@@ -57,17 +58,31 @@ class Holder:
         """Return what the variable holds; bfloat16 as float32."""
         return to_numpy(getattr(self.variable, "value", self.variable))
 
+    def tensor(self) -> torch.Tensor:
+        """Return what the variable holds in its own dtype; it may share the variable's memory."""
+        return to_torch(getattr(self.variable, "value", self.variable))
+
     def has(self, weight: Weight) -> bool:
         """Return whether the variable holds a weight's values, to the last bit."""
-        expected = torch.from_numpy(np.array(weight.array(self.dtype)))
-        if self.dtype == "bfloat16":
-            expected = expected.bfloat16().float()
-        return array_checksum(expected.numpy()) == array_checksum(self.values())
+        held = self.tensor()
+        expected = weight.values().detach()
+        if expected.dtype != held.dtype:  # rounded as it is when it is written
+            expected = torch.from_numpy(weight.array(self.dtype)).to(held.dtype)
+        return expected.shape == held.shape and _are_same_bits(expected, held)
 
     def has_nearly(self, weight: Weight) -> bool:
         """Return whether the variable holds a weight's values, but for rounding."""
         held = torch.from_numpy(np.array(self.values())).to(getattr(torch, self.dtype))
         return is_near(weight.values(), held, weight.constant)
+
+
+def _are_same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two tensors of one shape and dtype are equal, a NaN to the same NaN."""
+    size = one.element_size()
+    as_integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}.get(size)
+    if as_integers is None:
+        return array_checksum(to_numpy(one)) == array_checksum(to_numpy(other))
+    return torch.equal(one.contiguous().view(as_integers), other.contiguous().view(as_integers))
 
 
 def state_dict(weight_map: WeightMap, layers: Layers, record: StateRecord) -> dict[str, Any]:
@@ -81,17 +96,21 @@ def state_dict(weight_map: WeightMap, layers: Layers, record: StateRecord) -> di
 
 
 def read_state(
-    weight_map: WeightMap, layers: Layers, record: StateRecord
+    weight_map: WeightMap, layers: Layers, record: StateRecord, *, without_plain: bool = False
 ) -> dict[str, torch.Tensor]:
     """Return the state whose weights are those of the Keras model, by paths.
 
+    `without_plain` leaves out the tensors that one Keras weight has as they are, of its dtype: what
+    these hold is a state in any case, and all of them may be as much as the model.
     The sum of two biases of a recurrent layer comes back as the first of them, if it was trained;
     a weight of weight_norm as its direction and length. Raises InputError where a trained weight is
     computed in a way that has no such inverse, and where Keras weights that are one parameter
     differ.
     """
-    state = record.copy_state()
     holders = list(find_holders(weight_map, layers))
+    plain = _find_plain(holders, record) if without_plain else {}
+    state = record.copy_state(without=plain)
+    holders = [holder for holder in holders if plain.keys().isdisjoint(holder.paths)]
     own = set(weight_map.own)
     for holder in holders:
         if not holder.is_computed:
@@ -105,6 +124,22 @@ def read_state(
     _require_reproduced(holders, state)
     record.require_same_views(state)
     return state
+
+
+def _find_plain(holders: Sequence[Holder], record: StateRecord) -> dict[str, Holder]:
+    """Return the paths whose tensor one weight has as it is, with that weight."""
+    by_path: dict[str, list[Holder]] = {}
+    for holder in holders:
+        for path in holder.paths:
+            by_path.setdefault(path, []).append(holder)
+    plain: dict[str, Holder] = {}
+    for path, owners in by_path.items():
+        (first, *others), known = owners, record.kept.get(path)
+        if others or first.is_computed or path not in record.held or known is None:
+            continue
+        if keras_dtype(known.tensor.dtype) == first.dtype:
+            plain[path] = first
+    return {path: owner for path, owner in plain.items() if plain.keys() >= set(owner.paths)}
 
 
 class Loaded(NamedTuple):
@@ -199,11 +234,15 @@ def _put_values(state: dict[str, torch.Tensor], holder: Holder, own: set[str]) -
     paths = [path for path in holder.weight.constant.paths if path in own]
     if not paths:
         return
-    numbers = holder.weight.numbers().reshape(-1)
-    values = torch.from_numpy(np.array(holder.values())).reshape(-1)
+    values = holder.tensor()
     for path in paths:
-        flat = view_elements(state[path]).view(-1)
-        flat[numbers] = values.to(flat)
+        elements = view_elements(state[path]).view(holder.weight.constant.tensor.shape)
+        place = move_elements(elements, holder.weight.all_moves)
+        if place.untyped_storage().data_ptr() == elements.untyped_storage().data_ptr():
+            place.copy_(values.reshape(place.shape))
+        else:  # a move has made a copy: where each element stands must be told
+            numbers = holder.weight.numbers().reshape(-1)
+            elements.view(-1)[numbers] = values.reshape(-1).to(elements)
 
 
 def _put_folded(

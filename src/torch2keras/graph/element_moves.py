@@ -7,6 +7,8 @@ so weights travel both ways.
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -141,3 +143,44 @@ def element_numbers(shape: tuple[int, ...], moves: Iterable[ElementMove]) -> tor
     """Return for each element of the moved tensor its place in the flat original of this shape."""
     numbers = torch.arange(int(torch.Size(shape).numel())).reshape(shape)
     return move_elements(numbers, moves)
+
+
+def describe_arrangement(
+    shape: tuple[int, ...], moves: Iterable[ElementMove]
+) -> tuple[object, ...]:
+    """Return what is equal for moves that bring the elements to the same places, and for no others.
+
+    It takes no memory where the moved tensor is a view of the original, however large that is.
+    """
+    moves = tuple(moves)
+    if all(isinstance(move, Reshape | Permute | Narrow) for move in moves):
+        original = torch.empty(shape, device="meta")
+        moved = move_elements(original, moves)
+        if moved.untyped_storage()._cdata == original.untyped_storage()._cdata:  # noqa: SLF001
+            return tuple(moved.shape), _count_strides(moved), moved.storage_offset()
+    numbers = element_numbers(shape, moves)
+    if numbers.numel():
+        first = int(numbers.reshape(-1)[0])
+        strides = [_measure_stride(numbers, dim, first) for dim in range(numbers.ndim)]
+        flat = torch.arange(math.prod(shape))
+        if min(strides, default=0) >= 0 and torch.equal(
+            flat.as_strided(numbers.shape, strides, first), numbers
+        ):
+            return tuple(numbers.shape), tuple(strides), first
+    digest = hashlib.sha256(numbers.contiguous().numpy().data).digest()
+    return tuple(numbers.shape), digest
+
+
+def _count_strides(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Return the strides; 0 for a dimension that has no second element."""
+    pairs = zip(tensor.shape, tensor.stride(), strict=True)
+    return tuple(stride if size > 1 else 0 for size, stride in pairs)
+
+
+def _measure_stride(numbers: torch.Tensor, dim: int, first: int) -> int:
+    """Return how far the second element of a dimension is from the first."""
+    if numbers.shape[dim] < 2:
+        return 0
+    start = [0] * numbers.ndim
+    start[dim] = 1
+    return int(numbers[tuple(start)]) - first

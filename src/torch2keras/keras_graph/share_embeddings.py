@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import torch
-
 from torch2keras.keras_graph.graph import Call
 from torch2keras.keras_graph.weight import Weight
 
@@ -51,7 +49,7 @@ def is_transposed(table: Weight, kernel: Weight) -> bool:
     """Whether two weights are one parameter, in the shapes (v, d) and (d, v)."""
     if table.constant.tensor is not kernel.constant.tensor or table.shape != kernel.shape[::-1]:
         return False
-    return torch.equal(table.numbers().t(), kernel.numbers())
+    return table.transpose(1, 0).arrangement == kernel.arrangement
 
 
 def _reverse(table: Call, product: Call) -> Call:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import torch
 
@@ -16,12 +17,15 @@ from torch2keras.graph.element_moves import (
     Permute,
     Reshape,
     Take,
+    describe_arrangement,
     element_numbers,
     move_elements,
 )
+from torch2keras.graph.interpreter import find_sources
 from torch2keras.graph.ir import Constant, keras_dtype
 from torch2keras.keras_graph.operand import Operand, insert_ones
 from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.mapped_memory import release_tensors
 
 Shape = tuple[int | None, ...]
 
@@ -94,7 +98,17 @@ class Weight(Operand):
     def array(self, dtype: str) -> np.ndarray:
         """Return the values, rounded once to a NumPy dtype; bfloat16 comes as float32."""
         kept = "float32" if dtype == "bfloat16" else dtype
-        return np.array(to_numpy(self.values()), dtype=kept, order="C")
+        array = np.array(to_numpy(self.values()), dtype=kept, order="C")
+        release_tensors(source.tensor for source in find_sources(self.constant))
+        return array
+
+    def keras_array(self, dtype: str) -> np.ndarray:
+        """Return `array`, but bfloat16 as such, in the type that Keras's own arrays have."""
+        if dtype != "bfloat16" or self.values().dtype is not torch.bfloat16:
+            return self.array(dtype)
+        bits = self.values().detach().contiguous().view(torch.int16).numpy().copy()
+        release_tensors(source.tensor for source in find_sources(self.constant))
+        return bits.view(ml_dtypes.bfloat16)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -103,5 +117,14 @@ class Weight(Operand):
 
     def numbers(self) -> torch.Tensor:
         """Return for each element its place in the flat PyTorch tensor, as int64."""
-        moves = (*self.constant.moves, *self.moves)
-        return element_numbers(tuple(self.constant.tensor.shape), moves)
+        return element_numbers(tuple(self.constant.tensor.shape), self.all_moves)
+
+    @property
+    def arrangement(self) -> tuple[object, ...]:
+        """What is equal for weights of one tensor that have its elements at the same places."""
+        return describe_arrangement(tuple(self.constant.tensor.shape), self.all_moves)
+
+    @property
+    def all_moves(self) -> tuple[ElementMove, ...]:
+        """The moves from the PyTorch tensor to what the layer holds."""
+        return (*self.constant.moves, *self.moves)

@@ -6,14 +6,18 @@ or has no kernel for them: workarounds/float64_formulas.py and workarounds/float
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from torch2keras.keras_graph.graph import Call
 from torch2keras.keras_graph.mixed_precision import POLICIES
+from torch2keras.keras_graph.weight import Weight
+from torch2keras.runtime.arrays import to_numpy
 from torch2keras.workarounds.float64_formulas import (
     exact_gelu,
     exact_leaky_relu,
@@ -50,6 +54,54 @@ POOLING_3D: Mapping[str, Callable[..., Any]] = {
 }
 
 
+MOST_BYTES = 2**26
+"""Bytes of weights in float64 that a layer is filled with; a larger one is run part by part."""
+
+
+def _count_bytes(weight: Weight) -> int:
+    return 8 * math.prod(weight.shape)
+
+
+def _look_up(call: Call, places: Any, *, reverse: bool = False) -> Any:
+    """Return what an Embedding gives, by the rows of its table that are read.
+
+    With `reverse` it is a product by the transposed table.
+    """
+    if reverse:
+        return _multiply_by_parts(places, call.weights["embeddings"].transpose(1, 0))
+    rows, numbers = np.unique(to_numpy(places), return_inverse=True)
+    table = call.weights["embeddings"].take(0, tuple(map(int, rows))).array("float64")
+    return keras.ops.take(keras.ops.convert_to_tensor(table), numbers.reshape(places.shape), axis=0)
+
+
+def _apply_dense(call: Call, x: Any) -> Any:
+    """Return what a Dense layer gives."""
+    result, bias = _multiply_by_parts(x, call.weights["kernel"]), call.weights.get("bias")
+    if bias is not None:
+        result = result + keras.ops.convert_to_tensor(bias.array("float64"))
+    return keras.activations.get(call.config.get("activation"))(result)
+
+
+def _multiply_by_parts(x: Any, kernel: Weight) -> Any:
+    """Return the product of `x` and a kernel, some of its units at a time."""
+    features, units = kernel.shape
+    parts = []
+    step = max(1, MOST_BYTES // (8 * features))
+    for start in range(0, units, step):
+        stop = min(start + step, units)
+        part = kernel.narrow(1, start, stop).array("float64")
+        parts.append(keras.ops.matmul(x, keras.ops.convert_to_tensor(part)))
+    return keras.ops.concatenate(parts, -1)
+
+
+BY_PARTS: Mapping[str, Callable[..., Any]] = {
+    "layers.Embedding": _look_up,
+    "layers.ReversibleEmbedding": _look_up,
+    "layers.Dense": _apply_dense,
+}
+"""What is called for a layer of large weights in float64, with its call before the argument."""
+
+
 def float64_function(call: Call) -> Callable[[Any], Any] | None:
     """Return what is called for a layer in float64; None where the layer itself is right."""
     config = call.config
@@ -57,6 +109,8 @@ def float64_function(call: Call) -> Callable[[Any], Any] | None:
         return lambda x: exact_leaky_relu(keras.ops, x, config["negative_slope"])
     if call.target == "layers.Activation" and config["activation"] == "gelu":
         return lambda x: exact_gelu(keras.ops, x)
+    if call.target in BY_PARTS and sum(map(_count_bytes, call.weights.values())) > MOST_BYTES:
+        return partial(BY_PARTS[call.target], call)
     pool = POOLING_3D.get(call.target)
     if pool is None:
         return None

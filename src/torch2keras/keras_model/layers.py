@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,6 +16,9 @@ from torch2keras.keras_model.float64 import dtype_substitutes, float64_function,
 from torch2keras.keras_model.keras_settings import say_channels_last
 from torch2keras.keras_model.recurrent_graphs import compile_recurrence
 from torch2keras.keras_model.zero_initializers import ZeroInitializers
+
+LARGE = 2**25
+"""Elements of a model's weights from which on layers that are let go of are collected at once."""
 
 
 def make_layer(layer: LayerSpec, dtype: str, **name: str) -> keras.Layer:
@@ -95,9 +100,13 @@ class Layers:
 
     def forget(self) -> None:
         """Let go of all layers; they are made again when they are called again."""
+        size = sum(math.prod(weight.shape) for _, _, weight in self.graph.weights())
+        self.initializers.restore()  # it holds on to each layer
         self.made.clear()
         self.runners.clear()
         self.filled.clear()
+        if size >= LARGE:
+            gc.collect()  # a layer and its variables hold each other
 
     def load(self) -> None:
         """Copy the weights into all layers, which must be built, and give back initializers."""
@@ -131,4 +140,4 @@ def find_variable(layer: keras.Layer, attribute: str) -> keras.Variable:
 
 def assign(to: keras.Variable, weight: Weight) -> None:
     """Copy a weight, in the variable's own dtype."""
-    to.assign(weight.array(keras.backend.standardize_dtype(to.dtype)))
+    to.assign(weight.keras_array(keras.backend.standardize_dtype(to.dtype)))

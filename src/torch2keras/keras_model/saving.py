@@ -18,6 +18,7 @@ from torch2keras.runtime.atomic_writing import write_whole
 from torch2keras.runtime.paths import find_system_error
 from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
+from torch2keras.workarounds.weights_in_memory import hold_weights_on_disk
 
 if TYPE_CHECKING:  # the command line asks whether it may write before Keras is there
     import keras
@@ -60,7 +61,8 @@ def save_model(
     """
     require_writable(path)
     with _refuse_failed_write(path), write_whole(path) as (place,):
-        model.save(place)
+        with hold_weights_on_disk(model):
+            model.save(place)
         if facts is not None:
             with zipfile.ZipFile(place, "a") as archive:
                 archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))

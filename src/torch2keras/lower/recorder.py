@@ -239,6 +239,7 @@ class Recorder:
             return self._layer_in_parts(layer, inputs, kwargs, weights)
         inputs = tuple(self._argument(a, literal=_has_tensor(inputs)) for a in inputs)
         floats = [x.dtype for x in inputs if isinstance(x, Tensor) and x.is_float]
+        floats += [weight.dtype for weight in weights.values() if weight.is_float]
         dtype = floats[0] if floats else self.float_dtype
         parameters = [w for attribute, w in weights.items() if not is_statistic(attribute)]
         call = Call(
@@ -298,7 +299,7 @@ class Recorder:
         """
         key = weight.key
         if weight.trainable:
-            key = id(weight.constant.tensor), weight.numbers().numpy().tobytes()
+            key = id(weight.constant.tensor), weight.reshape(math.prod(weight.shape)).arrangement
         if key not in self._rows:
             size = math.prod(weight.shape)
             one = self.one(weight.dtype if weight.is_float else self._wide_dtype())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -27,6 +28,22 @@ def to_numpy(array: Any) -> np.ndarray:
     if found.dtype.name == "bfloat16":  # of the package ml_dtypes
         found = found.astype("float32")
     return found
+
+
+def to_torch(array: Any) -> torch.Tensor:
+    """Return what `to_numpy` takes as a PyTorch tensor of its own dtype, on the CPU.
+
+    It may share its memory with `array`, and be read-only.
+    """
+    if isinstance(array, torch.Tensor):
+        return array.detach().cpu()
+    found = array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)
+    found = np.asarray(found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it is read-only
+        if found.dtype.name == "bfloat16":  # of the package ml_dtypes
+            return torch.from_numpy(found.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(found)
 
 
 def as_real(array: np.ndarray) -> np.ndarray:

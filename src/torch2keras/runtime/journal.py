@@ -11,6 +11,11 @@ from torch._C import DisableTorchFunction
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from torch2keras.runtime.mapped_memory import release_pages
+
+LARGE = 2**20
+"""Bytes from which on a tensor is not copied where that can be helped."""
+
 
 def memory_key(tensor: torch.Tensor) -> int:
     """The identity of the memory that `tensor` is a view of."""
@@ -61,6 +66,7 @@ class Journal(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._allocated |= {
             memory_key(leaf) for leaf in tree_leaves(result) if has_storage(leaf)
         } - given
+        release_pages(given)
         return result
 
     def _keep(self, tensor: torch.Tensor) -> None:
@@ -89,6 +95,15 @@ def put_back(journal: Journal) -> Iterator[None]:
         yield
     finally:
         journal.undo()
+
+
+def borrow(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy of a tensor for a run under a journal; of a large one the memory itself.
+
+    What operators write to that, the journal puts back.
+    """
+    alone = tensor.detach()
+    return alone if alone.nbytes >= LARGE else alone.clone()
 
 
 def _run_control_flow(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

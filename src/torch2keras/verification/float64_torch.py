@@ -23,7 +23,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2keras.custom_ops.grouped_products import multiply_groups
-from torch2keras.runtime.journal import Journal, has_storage, memory_key, whole_storage
+from torch2keras.runtime.journal import LARGE, Journal, has_storage, memory_key, whole_storage
+from torch2keras.runtime.mapped_memory import release_tensors
 from torch2keras.workarounds.triton_import import load_exporter
 
 WIDE = {
@@ -41,10 +42,7 @@ _aten = torch.ops.aten
 _Key = tuple[int, torch.dtype]
 """Which memory a shadow stands for, and the type it is read as."""
 
-LARGE = 2**20
-"""Bytes from which on a shadow is only kept as long as there is room for it."""
-
-MOST_SHADOWS = 2**28
+MOST_SHADOWS = 2**27
 """Bytes of large shadows that are kept, for what reads a weight again."""
 
 
@@ -66,6 +64,10 @@ _TYPED_DEFAULTS: dict[Any, tuple[tuple[int, str, str], ...]] = {
 
 # Functions that run some twenty kernels for each step of a sequence.
 _LOOPS = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
+
+
+# Functions that read some rows of a table, which is not to be widened as a whole for them.
+_LOOK_UPS = (torch.nn.functional.embedding, torch.embedding)
 
 
 def _hardsigmoid(x: torch.Tensor, inplace: bool = False) -> torch.Tensor:  # noqa: FBT001, FBT002
@@ -132,6 +134,7 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
         key = (memory_key(tensor), tensor.dtype)
         if key not in self._shadows:
             shadow = whole_storage(tensor).to(wide)
+            release_tensors([tensor])
             if shadow.nbytes >= LARGE:
                 self._drop_shadows(shadow.nbytes)
                 self._large[key] = shadow.nbytes
@@ -164,9 +167,26 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
         super()._keep(tensor)
 
     def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func is _aten.embedding.default:
+            args = self._look_up_first(args)
         args, kwargs = tree_map(self.widen, (args, kwargs))
         with _default_dtype(torch.float64):
             return tree_map(self.widen, super()._call(func, args, kwargs))
+
+    def _look_up_first(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments of an embedding with the rows that are read in place of its table.
+
+        Of a large table a shadow would be made for a few of them. A table that has a shadow may
+        have been written to, and gradients belong to the table.
+        """
+        table, places, *rest = args
+        is_wide = table.dtype not in WIDE or (memory_key(table), table.dtype) in self._shadows
+        if is_wide or table.nbytes < LARGE or torch.is_grad_enabled():
+            return args
+        rows, numbers = torch.unique(places, return_inverse=True)
+        read = table.index_select(0, rows)
+        release_tensors([table])
+        return (read, numbers, *rest)
 
     def at_once(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -224,7 +244,8 @@ class _Naming(TorchFunctionMode):
         # Composite operators compare types before any kernel runs, so their tensors are widened
         # here already.
         given = args
-        args, kwargs = tree_map(self._as_shadow, (args, kwargs))
+        if not _hashable(func) or func not in _LOOK_UPS:
+            args, kwargs = tree_map(self._as_shadow, (args, kwargs))
         if func == _DATA_SETTER and args[0].shape == args[1].shape:
             # A shadow is found by the memory that it stands for, and keeps to its own.
             with torch.no_grad():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 import torch
+from torch import nn
 
 from torch2keras.conversion.record import Conversion
 from torch2keras.errors import CaptureError, LoweringError
@@ -107,8 +108,7 @@ def _checks(
     `keras64` are the outputs of the Keras graph in float64.
     """
     args, kwargs = replace_tensors(conversion, given.tensors)
-    arithmetic = Shadowing()
-    torch64 = run64(conversion.module, args, kwargs, shadowing=arithmetic)
+    torch64, gives_numpy = _run_module64(conversion.module, args, kwargs)
     if not _agree(keras64, torch64):
         torch64 = _forget_narrow(conversion, given, keras64) or torch64
     keras_own = _run(run, given)
@@ -121,9 +121,19 @@ def _checks(
         theirs, exact = own[number], torch64[number]
         answers = Answers(keras64[number], keras_own[number], theirs, exact)
         rounded = Rounded(runs, number, exact)
-        yield from answers.check(
-            given, port, rounded, gives_numpy=arithmetic.gives_numpy, policy=policy
-        )
+        yield from answers.check(given, port, rounded, gives_numpy=gives_numpy, policy=policy)
+
+
+def _run_module64(
+    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+) -> tuple[list[np.ndarray], bool]:
+    """Return what the module gives in float64, and whether it reads a tensor as an array.
+
+    The copies of its weights in float64 are gone when it returns.
+    """
+    arithmetic = Shadowing()
+    outputs = run64(module, args, kwargs, shadowing=arithmetic)
+    return outputs, arithmetic.gives_numpy
 
 
 def _agree(keras64: Sequence[np.ndarray], torch64: Sequence[np.ndarray]) -> bool:
@@ -152,8 +162,7 @@ def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[t
     if not states:
         return
     row = run_row(conversion)
-    arithmetic = Shadowing()
-    exact = run64(row.module, row.calls, shadowing=arithmetic)
+    exact, gives_numpy = _run_module64(row.module, row.calls)
     state: list[Any] = [port.initial for port in states]
     state64 = state
     outputs = conversion.outputs[: -len(states)]
@@ -168,7 +177,7 @@ def _check_steps(conversion: Conversion, run: Run, double: Layers) -> Iterator[t
             number = step * len(outputs) + place
             answers = Answers(wide[place], own[place], theirs[place], exact[number])
             rounded = Rounded(runs, number, exact[number])
-            for check in answers.check(given, port, rounded, gives_numpy=arithmetic.gives_numpy):
+            for check in answers.check(given, port, rounded, gives_numpy=gives_numpy):
                 yield check, given
 
 

@@ -20,6 +20,7 @@ from torch2keras.capture.example_inputs import Example, ExampleCall
 from torch2keras.errors import InputError
 from torch2keras.fx_passes.fake_values import symbolic_expression
 from torch2keras.runtime.isolation import isolate_module
+from torch2keras.runtime.journal import Journal, borrow, put_back
 
 MOST_ELEMENTS = 2**12
 MOST_TIMES = 16
@@ -145,8 +146,10 @@ def _run_graph(captured: Captured, example: Example) -> list[Any]:
         if spec.kind is InputKind.USER_INPUT:
             values.append(next(given))
         else:
-            values.append(state[str(spec.target)].clone())
-    return list(captured.graph_module(*values))
+            values.append(borrow(state[str(spec.target)]))
+    journal = Journal()
+    with put_back(journal), journal:
+        return list(captured.graph_module(*values))
 
 
 def _are_close(found: Sequence[Any], wanted: Sequence[Any]) -> bool:

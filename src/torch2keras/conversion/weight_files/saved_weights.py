@@ -165,6 +165,7 @@ def make_weight_facts(
     in its place, as `problem`.
     """
     try:
-        return write_weight_data(weight_map, record, read_state(weight_map, layers, record))
+        state = read_state(weight_map, layers, record, without_plain=True)
+        return write_weight_data(weight_map, record, state)
     except Torch2KerasError as error:
         return {"version": VERSION, "problem": error.headline}, {}
