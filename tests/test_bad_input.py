@@ -42,7 +42,7 @@ def nothing_lost(folder):
 
 
 BAD = [
-    ("on_meta", (2, 3, 11), t2k.InputError, 2, ["meta device", "0.weight", "to_empty"]),
+    ("on_meta", (2, 3, 11), t2k.InputError, 2, ["meta device", "0.weight", "weights="]),
     ("lazy", (2, 3, 11), t2k.InputError, 2, ["not initialised", "run one forward call"]),
     (
         "Small",

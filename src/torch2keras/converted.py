@@ -49,11 +49,13 @@ from torch2keras.keras_model.saving import (
     save_weights,
     weights_path,
 )
+from torch2keras.keras_model.sharded_files import save_sharded
 from torch2keras.keras_model.weights_file import write_hdf5, write_safetensors
 from torch2keras.reporting.manifest import describe_model
 from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.report import Report, make_report
 from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.free_memory import parse_bytes
 from torch2keras.runtime.held_values import hold_state
 from torch2keras.runtime.run_alone import run_alone
 from torch2keras.runtime.typed_errors import raise_typed_errors
@@ -238,6 +240,7 @@ class Converted:
         *,
         reproducible: bool = False,
         weights_format: WeightsFormat = "h5",
+        max_shard_size: str | int | None = None,
     ) -> Path:
         """Write the model to a `.keras` file, as code to a `.py` file, or its weights alone.
 
@@ -248,17 +251,20 @@ class Converted:
         the same bytes, as it does in all other formats. Beside `net.py` the weights are written to
         `net.weights.h5`, or to `net.safetensors` as `weights_format` says; both are replaced, or
         neither. `net.weights.h5` is for `model.load_weights`; `net.safetensors` has each weight as
-        "layer/kernel", in Keras's shape (docs/weights.md).
+        "layer/kernel", in Keras's shape (docs/weights.md). With `max_shard_size` (a number of bytes
+        or "2GB") a folder is written: the architecture, and the weights in files of at most that
+        size, with an index of them.
         Raises OutputError where it cannot be written.
         """
         path = Path(path)
+        if max_shard_size is not None:
+            most = parse_bytes(max_shard_size, "max_shard_size")
+            return self._save_sharded(path, most, weights_format)
         kind = find_format(path)
         if kind is not None:
             return save_weights(partial(self._write_weights, kind), path)
         if path.suffix == SOURCE_SUFFIX:
-            if weights_format not in WEIGHTS_SUFFIXES:
-                known = list_names(list(WEIGHTS_SUFFIXES))
-                raise InputError(f"no format of weights: {weights_format!r}", [("next", known)])
+            _check_format(weights_format)
             code = self.source(weights_path(path, weights_format).name)
             write = partial(self._write_weights, weights_format)
             return save_source(write, code, path, weights_format)
@@ -267,6 +273,13 @@ class Converted:
             self.conversion.weight_map, self.layers, self.state_record
         )
         return save_model(self.model, path, facts, tensors, reproducible=reproducible)
+
+    def _save_sharded(self, folder: Path, most: int, kind: WeightsFormat) -> Path:
+        """Write the model as a folder of shards."""
+        _check_format(kind)
+        places = [place[:2] for place in self.conversion.weight_map.weights]
+        facts = describe_model(self.conversion, self.verification)
+        return save_sharded(self.model, folder, most, kind, places, facts)
 
     def _write_weights(self, kind: WeightsFormat, path: Path) -> None:
         """Write the weights alone to a new file."""
@@ -375,6 +388,13 @@ class Converted:
         )
         self.state_record = loaded.record
         return loaded.report
+
+
+def _check_format(kind: str) -> None:
+    """Raise InputError where weights have no such format."""
+    if kind not in WEIGHTS_SUFFIXES:
+        known = list_names(list(WEIGHTS_SUFFIXES))
+        raise InputError(f"no format of weights: {kind!r}", [("next", known)])
 
 
 def _real_shape(tensor: Any) -> tuple[int, ...]:

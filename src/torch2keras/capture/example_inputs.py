@@ -65,13 +65,13 @@ class ExampleCall:
 
         Raises InputError where the module itself fails.
         """
-        args, kwargs = self.example.copy_arguments()
-        state = {}
-        for name, tensor in (*self.module.named_parameters(), *self.module.named_buffers()):
-            state[name] = borrow(tensor)
         journal = Journal()
         try:
             with torch.no_grad(), put_back(journal), journal:
+                args, kwargs = self.example.copy_arguments()
+                state = {}
+                for name, tensor in (*self.module.named_parameters(), *self.module.named_buffers()):
+                    state[name] = borrow(tensor)
                 return torch.func.functional_call(self.module, state, args, kwargs)
         except Exception as error:
             raise eager_failure(self.module, self.leaves(), error) from error

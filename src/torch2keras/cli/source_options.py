@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +21,7 @@ from torch2keras.cli.input_shapes import (
     parse_shape,
 )
 from torch2keras.errors import InputError
-from torch2keras.runtime.free_memory import count_bytes, require_bytes
+from torch2keras.runtime.free_memory import count_bytes, parse_bytes, require_bytes
 from torch2keras.runtime.optional_package import import_keras
 from torch2keras.runtime.paths import is_program_file, is_script_source
 from torch2keras.runtime.progress import Progress
@@ -74,10 +73,6 @@ class RandomOption(StrEnum):
 
     REFUSE = "refuse"
     PORTS = "ports"
-
-
-BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
-"""A number of bytes: 8GB, 500 MB, 1.5GiB."""
 
 
 LAYOUTS = ("keras", "torch")
@@ -192,7 +187,7 @@ class SourceOptions:
         """Return the bytes that may be asked for at once; None where there is no limit."""
         if self.max_memory is None:
             return None
-        return parse_bytes(self.max_memory)
+        return parse_bytes(self.max_memory, "--max-memory")
 
     @property
     def capture(self) -> Literal["export", "trace"]:
@@ -200,18 +195,6 @@ class SourceOptions:
         if self.trace:
             return "trace"
         return "export"
-
-
-def parse_bytes(text: str) -> int:
-    """Return a number of bytes as it is written, 8GB or 1.5GiB. Raises InputError for others."""
-    found = BYTES.fullmatch(text)
-    if found is None:
-        step = "write a number of bytes, for example --max-memory 8GB"
-        raise InputError(f"{text!r} is no size of memory", [("next", step)])
-    number, prefix, binary = found.groups()
-    base = 1024 if binary else 1000
-    power = "kmgt".find(prefix.lower()) + 1 if prefix else 0
-    return int(float(number) * base**power)
 
 
 def take_source_options(command: Callable[..., None]) -> Callable[..., None]:

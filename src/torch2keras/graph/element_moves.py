@@ -162,13 +162,18 @@ def describe_arrangement(
     if numbers.numel():
         first = int(numbers.reshape(-1)[0])
         strides = [_measure_stride(numbers, dim, first) for dim in range(numbers.ndim)]
-        flat = torch.arange(math.prod(shape))
-        if min(strides, default=0) >= 0 and torch.equal(
-            flat.as_strided(numbers.shape, strides, first), numbers
-        ):
+        if _has_strides(numbers, strides, first, math.prod(shape)):
             return tuple(numbers.shape), tuple(strides), first
     digest = hashlib.sha256(numbers.contiguous().numpy().data).digest()
     return tuple(numbers.shape), digest
+
+
+def _has_strides(numbers: torch.Tensor, strides: Sequence[int], first: int, count: int) -> bool:
+    """Return whether these numbers of elements, of so many, are those of a strided view."""
+    last = first + sum(s * (n - 1) for s, n in zip(strides, numbers.shape, strict=True))
+    if min(strides, default=0) < 0 or last >= count:
+        return False
+    return torch.equal(torch.arange(count).as_strided(numbers.shape, strides, first), numbers)
 
 
 def _count_strides(tensor: torch.Tensor) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ def save_model(
     keeps Keras from writing.
     """
     require_writable(path)
-    with _refuse_failed_write(path), write_whole(path) as (place,):
+    with refuse_failed_write(path), write_whole(path) as (place,):
         with hold_weights_on_disk(model):
             model.save(place)
         if facts is not None:
@@ -174,7 +174,7 @@ def save_weights(write: Writer, path: Path) -> Path:
     Raises OutputError as `save_model` does.
     """
     require_writable(path)
-    with _refuse_failed_write(path), write_whole(path) as (place,):
+    with refuse_failed_write(path), write_whole(path) as (place,):
         write(place)
     return path
 
@@ -184,7 +184,7 @@ def save_text(text: str, path: Path) -> Path:
 
     Raises OutputError for whatever keeps it from being written.
     """
-    with _refuse_failed_write(path), write_whole(path) as (place,):
+    with refuse_failed_write(path), write_whole(path) as (place,):
         place.write_text(text, encoding="utf-8")
     return path
 
@@ -211,14 +211,14 @@ def save_source(write: Writer, source: str, path: Path, kind: WeightsFormat = "h
     weights = weights_path(path, kind)
     require_writable(path)
     require_plain_name(weights)
-    with _refuse_failed_write(path), write_whole(path, weights) as (place, weights_place):
+    with refuse_failed_write(path), write_whole(path, weights) as (place, weights_place):
         place.write_text(source, encoding="utf-8")
         write(weights_place)
     return path
 
 
 @contextmanager
-def _refuse_failed_write(path: Path) -> Iterator[None]:
+def refuse_failed_write(path: Path) -> Iterator[None]:
     """Raise OutputError for whatever keeps a file from being written."""
     try:
         yield

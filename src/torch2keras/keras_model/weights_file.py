@@ -16,7 +16,7 @@ import torch
 
 from torch2keras.errors import OutputError, list_names
 from torch2keras.keras_model.layers import find_variable, walk_layers
-from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.arrays import to_torch
 
 FACTS_KEY = "torch2keras"
 """What `facts` are called among the metadata of the file."""
@@ -62,28 +62,41 @@ def write_safetensors(
     `places` has the layer and the attribute of each. A layer within nested models stands behind
     their names. Raises OutputError where the model has weights beside these.
     """
-    from safetensors.torch import save_file
+    # Of several entries of metadata the order would be another one each time.
+    write_variables(name_variables(model, places), path, {FACTS_KEY: json.dumps(facts)})
 
+
+def name_variables(
+    model: keras.Model, places: Iterable[tuple[str, str]]
+) -> dict[str, keras.Variable]:
+    """Return the weights of a model by names as "layer/kernel", as `write_safetensors` has them."""
     layers = {layer.name: (way, layer) for way, layer in walk_layers(model)}
-    tensors: dict[str, torch.Tensor] = {}
-    written: set[int] = set()
+    named: dict[str, keras.Variable] = {}
     for name, attribute in places:
         way, layer = layers[name]
         variable = find_variable(layer, attribute)
-        if not isinstance(variable, keras.Variable):
-            continue  # behind enable_lora it is a sum, whose terms are named below
-        written.add(id(variable))
-        values = torch.from_numpy(to_numpy(variable.value).copy())
-        dtype = getattr(torch, str(keras.backend.standardize_dtype(variable.dtype)))
-        tensors["/".join([*way, attribute])] = values.to(dtype)
-    others = [variable.path for variable in model.weights if id(variable) not in written]
+        if isinstance(variable, keras.Variable):  # behind enable_lora it is a sum
+            named["/".join([*way, attribute])] = variable
+    known = set(map(id, named.values()))
+    others = [variable.path for variable in model.weights if id(variable) not in known]
     if others:
         raise OutputError(
             f"{list_names(others)} came to the model after the conversion",
             [("next", "save as .weights.h5 or .keras, which hold whatever the model has")],
         )
+    return named
+
+
+def write_variables(
+    named: Mapping[str, keras.Variable], path: Path, metadata: Mapping[str, str]
+) -> None:
+    """Write weights to a file of safetensors, without a copy of them in memory."""
+    from safetensors.torch import save_file
+
+    tensors: dict[str, torch.Tensor] = {}
+    for name, variable in named.items():
+        tensors[name] = to_torch(variable.value).contiguous()
     path.touch()
     mode = path.stat().st_mode
-    # Of several entries of metadata the order would be another one each time.
-    save_file(tensors, path, metadata={FACTS_KEY: json.dumps(facts)})
+    save_file(tensors, path, metadata=dict(metadata))
     path.chmod(mode)  # safetensors makes files that nobody else may read

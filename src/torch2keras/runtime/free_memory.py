@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ from torch2keras.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
+"""A number of bytes: 8GB, 500 MB, 1.5GiB."""
 
 
 _LIMIT: ContextVar[int] = ContextVar("limit", default=2**63)
@@ -32,6 +37,18 @@ def limit_memory(most: int | None) -> Iterator[None]:
         yield
     finally:
         _LIMIT.reset(token)
+
+
+def parse_bytes(text: str | int, option: str) -> int:
+    """Return a number of bytes as it is written, 8GB or 1.5GiB. Raises InputError for others."""
+    found = BYTES.fullmatch(str(text))
+    if found is None:
+        step = f"write a number of bytes, for example {option} 8GB"
+        raise InputError(f"{text!r} is no size of memory", [("next", step)])
+    number, prefix, binary = found.groups()
+    base = 1024 if binary else 1000
+    power = "kmgt".find(prefix.lower()) + 1 if prefix else 0
+    return int(float(number) * base**power)
 
 
 def free_memory() -> int:

@@ -139,16 +139,16 @@ def resize_example(exported: Exported, sizes: Sizes) -> Example:
 def _run_graph(captured: Captured, example: Example) -> list[Any]:
     program = captured.program
     state = {**program.state_dict, **program.constants}
-    args, kwargs = example.copy_arguments()
-    given = iter(pytree.tree_leaves((args, kwargs)))
-    values = []
-    for spec in program.graph_signature.input_specs:
-        if spec.kind is InputKind.USER_INPUT:
-            values.append(next(given))
-        else:
-            values.append(borrow(state[str(spec.target)]))
     journal = Journal()
     with put_back(journal), journal:
+        args, kwargs = example.copy_arguments()
+        given = iter(pytree.tree_leaves((args, kwargs)))
+        values = []
+        for spec in program.graph_signature.input_specs:
+            if spec.kind is InputKind.USER_INPUT:
+                values.append(next(given))
+            else:
+                values.append(borrow(state[str(spec.target)]))
         return list(captured.graph_module(*values))
 
 
