@@ -54,7 +54,7 @@ from torch2keras.keras_model.weights_file import write_hdf5, write_safetensors
 from torch2keras.reporting.manifest import describe_model
 from torch2keras.reporting.page.evidence import Evidence
 from torch2keras.reporting.report import Report, make_report
-from torch2keras.runtime.arrays import to_numpy
+from torch2keras.runtime.arrays import to_numpy, to_torch
 from torch2keras.runtime.free_memory import parse_bytes
 from torch2keras.runtime.held_values import hold_state
 from torch2keras.runtime.run_alone import run_alone
@@ -124,7 +124,11 @@ class Converted:
         self._verified = verification, self._weight_checksums()
 
     def _weight_checksums(self) -> tuple[int, ...]:
-        return tuple(array_checksum(to_numpy(weight.value)) for weight in self.model.weights)
+        sums = []
+        for weight in self.model.weights:
+            numbers = to_torch(weight.value).reshape(-1).view(torch.uint8)  # bfloat16 too
+            sums.append(array_checksum(numbers.numpy()))
+        return tuple(sums)
 
     @property
     @run_alone

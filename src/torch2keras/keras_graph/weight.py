@@ -106,7 +106,8 @@ class Weight(Operand):
         """Return `array`, but bfloat16 as such, in the type that Keras's own arrays have."""
         if dtype != "bfloat16" or self.values().dtype is not torch.bfloat16:
             return self.array(dtype)
-        bits = self.values().detach().contiguous().view(torch.int16).numpy().copy()
+        values = self.values().detach().clone(memory_format=torch.contiguous_format)
+        bits = values.view(torch.int16).numpy()
         release_tensors(source.tensor for source in find_sources(self.constant))
         return bits.view(ml_dtypes.bfloat16)
 
