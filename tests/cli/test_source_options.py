@@ -19,7 +19,6 @@ from torch2keras.cli.source_options import (
     StateOption,
     add_note,
     build_call,
-    parse_bytes,
     parse_layout,
     take_source_options,
 )
@@ -213,20 +212,6 @@ def test_a_transformer_has_an_example_of_its_own(tmp_path):
     call = made.arguments
     assert sorted(call["kwargs"]) == ["attention_mask", "input_ids"]
     assert call["kwargs"]["input_ids"].dtype == torch.int64
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("8GB", 8 * 10**9), ("1.5 gib", 3 * 2**29), ("500", 500), ("2M", 2 * 10**6), ("1kB", 1000)],
-)
-def test_sizes_of_memory(text, number):
-    assert parse_bytes(text) == number
-
-
-@pytest.mark.parametrize("text", ["", "GB", "-1", "1e9", "8 XB", "9" * 99, "1/2"])
-def test_what_is_no_size_of_memory(text):
-    with pytest.raises(InputError, match="no size of memory"):
-        parse_bytes(text)
 
 
 def test_a_limit_of_memory_is_kept_before_it_is_asked_for(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from torch2keras.runtime.free_memory import (
     count_bytes,
     free_memory,
     limit_memory,
+    parse_bytes,
     require_bytes,
     require_room,
 )
@@ -67,3 +68,17 @@ def test_a_limit_counts_within_its_block() -> None:
 
 def test_the_bytes_of_a_module() -> None:
     assert count_bytes(nn.BatchNorm1d(3)) == 4 * 3 * 4 + 8
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("8GB", 8 * 10**9), ("1.5 gib", 3 * 2**29), ("500", 500), ("2M", 2 * 10**6), ("1kB", 1000)],
+)
+def test_sizes_of_memory(text, number):
+    assert parse_bytes(text, "--max-memory") == number
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "1e9", "8 XB", "9" * 99, "1/2"])
+def test_what_is_no_size_of_memory(text):
+    with pytest.raises(InputError, match="no size of memory"):
+        parse_bytes(text, "--max-memory")
