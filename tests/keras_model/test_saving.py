@@ -16,6 +16,8 @@ from torch2keras.keras_model.saving import FACTS_MEMBER, find_format, save_model
 class Model:
     """What save_model needs of one: it writes, and may fail on the way."""
 
+    weights = ()
+
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
 

@@ -179,7 +179,7 @@ def multiply_once(
     x = lower_rank(x)
     kernels, biases = [], []
     for number, factor in enumerate(factors):
-        kernel = weight_tensor(call, f"{number}.kernel")
+        kernel: Any = weight_tensor(call, f"{number}.kernel")
         bias = weight_tensor(call, f"{number}.bias")
         if bias is None:
             bias = tf.zeros([kernel.shape[1]])
@@ -188,7 +188,8 @@ def multiply_once(
     rows = tf.reshape(x, [-1, x.shape[-1]])
     y = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, 1)), tf.concat(biases, 0))
     whole = tf.reshape(y, [*x.shape[:-1], y.shape[1]])
-    return tf.split(whole, len(modules), -1)
+    parts: list[tf.Tensor] = tf.split(whole, len(modules), -1)
+    return parts
 
 
 @rule("ops.split")

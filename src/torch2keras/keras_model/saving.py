@@ -18,7 +18,7 @@ from torch2keras.runtime.atomic_writing import write_whole
 from torch2keras.runtime.paths import find_system_error
 from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
-from torch2keras.workarounds.weights_in_memory import hold_weights_on_disk
+from torch2keras.workarounds.weights_in_memory import hold_weights_on_disk, is_large
 
 if TYPE_CHECKING:  # the command line asks whether it may write before Keras is there
     import keras
@@ -61,8 +61,7 @@ def save_model(
     """
     require_writable(path)
     with refuse_failed_write(path), write_whole(path) as (place,):
-        with hold_weights_on_disk(model):
-            model.save(place)
+        _write_archive(model, place)
         if facts is not None:
             with zipfile.ZipFile(place, "a") as archive:
                 archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))
@@ -71,6 +70,16 @@ def save_model(
         if reproducible:
             _drop_dates(place)
     return path
+
+
+def _write_archive(model: keras.Model, place: Path) -> None:
+    """Write Keras's own file; the weights of a large model lie beside it first."""
+    from torch2keras.keras_model.weights_file import require_free_disk
+
+    if is_large(model):
+        require_free_disk(model, place.parent, copies=2)
+    with hold_weights_on_disk(model):
+        model.save(place)
 
 
 def read_facts(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:

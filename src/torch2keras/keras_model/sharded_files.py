@@ -24,7 +24,7 @@ from torch2keras.keras_model.saving import (
     require_parent,
     require_plain_name,
 )
-from torch2keras.keras_model.weights_file import name_variables, write_variables
+from torch2keras.keras_model.weights_file import name_variables, require_free_disk, write_variables
 from torch2keras.runtime.arrays import to_torch
 from torch2keras.runtime.atomic_writing import write_whole
 
@@ -58,6 +58,7 @@ def save_sharded(
         (place / CONFIG).write_text(model.to_json(), encoding="utf-8")
         (place / FACTS_MEMBER).write_text(json.dumps(facts, indent=2), encoding="utf-8")
         if kind == "h5":
+            require_free_disk(model, place)
             model.save_weights(place / KERAS_INDEX, max_shard_size=most / 1024**3)
         else:
             _write_safetensors(name_variables(model, places), place, most)

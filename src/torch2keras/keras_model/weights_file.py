@@ -37,18 +37,22 @@ HDF5_OVERHEAD = 2**12
 
 
 def write_hdf5(model: keras.Model, path: Path) -> None:
-    """Write the weights of a model as Keras does.
+    """Write the weights of a model as Keras does. Raises OSError where there is no room."""
+    require_free_disk(model, path.parent)
+    model.save_weights(path)
 
-    HDF5 may end the process where a disk is full, so there has to be room before. Raises OSError
-    where there is none.
+
+def require_free_disk(model: keras.Model, folder: Path, *, copies: int = 1) -> None:
+    """Raise OSError where a disk has no room for the weights of a model.
+
+    HDF5 may end the process where a disk is full, so there has to be room before.
     """
     needed = HDF5_OVERHEAD * (4 + len(model.weights))
     for variable in model.weights:
         dtype = getattr(torch, str(keras.backend.standardize_dtype(variable.dtype)))
         needed += dtype.itemsize * math.prod(variable.shape)
-    if shutil.disk_usage(path.parent).free < needed:
+    if shutil.disk_usage(folder).free < copies * needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    model.save_weights(path)
 
 
 def write_safetensors(

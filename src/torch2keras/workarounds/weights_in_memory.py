@@ -23,17 +23,25 @@ def hold_weights_on_disk(model: keras.Model) -> Iterator[None]:
     """Let Keras write the weights of a large model to a file before they go into the archive."""
     from keras.src.saving import saving_lib
 
+    if not is_large(model):
+        yield
+        return
     own = getattr(saving_lib, "is_memory_sufficient", None)
     if own is None:  # another version of Keras, which does as it does
         yield
         return
 
     def is_memory_sufficient(saved: Any) -> bool:
-        is_large = sum(math.prod(weight.shape) for weight in saved.weights) >= LARGE
-        return bool(own(saved)) and not (saved is model and is_large)
+        return saved is not model and bool(own(saved))
 
     saving_lib.is_memory_sufficient = is_memory_sufficient
     try:
         yield
     finally:
         saving_lib.is_memory_sufficient = own
+
+
+def is_large(model: keras.Model) -> bool:
+    """Return whether Keras may not keep a copy of a model's weights."""
+    count: int = sum(math.prod(weight.shape) for weight in model.weights)
+    return count >= LARGE

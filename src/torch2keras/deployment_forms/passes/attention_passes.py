@@ -99,7 +99,8 @@ class LayerPath(NamedTuple):
     @property
     def factor(self) -> float:
         """By what the layer's results are multiplied."""
-        return prod(call.args[1] for call in self.path if call.target == "ops.multiply")
+        factors = [float(call.args[1]) for call in self.path if call.target == "ops.multiply"]
+        return prod(factors)
 
     def skip_factors(self) -> dict[int, int]:
         """Return what is read in the place of each value of the path that is but a multiple."""
