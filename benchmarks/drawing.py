@@ -51,7 +51,7 @@ def draw(
     figure.legend(
         *panels[0].get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=len(tools),
+        ncols=2,
         frameon=False,
     )
     figure.savefig(file, dpi=120, metadata={"Date": None} if file.suffix == ".svg" else None)
