@@ -16,6 +16,7 @@ from torch2keras.keras_model.float64 import dtype_substitutes, float64_function,
 from torch2keras.keras_model.keras_settings import say_channels_last
 from torch2keras.keras_model.recurrent_graphs import compile_recurrence
 from torch2keras.keras_model.zero_initializers import ZeroInitializers
+from torch2keras.runtime.free_memory import trim_memory
 
 LARGE = 2**25
 """Elements of a model's weights from which on layers that are let go of are collected at once."""
@@ -110,8 +111,13 @@ class Layers:
 
     def load(self) -> None:
         """Copy the weights into all layers, which must be built, and give back initializers."""
+        copied = 0
         for call, attribute, weight in self.graph.weights():
             assign(find_variable(self.made[call.name], attribute), weight)
+            copied += math.prod(weight.shape)
+            if copied >= LARGE:
+                trim_memory()  # what was copied from, and the zeros that the layers began with
+                copied = 0
         self.initializers.restore()
 
 

@@ -81,6 +81,7 @@ def verify_conversion(
             checks.append(check)
             if not check.difference.ok:
                 raise divergence_error(conversion, double, check, given.tensors)
+        trim_memory()
     for check, given in _check_steps(conversion, run, double):
         checks.append(check)
         if not check.difference.ok:
