@@ -133,11 +133,14 @@ class Shadowing(Journal):  # type: ignore[no-untyped-call]
             return tensor.resolve_conj().resolve_neg().to(wide)
         key = (memory_key(tensor), tensor.dtype)
         if key not in self._shadows:
-            shadow = whole_storage(tensor).to(wide)
+            whole = whole_storage(tensor)
+            size = whole.numel() * wide.itemsize
+            if size >= LARGE:
+                self._drop_shadows(size)
+            shadow = whole.to(wide)
             release_tensors([tensor])
-            if shadow.nbytes >= LARGE:
-                self._drop_shadows(shadow.nbytes)
-                self._large[key] = shadow.nbytes
+            if size >= LARGE:
+                self._large[key] = size
             # The storage is kept alive, so that its address cannot come to mean another tensor.
             self._shadows[key] = (tensor.untyped_storage(), shadow)
             self._allocated.add(memory_key(shadow))
