@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +209,61 @@ def test_a_parameter_of_another_class_is_refused() -> None:
     net.weight = Named(net.weight.data)
     with pytest.raises(t2k.InputError, match=r"(?s)weight cannot have.*it is a Named"):
         fill_module(net, open_checkpoint(nn.Conv1d(3, 5, 3).state_dict()))
+
+
+class Recurrent(nn.Module):
+    """Its layers refer to their weights weakly, and hold them in a list too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(3, 5, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(10, 7, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gru(self.lstm(x.mT)[0])[0]
+
+
+def test_recurrent_layers_take_weights() -> None:
+    trained = Recurrent().eval()
+    converted = t2k.convert(make_empty(Recurrent), X, weights=trained.state_dict())
+    np.testing.assert_allclose(converted(X), trained(X).detach(), rtol=1e-5, atol=1e-6)
+
+
+class Stubborn(nn.Linear):
+    """A part that keeps its parameters, and is referred to weakly."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 5)
+        self.ref = weakref.ref(self.weight)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "weight" or "weight" not in self._parameters:
+            super().__setattr__(name, value)
+
+
+def test_a_part_that_keeps_its_parameters_is_refused() -> None:
+    empty = make_empty(Stubborn)
+    with pytest.raises(t2k.InputError, match=r"(?s)weight cannot have.*Stubborn keeps its own"):
+        fill_module(empty, open_checkpoint(nn.Linear(3, 5).state_dict()))
+
+
+def test_a_lazy_module_is_refused() -> None:
+    with pytest.raises(t2k.InputError, match=r"no value yet|call it once|lazy"):
+        t2k.convert(nn.LazyLinear(5), X, weights={"weight": torch.ones(5, 11)})
+
+
+class Held(nn.Module):
+    """A tensor that no file holds, and that no part of PyTorch knows of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 5, 3)
+        self.tables = [torch.arange(9.0)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x) + self.tables[0]
+
+
+def test_a_tensor_that_is_no_buffer_is_refused_with_the_way_out() -> None:
+    with pytest.raises(t2k.InputError, match=r"(?s)self.tables\[0\].*register it as a"):
+        t2k.convert(make_empty(Held), X, weights=Held().state_dict())

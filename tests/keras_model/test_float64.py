@@ -11,6 +11,7 @@ from torch import nn
 import torch2keras as t2k
 from op_case import Function
 from torch2keras.keras_graph.graph import Call, Ref
+from torch2keras.keras_model import float64
 from torch2keras.keras_model.execute import run_graph
 from torch2keras.keras_model.float64 import dtype_substitutes, float64_function, widen_layer
 from torch2keras.keras_model.layers import Layers
@@ -82,3 +83,42 @@ def test_a_layer_is_widened_in_what_it_is() -> None:
         widen_layer(layer)
     assert isinstance(attention._inverse_sqrt_key_dim, np.float64)
     assert convolution.convolution_op is not before
+
+
+class Text(nn.Module):
+    """A table of embeddings that is read and multiplied by, and a layer with a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.middle = nn.Embedding(23, 7), nn.Linear(7, 11)
+        self.back = nn.Linear(11, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.back(torch.relu(self.middle(self.table(x))))
+        return y @ self.table.weight.T
+
+
+@pytest.mark.parametrize(("most", "is_by_parts"), [(2**26, False), (150, True)])
+def test_a_layer_of_large_weights_is_run_by_parts(monkeypatch, most, is_by_parts) -> None:
+    ran: list[str] = []
+    for target, function in float64.BY_PARTS.items():
+
+        def run(call: Call, *args: object, function=function, **kwargs: object) -> object:
+            ran.append(call.target)
+            return function(call, *args, **kwargs)
+
+        monkeypatch.setitem(float64.BY_PARTS, target, run)
+    monkeypatch.setattr(float64, "MOST_BYTES", most)
+    net = Text().eval()
+    converted = t2k.convert(net, torch.randint(0, 23, (2, 5)))
+    assert set(ran) == ({"layers.ReversibleEmbedding", "layers.Dense"} if is_by_parts else set())
+    differences = [check.difference for check in converted.verification.checks]
+    in_float64 = [difference for difference in differences if difference.tier == "S"]
+    assert in_float64
+    assert max(difference.max_abs for difference in in_float64) < 1e-13
+
+
+def test_an_embedding_has_the_type_of_its_table() -> None:
+    net = nn.Sequential(nn.Embedding(23, 7), nn.Linear(7, 3)).bfloat16()
+    converted = t2k.convert(net, torch.randint(0, 23, (2, 5)))
+    assert {weight.dtype for weight in converted.model.weights} == {"bfloat16"}

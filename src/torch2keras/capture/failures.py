@@ -78,17 +78,30 @@ MOST_LETTERS = 300
 Rows = list[tuple[str, str]]
 
 
+ON_META = "device meta"
+"""What PyTorch says where tensors without numbers meet others."""
+
+
+_NO_NUMBERS = (
+    "a tensor that is neither parameter nor buffer was made on the device meta: register it as a\n"
+    "buffer that is saved, or build the module with its parameters alone on meta"
+)
+
+
 def eager_failure(
     module: nn.Module, inputs: Sequence[tuple[str, object]], error: BaseException
 ) -> InputError:
     """Return the error for a module that fails on its example inputs in PyTorch itself."""
+    step = "give example inputs with which module(*args) runs"
+    if ON_META in str(error):
+        step = _NO_NUMBERS
     return InputError(
         f"{type(module).__name__} itself fails on the example inputs, in PyTorch",
         [
             *_locate(module, error),
             ("inputs", describe_inputs(inputs)),
             ("torch", first_line(error)),
-            ("next", "give example inputs with which module(*args) runs"),
+            ("next", step),
         ],
     )
 

@@ -20,7 +20,7 @@ from torch import nn
 from torch2keras.checkpoints.checkpoint_files import Checkpoint
 from torch2keras.checkpoints.checkpoint_names import WantedNames, fit_names
 from torch2keras.errors import InputError, list_names
-from torch2keras.runtime.isolation import isolate_process, silence_output
+from torch2keras.runtime.isolation import check_initialised, isolate_process, silence_output
 from torch2keras.runtime.native_attributes import (
     instance_dict,
     is_native,
@@ -47,6 +47,7 @@ def fill_module(module: nn.Module, checkpoint: Checkpoint, entry: str = "") -> l
     InputError where names, shapes or kinds of numbers are not the module's, and where a buffer is
     in no file and the module does not make it anew.
     """
+    check_initialised(submodules(module))
     wanted = _list_persistent(module)
     shapes: dict[str, tuple[int, ...]] = {}
     ties: dict[int, list[str]] = {}
@@ -65,7 +66,7 @@ def fill_module(module: nn.Module, checkpoint: Checkpoint, entry: str = "") -> l
         value = torch.as_tensor(given[0]).detach()
         if value.dtype != own.dtype:
             types.add(f"{value.dtype} for {own.dtype}".replace("torch.", ""))
-        _exchange(names[0], own, value)
+        _exchange(module, names[0], own, value)
     notes = [fitted.report.note]
     if types:
         notes.append(f"The weights have the types of the file: {', '.join(sorted(types))}.")
@@ -91,7 +92,7 @@ def _find_unsaved(part: nn.Module) -> set[str]:
     return set(held) if is_native(held, set) else set()
 
 
-def _exchange(name: str, own: torch.Tensor, value: torch.Tensor) -> None:
+def _exchange(module: nn.Module, name: str, own: torch.Tensor, value: torch.Tensor) -> None:
     """Let a tensor of the module be another one; it stays the object that it is.
 
     Raises InputError where it is of a class of its own, or has other kinds of numbers.
@@ -109,8 +110,26 @@ def _exchange(name: str, own: torch.Tensor, value: torch.Tensor) -> None:
         new = nn.Buffer(value)
     try:
         torch.utils.swap_tensors(own, new)  # type: ignore[no-untyped-call]
-    except RuntimeError as error:
-        raise _no_exchange(name, describe_exception(error)) from error
+    except RuntimeError:  # something refers to it weakly, as recurrent layers do to theirs
+        _register_in_place(module, name, own, new)
+
+
+def _register_in_place(module: nn.Module, name: str, own: torch.Tensor, new: torch.Tensor) -> None:
+    """Register another tensor wherever the module has this one, as an assignment does.
+
+    Raises InputError where a part of the module does not let it be.
+    """
+    for part in submodules(module).values():
+        for kind in ("_parameters", "_buffers"):
+            for key, tensor in own_members(part, kind).items():
+                if tensor is not own:
+                    continue
+                try:
+                    setattr(part, key, new)
+                except Exception as error:
+                    raise _no_exchange(name, describe_exception(error)) from error
+                if own_members(part, kind)[key] is not new:
+                    raise _no_exchange(name, f"{type(part).__name__} keeps its own")
 
 
 def _no_exchange(name: str, why: str) -> InputError:
