@@ -97,6 +97,22 @@ def test_the_measure_costs_a_net_by_module(benchmarks: Any) -> None:
     assert by_op.table("two", costs, 1).row_count == 1
 
 
+def test_the_growth_of_a_conversion_is_measured_and_drawn(
+    benchmarks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaling = benchmarks("scaling")
+    monkeypatch.setattr(scaling, "LAYERS", 1)
+    monkeypatch.setattr(scaling, "FEATURES", 3)
+    rows = scaling.measure_all([1, 2], [5])
+    assert [row["ops"] for row in rows] == [5, 10, 5]
+    assert [row["parameters"] for row in rows] == [48, 96, 120]
+    assert rows[0]["ratio"] == rows[2]["ratio"] == 1
+    assert all(0 < row["stages"]["verify"] < row["seconds"] for row in rows)
+    scaling.draw(rows, tmp_path / "scaling.png")
+    if importlib.util.find_spec("matplotlib") is not None:
+        assert (tmp_path / "scaling.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_a_net_is_deployed_by_each_route(benchmarks: Any, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     deploy = benchmarks("deploy")
