@@ -186,6 +186,7 @@ REFUSED = [
     ({}, r"missing +mix"),
     ({"mix": torch.ones(2, 1)}, r"shapes +mix"),
     ({"mix": torch.ones(3, 1, dtype=torch.int64)}, r"torch\.int64"),
+    ({"mix": torch.ones(3, 1), "other": torch.zeros(3, 1)}, "mix, other are one parameter"),
 ]
 
 

@@ -9,7 +9,7 @@ calls it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -63,7 +63,7 @@ def fill_module(module: nn.Module, checkpoint: Checkpoint, entry: str = "") -> l
         own = wanted[names[0]]
         if not given:  # a counter of batches, which no output depends on
             given = [torch.zeros(own.shape, dtype=own.dtype)]
-        value = torch.as_tensor(given[0]).detach()
+        value = _take_one(names, given)
         if value.dtype != own.dtype:
             types.add(f"{value.dtype} for {own.dtype}".replace("torch.", ""))
         _exchange(module, names[0], own, value)
@@ -71,6 +71,21 @@ def fill_module(module: nn.Module, checkpoint: Checkpoint, entry: str = "") -> l
     if types:
         notes.append(f"The weights have the types of the file: {', '.join(sorted(types))}.")
     return notes
+
+
+def _take_one(names: Sequence[str], given: Sequence[Any]) -> torch.Tensor:
+    """Return the tensor that a file has under several names of one parameter.
+
+    Raises InputError where they differ.
+    """
+    value, *others = [torch.as_tensor(tensor).detach().cpu() for tensor in given]
+    if not all(value.dtype == other.dtype and torch.equal(value, other) for other in others):
+        step = "build the module that was trained: it has a parameter for each of them"
+        raise InputError(
+            f"{list_names(names)} are one parameter of the module, and differ in the file",
+            [("next", step)],
+        )
+    return value
 
 
 def _list_persistent(module: nn.Module) -> dict[str, torch.Tensor]:
