@@ -15,8 +15,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
     import torch
     from torch.multiprocessing.reductions import StorageWeakRef
@@ -30,7 +28,7 @@ DONT_NEED = 4
 PAGE_FLAGS = Path("/proc/self/pagemap")
 """64 bits a page: present (63), swapped (62), of a file (61). Kernel documentation, pagemap.rst."""
 
-PRESENT, SWAPPED, OF_FILE = (np.uint64(1 << bit) for bit in (63, 62, 61))
+PRESENT, SWAPPED, OF_FILE = 1 << 63, 1 << 62, 1 << 61
 
 
 class _Mapped(NamedTuple):
@@ -107,11 +105,15 @@ def _release(mapped: _Mapped) -> None:
 
 def _is_as_in_file(first: int, count: int) -> bool:
     """Return whether these pages are those of a file; a page that was written to is a copy."""
+    import numpy as np
+
     try:
         with PAGE_FLAGS.open("rb", buffering=0) as flags:
             flags.seek(first * 8)
             pages = np.frombuffer(flags.read(count * 8), np.uint64)
     except OSError:
         return False
-    is_copy = ((pages & PRESENT) != 0) & ((pages & OF_FILE) == 0)
-    return len(pages) == count and not (is_copy | ((pages & SWAPPED) != 0)).any()
+    is_present, is_swapped, is_of_file = (
+        (pages & np.uint64(flag)) != 0 for flag in (PRESENT, SWAPPED, OF_FILE)
+    )
+    return len(pages) == count and not ((is_present & ~is_of_file) | is_swapped).any()
