@@ -15,7 +15,6 @@ from typing import Any
 
 from torch2keras.errors import SourceError, UnsafeFileError
 from torch2keras.runtime.mapped_memory import note_mapped
-from torch2keras.runtime.native_attributes import is_native
 from torch2keras.runtime.quiet import keep_quiet
 from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
@@ -66,7 +65,7 @@ def load_pickled(file: Path, *, trust: bool = False) -> Any:
         raise _damage_error(file, describe_exception(error)) from error
     if is_zip:
         leaves = torch.utils._pytree.tree_leaves(loaded)
-        note_mapped([leaf for leaf in leaves if is_native(leaf, torch.Tensor)])
+        note_mapped([leaf for leaf in leaves if type(leaf) in (torch.Tensor, torch.nn.Parameter)])
     return loaded
 
 
