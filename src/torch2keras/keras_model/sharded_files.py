@@ -24,8 +24,12 @@ from torch2keras.keras_model.saving import (
     require_parent,
     require_plain_name,
 )
-from torch2keras.keras_model.weights_file import name_variables, require_free_disk, write_variables
-from torch2keras.runtime.arrays import to_torch
+from torch2keras.keras_model.weights_file import (
+    count_variable_bytes,
+    name_variables,
+    require_free_disk,
+    write_variables,
+)
 from torch2keras.runtime.atomic_writing import write_whole
 
 CONFIG = "config.json"
@@ -82,9 +86,7 @@ def _require_folder(folder: Path) -> None:
 
 def _write_safetensors(variables: Mapping[str, keras.Variable], folder: Path, most: int) -> None:
     """Write the shards one by one, then the index of them, as transformers has it."""
-    sizes = {}
-    for name, variable in variables.items():
-        sizes[name] = to_torch(variable.value).nbytes
+    sizes = {name: count_variable_bytes(variable) for name, variable in variables.items()}
     shards = plan_shards(sizes, most)
     where: dict[str, str] = {}
     for number, names in enumerate(shards, 1):

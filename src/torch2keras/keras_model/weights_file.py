@@ -47,12 +47,18 @@ def require_free_disk(model: keras.Model, folder: Path, *, copies: int = 1) -> N
 
     HDF5 may end the process where a disk is full, so there has to be room before.
     """
-    needed = HDF5_OVERHEAD * (4 + len(model.weights))
-    for variable in model.weights:
-        dtype = getattr(torch, str(keras.backend.standardize_dtype(variable.dtype)))
-        needed += dtype.itemsize * math.prod(variable.shape)
+    needed = HDF5_OVERHEAD * (4 + len(model.weights)) + sum(
+        map(count_variable_bytes, model.weights)
+    )
     if shutil.disk_usage(folder).free < copies * needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def count_variable_bytes(variable: keras.Variable) -> int:
+    """Return the bytes of a weight's numbers, without reading them."""
+    dtype: torch.dtype = getattr(torch, str(keras.backend.standardize_dtype(variable.dtype)))
+    count: int = math.prod(variable.shape)
+    return dtype.itemsize * count
 
 
 def write_safetensors(
