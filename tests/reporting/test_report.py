@@ -73,7 +73,7 @@ def test_the_verification_is_told(converted):
     verified = converted.report.verified
     assert [t.tier for t in verified.tiers] == ["S", "N"]
     assert all(0 <= t.share <= 1 for t in verified.tiers)
-    assert {probe for probe, _ in verified.probes} == {"normal", "wide", "another size"}
+    assert {probe for probe, _ in verified.probes} == {"normal", "another size, one row wide"}
     assert ("normal", ((2, 3, 21),)) in verified.probes
 
 

@@ -15,6 +15,7 @@ from torch2keras.verification.input_sets import (
     find_input_symbols,
     replace_tensors,
 )
+from torch2keras.verification.probes import WIDE_LIMIT
 
 AUTO = torch.export.Dim.AUTO
 
@@ -41,9 +42,12 @@ def test_another_size_comes_last_and_has_an_odd_batch() -> None:
     conversion = convert(nn.Linear(7, 3), torch.randn(2, 7)).conversion
     notes: list[str] = []
     sets = list(example_sets(conversion, ["normal", "wide"], notes))
-    assert [given.probe for given in sets] == ["normal", "wide", "another size"]
-    assert [tuple(given.tensors[0].shape) for given in sets] == [(2, 7), (2, 7), (3, 7)]
-    assert [given.outputs[0].shape for given in sets] == [(2, 3), (2, 3), (3, 3)]
+    assert [given.probe for given in sets] == ["normal", "another size, one row wide"]
+    assert [tuple(given.tensors[0].shape) for given in sets] == [(2, 7), (3, 7)]
+    assert [given.outputs[0].shape for given in sets] == [(2, 3), (3, 3)]
+    largest = sets[1].tensors[0].abs().amax(1)
+    assert largest[2] == WIDE_LIMIT
+    assert largest[:2].max() < 10
     assert notes == []
 
 

@@ -123,7 +123,7 @@ def test_wide_inputs_see_what_normal_ones_do_not() -> None:
 def test_another_batch_sees_what_the_example_does_not() -> None:
     result = converted(Function(lambda x: x + 1))
     frozen = against(result, Function(lambda x: x + 1 if len(x) == 2 else x + 2))
-    with pytest.raises(t2k.VerificationError, match=r"another size, inputs \[3, 2, 20\]"):
+    with pytest.raises(t2k.VerificationError, match=r"another size, one row wide, inputs \[3, 2, 20\]"):
         frozen.verify()
 
 
@@ -132,7 +132,7 @@ def test_all_tiers_and_probes_are_checked() -> None:
     assert result.verification is not None
     assert result.verification.ok
     seen = {(c.probe, c.difference.tier) for c in result.verification.checks}
-    assert seen == {(p, t) for p in ("normal", "wide", "another size") for t in "SN"}
+    assert seen == {(p, t) for p in ("normal", "another size, one row wide") for t in "SN"}
     assert all(c.difference.compared for c in result.verification.checks)
     assert 0 < result.verification.worst("N") < 1
     assert result.verification.notes == ()
@@ -232,9 +232,8 @@ def test_the_example_is_tried_where_a_probe_gives_no_finite_number():
     result = converted(Function(lambda x: torch.log(x - 200)), torch.rand(2, 3) + 201)
     assert {c.probe for c in result.verification.checks} == {
         "normal",
-        "wide",
         "example",
-        "another size",
+        "another size, one row wide",
     }
     assert result.verification.notes == ()
 

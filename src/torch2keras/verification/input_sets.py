@@ -20,7 +20,7 @@ from torch2keras.verification.noise_inputs import (
     record_own_numbers,
     require_own_numbers,
 )
-from torch2keras.verification.probes import probes, resize_tensors
+from torch2keras.verification.probes import DEFAULT_PROBES, probes, resize_tensors
 from torch2keras.verification.reference import run as run_module
 
 
@@ -72,7 +72,8 @@ def example_sets(
 ) -> Iterator[Given]:
     """The probes at the example's shapes, and another size of what is dynamic.
 
-    Sizes that are `fixed` have these numbers, and no other ones.
+    Sizes that are `fixed` have these numbers, and no other ones. Of the default probes "wide" is
+    one row of the other batch, where the module takes that.
 
     A probe that the module refuses, or of which it makes no finite number, is exchanged for the
     example itself; so is one for which a traced module takes another way than for the example.
@@ -83,6 +84,11 @@ def example_sets(
         sizes = dynamic_sizes(conversion.graph, {**conversion.graph.hints, **fixed})
         example = list(resize_tensors(example, sizes))
     takes_example_way = _make_way_check(conversion)
+    both = _wide_row(conversion, example, fixed) if tuple(names) == DEFAULT_PROBES else None
+    if both and takes_example_way(both):
+        names = [name for name in names if name != "wide"]
+    else:
+        both = None
     known: set[str] = set()
     for probe in probes(example, names=names):
         given, error = _attempt(conversion, probe.name, draw_anew(conversion, probe.tensors, 0))
@@ -107,7 +113,10 @@ def example_sets(
                     "nothing can be compared: the module does not run on its own example", rows
                 )
             yield given
-    yield from _other_size(conversion, example, notes, fixed)
+    if both:
+        yield both
+    else:
+        yield from _other_size(conversion, example, notes, fixed)
     if conversion.ports.draws:
         tensors, outputs = record_own_numbers(conversion, example)
         args, kwargs = replace_tensors(conversion, tensors)
@@ -142,6 +151,27 @@ def _tells(given: Given) -> bool:
     return all(output.size == 0 or np.isfinite(output).any() for output in given.outputs)
 
 
+def _wide_row(
+    conversion: Conversion, example: Sequence[torch.Tensor], fixed: Mapping[sympy.Symbol, int]
+) -> Given | None:
+    """Return the set of another batch of which the last row is wide.
+
+    One run shows both: rows saturate for themselves, so the others still tell. None where an input
+    has no row for each entry of a dynamic batch, or the module takes no such set.
+    """
+    for value in conversion.graph.inputs:
+        if not value.type.shape or isinstance(value.type.shape[0], int):
+            return None
+    for resized in _other_sizes(conversion, example, fixed):
+        (wide,) = probes([tensor[-1:] for tensor in resized], names=["wide"])
+        pairs = zip(resized, wide.tensors, strict=True)
+        rows = tuple(torch.cat([tensor[:-1], last]) for tensor, last in pairs)
+        given, _ = _attempt(conversion, "another size, one row wide", draw_anew(conversion, rows, 1))
+        if given:
+            return given if _tells(given) else None
+    return None
+
+
 def _other_size(
     conversion: Conversion,
     example: Sequence[torch.Tensor],
@@ -149,6 +179,25 @@ def _other_size(
     fixed: Mapping[sympy.Symbol, int],
 ) -> Iterator[Given]:
     """Yield the set of the first other size of the dynamic dimensions that the module accepts."""
+    sizes = None
+    for sizes in _other_sizes(conversion, example, fixed):
+        given, _ = _attempt(conversion, "another size", draw_anew(conversion, sizes, 1))
+        if given:
+            yield given
+            return
+    if sizes:
+        notes.append(
+            "no other size of the dynamic dimensions was found that the module itself accepts"
+        )
+
+
+def _other_sizes(
+    conversion: Conversion, example: Sequence[torch.Tensor], fixed: Mapping[sympy.Symbol, int]
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield the example with other sizes of the dynamic dimensions; nothing where there are none.
+
+    More than two dimensions grow alike.
+    """
     graph = conversion.graph
     symbols = [symbol for symbol in find_input_symbols(graph) if symbol not in fixed]
     if not symbols:
@@ -160,13 +209,7 @@ def _other_size(
         other = dict(fixed)
         for symbol, (factor, more) in zip(symbols, growth, strict=True):
             other[symbol] = factor * graph.hints[symbol] + more
-        resized = resize_tensors(example, dynamic_sizes(graph, other))
-        tensors = draw_anew(conversion, resized, 1)
-        given, _ = _attempt(conversion, "another size", tensors)
-        if given:
-            yield given
-            return
-    notes.append("no other size of the dynamic dimensions was found that the module itself accepts")
+        yield resize_tensors(example, dynamic_sizes(graph, other))
 
 
 def find_input_symbols(graph: Graph) -> list[sympy.Symbol]:

@@ -15,52 +15,57 @@ import torch
 from torch import nn
 
 from torch2keras.capture.ports.places import find_attribute_places, note_fingerprints
+from torch2keras.custom_ops.recurrent import pad_packed_in_full
 from torch2keras.errors import VerificationError, list_names
 from torch2keras.runtime.isolation import isolate_module
 from torch2keras.runtime.journal import Journal, put_back
-from torch2keras.verification.reference import as_arrays, clone_tensors
+from torch2keras.verification.reference import as_arrays, clone_tensors, run
 
 Call = tuple[Sequence[Any], Mapping[str, Any]]
 """The arguments of one call: by position, and by name."""
 
 
-def require_repeatable(module: nn.Module, example: Call, other: Call) -> None:
-    """Raise VerificationError where a module's numbers for the example depend on earlier calls.
+def require_repeatable(
+    module: nn.Module, call: Call, other: Call, outputs: Sequence[np.ndarray]
+) -> None:
+    """Raise VerificationError where a module's numbers for a call depend on earlier calls.
 
-    It is called on the example, on `other` and on the example again, and where that has changed
-    something once more, with the same seed of PyTorch's generator each time. The answers must be
-    equal bit for bit; where they are not, all is done once more on a single thread, since sums that
-    threads share may round in another order.
-    All comes back as it was. A module that does not run on the example is not looked at.
+    `outputs` are what `run` gives for the call. It is called on `other` and then on `call`, and
+    where that has changed something once more, with the same seed of PyTorch's generator each time.
+    The answers must be equal bit for bit; where they are not, all is done once more on a single
+    thread, since sums that threads share may round in another order.
+    All comes back as it was. A module that refuses the call is not looked at.
     """
-    if _find_changed_attributes(module, example, other) is None:
+    if _find_changed_attributes(module, call, other, outputs) is None:
         return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        changed = _find_changed_attributes(module, example, other)
+        outputs = run(module, *call)
+        changed = _find_changed_attributes(module, call, other, outputs)
     finally:
         torch.set_num_threads(threads)
     if changed is not None:
         raise _refuse(changed)
 
 
-def _find_changed_attributes(module: nn.Module, example: Call, other: Call) -> list[str] | None:
-    """Return None where both answers for the example are equal, else what the calls changed."""
+def _find_changed_attributes(
+    module: nn.Module, call: Call, other: Call, outputs: Sequence[np.ndarray]
+) -> list[str] | None:
+    """Return None where the answer is the same as before, else what the calls changed."""
     journal = Journal()
-    with isolate_module(module, seed=0), put_back(journal):
+    with isolate_module(module, seed=0), pad_packed_in_full(module), put_back(journal):
         try:
             with journal:
-                first = _run(module, example)
-                before = note_fingerprints(find_attribute_places(module))
                 _try_to_run(module, other)
-                second = _run(module, example)
+                before = note_fingerprints(find_attribute_places(module))
+                again = _run(module, call)
                 after = note_fingerprints(find_attribute_places(module))
-                if before != after and _are_equal(first, second):  # it may change every other time
-                    second = _run(module, example)
+                if before != after and _are_equal(outputs, again):  # not at every call, it may be
+                    again = _run(module, call)
         except Exception:  # noqa: BLE001 - the comparison of numbers says that it does not run
             return None
-    if _are_equal(first, second):
+    if _are_equal(outputs, again):
         return None
     return [name for name in after if after[name] != before.get(name)]
 

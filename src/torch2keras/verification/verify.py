@@ -32,13 +32,12 @@ from torch2keras.verification.gradients import verify_gradients
 from torch2keras.verification.input_sets import (
     Given,
     example_sets,
-    example_tensors,
     replace_tensors,
 )
 from torch2keras.verification.learning.verify_training import verify_training
 from torch2keras.verification.metric import meaning
 from torch2keras.verification.output_check import Answers, find_precision
-from torch2keras.verification.probes import DEFAULT_PROBES, probes
+from torch2keras.verification.probes import DEFAULT_PROBES
 from torch2keras.verification.random_rounding import RandomRuns, Rounded
 from torch2keras.verification.reference import run64, run_mixed
 from torch2keras.verification.repeated_calls import require_repeatable
@@ -67,11 +66,11 @@ def verify_conversion(
     trained by each of the `optimizers`, of the module's parameters.
     Raises VerificationError at the first that fails, naming the first value that diverges.
     """
-    _require_repeatable(conversion)
     double = Layers(conversion.lowered.graph, "float64", in_turn=True)
     checks: list[Check] = []
     notes: list[str] = []
     sets = list(example_sets(conversion, names or DEFAULT_PROBES, notes))
+    _require_repeatable(conversion, sets[0])
     for given in sets:
         _require_shapes(conversion, given)
     in_float64 = _run_in_float64(conversion, double, sets)
@@ -94,11 +93,11 @@ def verify_conversion(
     return Verification(tuple(checks), tuple(notes), (*gradients.checks, *training.checks))
 
 
-def _require_repeatable(conversion: Conversion) -> None:
+def _require_repeatable(conversion: Conversion, given: Given) -> None:
     """Raise VerificationError where the module's numbers depend on earlier calls of it."""
-    (other,) = probes(example_tensors(conversion), names=["normal"])
+    args, kwargs = replace_tensors(conversion, given.tensors)
     example = (conversion.args, conversion.kwargs)
-    require_repeatable(conversion.module, example, replace_tensors(conversion, other.tensors))
+    require_repeatable(conversion.module, (args, kwargs), example, given.outputs)
 
 
 def _checks(

@@ -74,7 +74,7 @@ DYNAMIC_SIZES = (
 def test_a_dynamic_length_is_resized_at_computed_places(name: str) -> None:
     converted = check(DYNAMIC_SIZES[name])
     assert any(None in tensor.shape[1:] for tensor in converted.model.inputs)
-    assert "another size" in {each.probe for each in converted.verification.checks}
+    assert any("another size" in each.probe for each in converted.verification.checks)
 
 
 @pytest.mark.parametrize("length", [2, 3, 50, 333])
