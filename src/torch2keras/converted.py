@@ -272,18 +272,22 @@ class Converted:
             code = self.source(weights_path(path, weights_format).name)
             write = partial(self._write_weights, weights_format)
             return save_source(write, code, path, weights_format)
-        facts = describe_model(self.conversion, self.verification)
-        facts[WEIGHTS], tensors = make_weight_facts(
-            self.conversion.weight_map, self.layers, self.state_record
-        )
+        facts, tensors = self._make_facts()
         return save_model(self.model, path, facts, tensors, reproducible=reproducible)
 
     def _save_sharded(self, folder: Path, most: int, kind: WeightsFormat) -> Path:
         """Write the model as a folder of shards."""
         _check_format(kind)
         places = [place[:2] for place in self.conversion.weight_map.weights]
+        return save_sharded(self.model, folder, most, kind, places, *self._make_facts())
+
+    def _make_facts(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return what lies beside a saved model: its facts with the map of weights, and tensors."""
         facts = describe_model(self.conversion, self.verification)
-        return save_sharded(self.model, folder, most, kind, places, facts)
+        facts[WEIGHTS], tensors = make_weight_facts(
+            self.conversion.weight_map, self.layers, self.state_record
+        )
+        return facts, dict(tensors)
 
     def _write_weights(self, kind: WeightsFormat, path: Path) -> None:
         """Write the weights alone to a new file."""

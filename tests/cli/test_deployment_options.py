@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import torch2keras as t2k
 from command import NETS, command
 from torch2keras.cli.deployment_options import Target, read_batch
 from torch2keras.errors import InputError, OutputError
@@ -74,6 +75,17 @@ def test_a_folder_is_written_and_told_as_json(folder):
     assert (folder / "net/saved_model.pb").exists()
 
 
+@pytest.mark.parametrize("place", ["net", "net/"])
+@pytest.mark.parametrize("kind", ["h5", "safetensors"])
+def test_a_folder_of_shards_is_written(folder, place, kind):
+    ran = command(
+        *SOURCE, "-o", place, "--max-shard-size", "50kB", "--weights-format", kind, "--json"
+    )
+    assert (ran.code, ran.json["saved"]) == (0, "net")
+    assert len(list((folder / "net").glob(f"model*.{kind}"))) == 1
+    assert t2k.weights(folder / "net").to_state_dict()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -90,6 +102,10 @@ def test_a_folder_is_written_and_told_as_json(folder):
         (("-o", "net.tflite", "--quantize", "int8", "--calibration", "none.npz"), 2),
         (("-o", "no/where.tflite"), 6),
         (("-o", "net.pb"), 6),
+        (("-o", "net", "--max-shard-size", "much"), 2),
+        (("-o", "net", "--max-shard-size", "2GB", "--quantize", "int8"), 2),
+        (("-o", "net.keras", "--max-shard-size", "2GB"), 6),
+        (("-o", "no/where", "--max-shard-size", "2GB"), 6),
     ],
 )
 def test_mistakes_are_typed_and_leave_nothing(arguments, code, folder):

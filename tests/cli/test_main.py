@@ -215,6 +215,19 @@ def test_explain_takes_what_convert_takes():
     assert (named.code, "by place" in named.err) == (2, True)
 
 
+def test_explain_reads_a_program_that_is_trusted(folder):
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(3, 5), torch.ones(2, 3)), "net.pt")
+    source = ("explain", "torchscript:net.pt", "-i", "2,3")
+    refused = command(*source)
+    assert (refused.code, "--trust" in refused.err) == (3, True)
+    ran = command(*source, "--trust")
+    assert ran.code == 0, ran.err
+    assert "Dense(" in ran.out
+    for layer in ("nn.Linear(3, 5)", SMALL[1]):
+        useless = command("explain", layer, "-i", "2,3", "--trust")
+        assert (useless.code, "--trust is for" in useless.err) == (2, True)
+
+
 def test_explain_never_evaluates(folder):
     ran = command("explain", "nn.Conv1d(open('made', 'w').fileno(), 5, 3)")
     assert ran.code == 2

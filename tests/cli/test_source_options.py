@@ -52,6 +52,7 @@ CONVERT_ALONE = {
     "keep_float",
     "integer_ports",
     "weights_format",
+    "max_shard_size",
     "no_verify",
     "verify",
     "full",

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from torch import nn
 
 import torch2keras as t2k
@@ -71,7 +71,7 @@ def test_safetensors_are_named_by_their_index(converted, tmp_path) -> None:
     folder = converted.save(tmp_path / "net", max_shard_size="1.1kB", weights_format="safetensors")
     index = json.loads((folder / "model.safetensors.index.json").read_text())
     files = sorted({*index["weight_map"].values()})
-    assert files == sorted(file.name for file in folder.glob("*.safetensors"))
+    assert files == sorted(file.name for file in folder.glob("model-*.safetensors"))
     assert len(files) >= 3
     whole = load_file(converted.save(tmp_path / "net.safetensors"))
     parts = {file: load_file(folder / file) for file in files}
@@ -81,6 +81,92 @@ def test_safetensors_are_named_by_their_index(converted, tmp_path) -> None:
     for arrays in parts.values():
         assert sum(array.nbytes for array in arrays.values()) <= MOST
     assert LOADING.count("load_file") == 1  # docs/weights.md runs its loop for each file
+
+
+class Scaled(nn.Module):
+    """Its step is in the state_dict, and read by nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv1d(3, 5, 3)
+        self.register_buffer("steps", torch.tensor(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.one(x)
+
+
+@pytest.mark.parametrize("kind", ["h5", "safetensors"])
+@pytest.mark.parametrize(("net", "dtype"), [(Net, None), (Scaled, None), (Scaled, "bfloat16")])
+def test_the_folder_gives_the_state_of_the_module(tmp_path, net, dtype, kind) -> None:
+    module = net().eval()
+    converted = t2k.convert(module, (X,), dtype=dtype)
+    folder = converted.save(tmp_path / "net", max_shard_size=MOST, weights_format=kind)
+    saved = t2k.weights(folder)
+    x = converted.inputs[0].from_torch(X)
+    given, wanted = saved.model.predict(x, verbose=0), converted.model.predict(x, verbose=0)
+    np.testing.assert_array_equal(given, wanted)
+    state = saved.to_state_dict()
+    assert list(state) == list(module.state_dict())
+    for name, tensor in converted.state_dict().items():
+        assert torch.equal(state[name], tensor), name
+    saved.load({name: tensor * 2 for name, tensor in state.items()})
+    name = next(iter(state))
+    assert torch.equal(saved.to_state_dict()[name], state[name] * 2)
+    assert t2k.weights(saved.save(tmp_path / "net.keras")).to_state_dict().keys() == state.keys()
+
+
+def change_index(folder: Path, name: str) -> None:
+    """Let the index of a folder name another file for its first weight."""
+    index = folder / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"][next(iter(content["weight_map"]))] = name
+    index.write_text(json.dumps(content))
+
+
+def link_shard(folder: Path) -> None:
+    """Let a shard lie elsewhere."""
+    shard = next(folder.glob("model-*.safetensors"))
+    shard.rename(folder.parent / "elsewhere")
+    shard.symlink_to(folder.parent / "elsewhere")
+
+
+BROKEN = {
+    "a shard from elsewhere": (
+        lambda folder: change_index(folder, "../a.safetensors"),
+        "no file of",
+    ),
+    "a shard that is not there": (
+        lambda folder: change_index(folder, "a.safetensors"),
+        "cannot read",
+    ),
+    "a shard that is a link": (link_shard, "no file of"),
+    "no index": (lambda folder: (folder / "model.safetensors.index.json").unlink(), "cannot read"),
+    "no architecture": (lambda folder: (folder / "config.json").unlink(), "cannot read"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_folder_is_a_typed_error(converted, tmp_path: Path, case: str) -> None:
+    folder = converted.save(tmp_path / "net", max_shard_size=MOST, weights_format="safetensors")
+    damage, message = BROKEN[case]
+    damage(folder)
+    with pytest.raises(t2k.InputError, match=message):
+        t2k.weights(folder).to_state_dict()
+
+
+def test_a_shard_that_lacks_a_weight_is_a_typed_error(converted, tmp_path: Path) -> None:
+    folder = converted.save(tmp_path / "net", max_shard_size="1GB", weights_format="safetensors")
+    (file,) = folder.glob("model-*.safetensors")
+    arrays = load_file(file)
+    arrays.pop(next(iter(arrays)))
+    save_file(arrays, file)
+    with pytest.raises(t2k.InputError, match="no shard has"):
+        t2k.weights(folder).to_state_dict()
+
+
+def test_a_folder_of_something_else_has_no_map(tmp_path: Path) -> None:
+    with pytest.raises(t2k.SourceError, match="no model that torch2keras has saved"):
+        t2k.weights(tmp_path)
 
 
 def test_a_folder_of_another_kind_is_left_alone(converted, tmp_path) -> None:

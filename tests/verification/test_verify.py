@@ -123,7 +123,9 @@ def test_wide_inputs_see_what_normal_ones_do_not() -> None:
 def test_another_batch_sees_what_the_example_does_not() -> None:
     result = converted(Function(lambda x: x + 1))
     frozen = against(result, Function(lambda x: x + 1 if len(x) == 2 else x + 2))
-    with pytest.raises(t2k.VerificationError, match=r"another size, one row wide, inputs \[3, 2, 20\]"):
+    with pytest.raises(
+        t2k.VerificationError, match=r"another size, one row wide, inputs \[3, 2, 20\]"
+    ):
         frozen.verify()
 
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from torch2keras.errors import InputError
-from torch2keras.keras_model.saving import require_writable
+from torch2keras.keras_model.saving import require_shards_place, require_writable
+from torch2keras.runtime.free_memory import parse_bytes
 
 DEPLOYED = (".tflite", ".onnx")
 """How the files end that `converted.export` writes; it also writes folders."""
@@ -35,6 +36,30 @@ OutputOption = Annotated[
         help="The file to write: model.keras, net.py for the model as code, its weights alone: "
         "net.weights.h5, net.safetensors; or for another runtime, run there and compared: "
         "net.tflite, net.onnx, saved_model/.",
+        show_default=False,
+    ),
+]
+
+
+class WeightsOption(StrEnum):
+    """The format of the weights beside a file of code, or of those in a folder of shards."""
+
+    H5 = "h5"
+    SAFETENSORS = "safetensors"
+
+
+WeightsFormatOption = Annotated[
+    WeightsOption,
+    typer.Option("--weights-format", help="Of the weights beside net.py, or of shards."),
+]
+
+
+ShardSize = Annotated[
+    str | None,
+    typer.Option(
+        "--max-shard-size",
+        metavar="BYTES",
+        help="Write a folder OUT whose files of weights have at most this size: 2GB.",
         show_default=False,
     ),
 ]
@@ -124,10 +149,14 @@ class Target:
     floor_db: float | None = None
     keep_float: Sequence[str] | None = None
     integer_ports: bool = False
+    weights_format: WeightsOption = WeightsOption.H5
+    max_shard_size: str | None = None
 
     @property
     def is_deployment(self) -> bool:
         """Whether it is a file or folder for another runtime."""
+        if self.max_shard_size is not None:
+            return False
         return self.text.endswith(("/", os.sep)) or Path(self.text).suffix in DEPLOYED
 
     def require_place(self) -> None:
@@ -143,7 +172,11 @@ class Target:
                         f"--{name} is for files of other runtimes, and OUT is a model of Keras",
                         [("next", f"leave --{name} out, or give -o net.tflite")],
                     )
-            require_writable(Path(self.text))
+            if self.max_shard_size is None:
+                require_writable(Path(self.text))
+            else:
+                parse_bytes(self.max_shard_size, "--max-shard-size")
+                require_shards_place(Path(self.text))
             return
         from torch2keras.deployment.formats import build_deployment_request
 
@@ -159,6 +192,18 @@ class Target:
             "keep_float": tuple(self.keep_float or ()),
             "integer_ports": self.integer_ports,
         }
+
+    def write(self, converted: Any) -> Path:
+        """Write what was converted, and return where. Raises what `save` and `export` raise."""
+        if self.is_deployment:
+            path: Path = converted.export(self.text, **self.arguments()).path
+            return path
+        saved: Path = converted.save(
+            Path(self.text),
+            weights_format=self.weights_format.value,
+            max_shard_size=self.max_shard_size,
+        )
+        return saved
 
 
 def read_batch(text: str | None) -> Any:

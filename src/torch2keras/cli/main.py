@@ -33,18 +33,22 @@ from torch2keras.cli.deployment_options import (
     KeptModules,
     OutputOption,
     QuantizeChoice,
+    ShardSize,
     Target,
+    WeightsFormatOption,
+    WeightsOption,
 )
 from torch2keras.cli.input_shapes import parse_plain_shape
 from torch2keras.cli.source_options import (
     AsJson,
     SourceOptions,
+    Trust,
     VerifyOption,
-    WeightsOption,
     add_note,
     build_call,
     is_source,
     load_with_inputs,
+    require_use_of_trust,
     take_source_options,
 )
 from torch2keras.cli.terminal import (
@@ -126,11 +130,6 @@ def common(
     """PyTorch modules as Keras 3 models of stock layers, channels last, verified."""
 
 
-WeightsFormatOption = Annotated[
-    WeightsOption, typer.Option("--weights-format", help="Of the file of weights beside net.py.")
-]
-
-
 NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="Do not compare the model with the module.")
 ]
@@ -152,6 +151,7 @@ def convert_command(
     keep_float: KeptModules = None,
     integer_ports: IntegerPorts = False,
     weights_format: WeightsFormatOption = WeightsOption.H5,
+    max_shard_size: ShardSize = None,
     no_verify: NoVerify = False,
     verify: Annotated[
         VerifyOption,
@@ -177,7 +177,8 @@ def convert_command(
                 [("next", "give one of them")],
             )
         shapes = options.parse_inputs()
-        target = Target(output, batch, quantize, calibration, floor_db, keep_float, integer_ports)
+        quantization = (quantize, calibration, floor_db, keep_float, integer_ports)
+        target = Target(output, batch, *quantization, weights_format, max_shard_size)
         target.require_place()
         require_report_path(report_file)
         call = build_call(options, shapes, progress)
@@ -189,7 +190,7 @@ def convert_command(
             progress("verify")
             converted.verify(level=verify.value)
         progress("save")
-        saved = _write_result(converted, target, weights_format)
+        saved = target.write(converted)
         report = add_note(converted.report, call.note)
         if report_file is not None:
             report.save(report_file)
@@ -198,15 +199,6 @@ def convert_command(
     elif not options.quiet:
         page = report.full_text() if full else str(report)
         print_text(f"{page}\n\nsaved {saved}")
-
-
-def _write_result(converted: Any, target: Target, weights_format: WeightsOption) -> Path:
-    """Write what was converted, and return where."""
-    if target.is_deployment:
-        path: Path = converted.export(target.text, **target.arguments()).path
-        return path
-    saved: Path = converted.save(Path(target.text), weights_format=weights_format.value)
-    return saved
 
 
 @app.command("inspect")
@@ -365,6 +357,7 @@ def explain_command(
         ),
     ] = None,
     *,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Print Keras code that runs for a PyTorch layer, block or net, and the reasons for it.
@@ -374,11 +367,12 @@ def explain_command(
     with exit_on_error(as_json=as_json), show_stages(shown=True) as progress:
         if is_source(layer):
             progress("load")
-            module, inputs = load_with_inputs(layer, shapes or ())
+            module, inputs = load_with_inputs(layer, shapes or (), trust=trust)
             from torch2keras import explain
 
             explanation = explain(module, inputs, progress=progress)
         else:
+            require_use_of_trust(layer, trust=trust)
             sizes = list(map(parse_plain_shape, shapes or ()))
             progress("load")
             import_keras()

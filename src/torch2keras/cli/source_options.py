@@ -43,13 +43,6 @@ class VerifyOption(StrEnum):
     TRAINING = "training"
 
 
-class WeightsOption(StrEnum):
-    """The format of the weights beside a file of code."""
-
-    H5 = "h5"
-    SAFETENSORS = "safetensors"
-
-
 class StateOption(StrEnum):
     """What becomes of values that forward keeps from call to call."""
 
@@ -83,6 +76,15 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone."
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, errors too.")]
+
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Load a .pt2 file, TorchScript or a pickle of --weights, though it runs code.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,7 @@ class SourceOptions:
             help="The dictionary of --weights, or the prefix of its names, that is to be taken.",
         ),
     ] = ""
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Load a .pt2 file, TorchScript or a pickle of --weights, though it runs code.",
-        ),
-    ] = False
+    trust: Trust = False
     max_memory: Annotated[
         str | None,
         typer.Option(
@@ -258,10 +254,8 @@ def build_call(
     """
     is_program = is_program_file(options.source)
     is_script = is_script_source(options.source)
-    if options.trust and not is_program and not is_script and options.weights is None:
-        step = "leave it out: all else is data, or Python code that you name yourself"
-        what = "--trust is for a .pt2 file, for torchscript:FILE, or for --weights"
-        raise InputError(what, [("next", step)])
+    if options.weights is None:
+        require_use_of_trust(options.source, trust=options.trust)
     if not shapes and not is_program and not has_default_inputs(options.source):
         raise _no_example(options.source)
     progress("load")
@@ -291,6 +285,14 @@ def build_call(
         "progress": progress,
     }
     return SourceCall(arguments, note)
+
+
+def require_use_of_trust(source: str, *, trust: bool) -> None:
+    """Raise InputError where a source is to be trusted that is no file of a program."""
+    if trust and not is_program_file(source) and not is_script_source(source):
+        step = "leave it out: all else is data, or Python code that you name yourself"
+        what = "--trust is for a .pt2 file, for torchscript:FILE, or for --weights"
+        raise InputError(what, [("next", step)])
 
 
 def _require_memory(options: SourceOptions, module: Any) -> None:
@@ -361,7 +363,7 @@ def is_source(text: str) -> bool:
 
 
 def load_with_inputs(
-    source: str, texts: Sequence[str]
+    source: str, texts: Sequence[str], *, trust: bool = False
 ) -> tuple[Any, tuple[torch.Tensor, ...] | None]:
     """Return the module of a SOURCE, and inputs: as given, or its zoo's, or None.
 
@@ -369,13 +371,18 @@ def load_with_inputs(
     module.
     """
     shapes = [parse_shape(text) for text in texts]
-    module = _load_module(source)
+    require_use_of_trust(source, trust=trust)
+    module = _load_module(source, trust=trust)
     args, kwargs = build_example(shapes or find_default_inputs(source, module))
     if is_program_file(source):
         from torch2keras.capture.exported_programs import open_program
 
         program = open_program(module)
         module, args = program.module, args or program.args
+    if is_script_source(source):
+        from torch2keras.cli.torchscript import program_as_module
+
+        module = program_as_module(module, args)
     if kwargs:
         raise InputError(
             "explain takes inputs by place",

@@ -1,4 +1,4 @@
-"""A `.keras` file as a model: no code that lies in it is run, and it has all of its weights."""
+"""A `.keras` file or folder of shards as a model: nothing of it is run, no weight is missing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from unittest.mock import patch
 import keras
 
 from torch2keras.errors import InputError, UnsafeFileError
+from torch2keras.keras_model.sharded_files import read_sharded
 from torch2keras.runtime.stored_records import list_stored_records
 from torch2keras.runtime.typed_errors import describe_exception
 
@@ -37,20 +38,22 @@ class _WeightCount:
 
 
 def open_model(path: Path, *, compiled: bool = False) -> keras.Model:
-    """Return the model of a file, with its optimizer where it is `compiled`.
+    """Return the model of a file, with its optimizer where it is `compiled`, or of a folder.
 
     Raises UnsafeFileError where it holds code, as a Lambda layer does, and InputError where it
     cannot be read, or would be larger in memory than as a file.
     """
     try:
-        size = path.stat().st_size
-        list_stored_records(path, size)
+        size = _count_bytes(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, describe_exception(error)) from error
     count = _WeightCount(size)
     try:
         with _count_weights(count):
-            model: keras.Model = keras.saving.load_model(path, compile=compiled, safe_mode=True)
+            if path.is_dir():
+                model: keras.Model = read_sharded(path)
+            else:
+                model = keras.saving.load_model(path, compile=compiled, safe_mode=True)
     except Exception as error:
         if count.is_exceeded:
             raise _unreadable(path, "its config asks for more weights than it has") from error
@@ -63,6 +66,15 @@ def open_model(path: Path, *, compiled: bool = False) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise _unreadable(path, f"it holds an object of {type(model).__name__}")
     return model
+
+
+def _count_bytes(path: Path) -> int:
+    """Return the bytes of a file or folder. Raises OSError, and ValueError for a broken archive."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    size = path.stat().st_size
+    list_stored_records(path, size)
+    return size
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def save_model(
             with zipfile.ZipFile(place, "a") as archive:
                 archive.writestr(FACTS_MEMBER, json.dumps(facts, indent=2))
                 if tensors:
-                    archive.writestr(TENSORS_MEMBER, _pack(tensors))
+                    archive.writestr(TENSORS_MEMBER, pack_tensors(tensors))
         if reproducible:
             _drop_dates(place)
     return path
@@ -83,17 +83,22 @@ def _write_archive(model: keras.Model, place: Path) -> None:
 
 
 def read_facts(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
-    """Return what `save_model` has written beside the model in a `.keras` file.
+    """Return what was written beside the model: in its `.keras` file, or in its folder of shards.
 
-    Raises SourceError where there is no such file, or none of ours.
+    Raises SourceError where there is no such file or folder, or none of ours.
     """
     try:
-        list_stored_records(path, path.stat().st_size)
-        with zipfile.ZipFile(path) as archive:
-            facts = dict(json.loads(archive.read(FACTS_MEMBER)))
-            tensors = {}
-            if TENSORS_MEMBER in archive.namelist():
-                tensors = _unpack(archive.read(TENSORS_MEMBER))
+        if path.is_dir():
+            members = {file.name: file for file in path.iterdir() if not file.is_symlink()}
+            facts = dict(json.loads(members[FACTS_MEMBER].read_bytes()))
+            held = members[TENSORS_MEMBER].read_bytes() if TENSORS_MEMBER in members else b""
+        else:
+            list_stored_records(path, path.stat().st_size)
+            with zipfile.ZipFile(path) as archive:
+                facts = dict(json.loads(archive.read(FACTS_MEMBER)))
+                has_tensors = TENSORS_MEMBER in archive.namelist()
+                held = archive.read(TENSORS_MEMBER) if has_tensors else b""
+        tensors = _unpack(held) if held else {}
     except Exception as error:  # of a file that is none, damaged, or of Keras alone
         raise SourceError(
             f"{path} is no model that torch2keras has saved",
@@ -105,7 +110,8 @@ def read_facts(path: Path) -> tuple[Any, dict[str, torch.Tensor]]:
     return facts, tensors
 
 
-def _pack(tensors: Mapping[str, torch.Tensor]) -> bytes:
+def pack_tensors(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Return the bytes of a file of tensors."""
     from safetensors.torch import save
 
     return save(dict(tensors))
@@ -264,6 +270,21 @@ def require_writable(path: Path) -> None:
             [("next", f"name it {path.with_suffix(SUFFIX).name}")],
         )
     require_parent(path)
+
+
+def require_shards_place(folder: Path) -> None:
+    """Raise OutputError where a path is no name for a folder of shards, or holds anything else."""
+    if not folder.is_dir():
+        require_plain_name(folder)
+    if folder.suffix in (".keras", ".py", ".h5", ".safetensors"):
+        step = f"name a folder: {folder.with_suffix('').name}"
+        raise OutputError(f"max_shard_size makes several files of {folder}", [("next", step)])
+    require_parent(folder)
+    is_taken = folder.exists() or folder.is_symlink()
+    is_ours = folder.is_dir() and not folder.is_symlink() and (folder / FACTS_MEMBER).is_file()
+    is_empty = folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+    if is_taken and not is_ours and not is_empty:
+        raise OutputError(f"{folder} holds something else", [("next", "name a new folder")])
 
 
 def require_report_path(path: Path | None) -> None:

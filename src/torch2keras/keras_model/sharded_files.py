@@ -3,26 +3,32 @@
     model = keras.models.model_from_json(open("net/config.json").read())
     model.load_weights("net/model.weights.json")
 
+reads it without this package; `read_sharded` reads it as `open_model` reads a `.keras` file.
+
 `model.weights.json` and its shards are Keras's own, `model.safetensors.index.json` and its shards
 are named as those of transformers; the names of their weights are those of `net.safetensors`.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import torch
 
-from torch2keras.errors import OutputError
+from torch2keras.errors import list_names
+from torch2keras.keras_model.layers import find_variable
 from torch2keras.keras_model.saving import (
     FACTS_MEMBER,
+    TENSORS_MEMBER,
     WeightsFormat,
+    pack_tensors,
     refuse_failed_write,
-    require_parent,
-    require_plain_name,
+    require_shards_place,
 )
 from torch2keras.keras_model.weights_file import (
     count_variable_bytes,
@@ -49,18 +55,22 @@ def save_sharded(
     kind: WeightsFormat,
     places: Iterable[tuple[str, str]],
     facts: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
 ) -> Path:
     """Write a folder whose files of weights have at most so many bytes of weights.
 
+    `facts` and `tensors` lie beside them, as in a `.keras` file.
     It takes the place of one that was written so before, when it is complete. A weight that is
     larger has a safetensors file of its own. Raises OutputError where the folder holds anything
     else or cannot be written, and where Keras's format has no place for a weight of that size.
     """
-    _require_folder(folder)
+    require_shards_place(folder)
     with refuse_failed_write(folder), write_whole(folder) as (place,):
         place.mkdir()
         (place / CONFIG).write_text(model.to_json(), encoding="utf-8")
         (place / FACTS_MEMBER).write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        if tensors:
+            (place / TENSORS_MEMBER).write_bytes(pack_tensors(tensors))
         if kind == "h5":
             require_free_disk(model, place)
             model.save_weights(place / KERAS_INDEX, max_shard_size=most / 1024**3)
@@ -69,19 +79,43 @@ def save_sharded(
     return folder
 
 
-def _require_folder(folder: Path) -> None:
-    """Raise OutputError where a path is no name for a folder that may be replaced."""
-    if not folder.is_dir():
-        require_plain_name(folder)
-    if folder.suffix in (".keras", ".py", ".h5", ".safetensors"):
-        step = f"name a folder: {folder.with_suffix('').name}"
-        raise OutputError(f"max_shard_size makes several files of {folder}", [("next", step)])
-    require_parent(folder)
-    is_taken = folder.exists() or folder.is_symlink()
-    is_ours = folder.is_dir() and not folder.is_symlink() and (folder / FACTS_MEMBER).is_file()
-    is_empty = folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
-    if is_taken and not is_ours and not is_empty:
-        raise OutputError(f"{folder} holds something else", [("next", "name a new folder")])
+def read_sharded(folder: Path) -> keras.Model:
+    """Return the model of such a folder, of whose files none may lie elsewhere.
+
+    Raises what Keras, safetensors and JSON raise, and ValueError.
+    """
+    model: keras.Model = keras.models.model_from_json((folder / CONFIG).read_text(encoding="utf-8"))
+    if (folder / KERAS_INDEX).is_file():
+        _list_shards(folder, KERAS_INDEX)
+        model.load_weights(folder / KERAS_INDEX)
+        return model
+    from safetensors.numpy import load_file
+
+    missing = {variable.path for variable in model.weights}
+    for shard in _list_shards(folder, INDEX):
+        for name, array in load_file(shard).items():
+            *layers, attribute = name.split("/")
+            layer = functools.reduce(keras.Model.get_layer, layers, model)
+            variable = find_variable(layer, attribute)
+            variable.assign(array)
+            missing.discard(variable.path)
+    if missing:
+        message = f"no shard has {list_names(sorted(missing))}"
+        raise ValueError(message)
+    return model
+
+
+def _list_shards(folder: Path, index: str) -> list[Path]:
+    """Return the files that an index names. Raises ValueError where one is not in the folder."""
+    where = json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"]
+    files: set[str] = set()
+    for names in where.values():
+        files.update(names if isinstance(names, list) else [names])
+    for name in files:
+        if Path(name).name != name or (folder / name).is_symlink():
+            message = f"{index} names {name!r}, which is no file of the folder"
+            raise ValueError(message)
+    return [folder / name for name in sorted(files)]
 
 
 def _write_safetensors(variables: Mapping[str, keras.Variable], folder: Path, most: int) -> None:

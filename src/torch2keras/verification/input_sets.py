@@ -166,7 +166,9 @@ def _wide_row(
         (wide,) = probes([tensor[-1:] for tensor in resized], names=["wide"])
         pairs = zip(resized, wide.tensors, strict=True)
         rows = tuple(torch.cat([tensor[:-1], last]) for tensor, last in pairs)
-        given, _ = _attempt(conversion, "another size, one row wide", draw_anew(conversion, rows, 1))
+        given, _ = _attempt(
+            conversion, "another size, one row wide", draw_anew(conversion, rows, 1)
+        )
         if given:
             return given if _tells(given) else None
     return None

@@ -148,7 +148,7 @@ class SavedWeights:
 @run_alone
 @raise_typed_errors
 def weights(path: str | Path) -> SavedWeights:
-    """Return the map of weights of a `.keras` file that `Converted.save` wrote.
+    """Return the map of weights of a `.keras` file or folder of shards by `Converted.save`.
 
     Raises SourceError where it is no such file, InputError where the model's weights are computed
     in a way that a file has no form for.
