@@ -88,6 +88,8 @@ class Converted:
         """The state behind the model: that of the conversion, or the one that was loaded last."""
         self.timings: Mapping[str, float] = {}
         """The seconds that each stage of the conversion took, by its name."""
+        self.peaks: Mapping[str, int] = {}
+        """The most bytes that the process had had before, and by the end of each stage."""
         self.deployments: tuple[Deployment, ...] = ()
         """What was exported, in order."""
 
@@ -140,7 +142,7 @@ class Converted:
             self.conversion, self.layers, verification, partial(self.source, beside=True)
         )
         report = make_report(self.conversion, self.model, verification, self.deployments, evidence)
-        return replace(report, timings=dict(self.timings))
+        return replace(report, timings=dict(self.timings), memory=dict(self.peaks))
 
     def _repr_html_(self) -> str:
         return self.report.embed()

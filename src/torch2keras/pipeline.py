@@ -59,7 +59,7 @@ from torch2keras.layout.axes import AxisSpace
 from torch2keras.layout.axis_inference import infer_axes
 from torch2keras.layout.port_orders import read_layout
 from torch2keras.lower.lower import Lowered, Survey, lower
-from torch2keras.runtime.free_memory import trim_memory
+from torch2keras.runtime.free_memory import peak_memory, trim_memory
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.mapped_memory import release_all
 from torch2keras.runtime.progress import Stage
@@ -84,6 +84,8 @@ class Work:
     """Why every size is fixed to the example's; empty where they are dynamic as far as possible."""
     timings: dict[str, float] = field(default_factory=dict)
     """The seconds that each stage took, a second attempt's among them."""
+    peaks: dict[str, int] = field(default_factory=lambda: {"before": peak_memory()})
+    """The most bytes that the process has had by the end of each stage, and before."""
 
     captured: Captured = field(init=False)
     graph_module: fx.GraphModule = field(init=False)
@@ -279,6 +281,7 @@ def run_stages(work: Work, *stages: Stage) -> Work:
         trim_memory()
         earlier = work.timings.get(stage.value, 0.0)
         work.timings[stage.value] = earlier + time.perf_counter() - start
+        work.peaks[stage.value] = peak_memory()
     return work
 
 
@@ -331,6 +334,7 @@ def convert(
         if verify:
             run_stages(work, Stage.VERIFY)
         work.converted.timings = dict(work.timings)
+        work.converted.peaks = dict(work.peaks)
         return work.converted
 
 
@@ -340,6 +344,7 @@ def convert_with_fixed_sizes(refused: Work, refusal: Torch2KerasError) -> Work:
     Raises `refusal` where that is no better.
     """
     work = Work(refused.request, fixed_because=refusal.headline, timings=refused.timings)
+    work.peaks = refused.peaks
     try:
         return run_stages(work, Stage.CAPTURE, *TRANSLATION, Stage.BUILD)
     except Torch2KerasError:

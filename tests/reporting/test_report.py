@@ -88,6 +88,9 @@ def test_each_stage_has_its_seconds(converted):
     assert list(timings) == ["capture", "import", "layout", "lower", "build", "verify"]
     assert all(seconds > 0 for seconds in timings.values())
     assert converted.report.as_dict()["timings"] == timings
+    memory = converted.report.memory
+    assert list(memory) == ["before", *timings]
+    assert 0 < memory["before"] <= min(memory.values()) <= max(memory.values()) == memory["verify"]
     assert "<p>Converted in " in converted.report.to_html()
     assert "verify" not in t2k.convert(nn.ReLU(), torch.ones(2), verify=False).report.timings
 

@@ -81,6 +81,9 @@ class Report:
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     """The seconds that each stage of the conversion took: capture, import, layout, lower, build,
     verify."""
+    memory: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """The most bytes that the process had had resident "before" the conversion, and by the end of
+    each stage; 0 where the system does not tell."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, strings and numbers."""

@@ -63,6 +63,18 @@ def free_memory() -> int:
         return 2**63
 
 
+def peak_memory() -> int:
+    """Return the most bytes that the process has ever had resident; 0 where no system tells."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.platform == "darwin":
+        return most
+    return most * 1024  # getrusage(2): kilobytes
+
+
 def trim_memory() -> None:
     """Give back to the system what the C library keeps of freed memory, where it is glibc.
 
