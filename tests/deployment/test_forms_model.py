@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import torch
 from torch import nn
 
 import torch2keras
 from deployment_nets import convert_net, trace
-from torch2keras.deployment.forms_model import make_forms_model
+from torch2keras.deployment.forms_model import FormsModel, make_forms_model
 
 
 def test_it_gives_the_models_numbers_and_its_ops_are_called_as_the_modules():
@@ -25,6 +26,19 @@ def test_it_gives_the_models_numbers_and_its_ops_are_called_as_the_modules():
     (port,), (out,) = converted.inputs, converted.outputs
     found = serve({port.name: port.from_torch(x)})[out.name]
     np.testing.assert_allclose(out.to_torch(found), converted(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["tcn", "picture", "attention"])
+def test_an_export_runs_the_calls_once(name, tmp_path, monkeypatch):
+    own, ran = FormsModel.run, []
+
+    def run(self, inputs):
+        ran.append(len(inputs))
+        return own(self, inputs)
+
+    monkeypatch.setattr(FormsModel, "run", run)
+    convert_net(name).export(tmp_path / "net.tflite")
+    assert ran == [1]
 
 
 class LongRecurrent(nn.Module):

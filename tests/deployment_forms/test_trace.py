@@ -28,12 +28,12 @@ class Positions(nn.Module):
 class Twice(nn.Module):
     """One layer that is called twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        self.linear = nn.Linear(6, 6)
+        self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(torch.tanh(self.linear(x)))
+        return self.layer(torch.tanh(self.layer(x)))
 
 
 def test_what_hangs_on_no_input_is_computed() -> None:
@@ -41,16 +41,28 @@ def test_what_hangs_on_no_input_is_computed() -> None:
     assert dict(found) == {"ADD": 1}
 
 
+def make_trace(layer: nn.Module, *shape: int) -> Trace:
+    """Return the trace of a layer that is called twice, run twice."""
+    converted = torch2keras.convert(Twice(layer), (torch.randn(2, *shape),), verify=False)
+    trace = Trace(converted.conversion.lowered.graph)
+    for _ in range(2):
+        trace.run([tf.ones((1, *shape))])
+    return trace
+
+
 def test_layer_is_made_once() -> None:
-    converted = torch2keras.convert(Twice(), (torch.randn(2, 5, 6),), verify=False)
-    own = Trace(converted.conversion.lowered.graph)
-    own.run([tf.ones((1, 5, 6))])
-    own.run([tf.ones((1, 5, 6))])
-    assert sum(len(layer.variables) for layer in own.layers.made.values()) == 2
+    trace = make_trace(nn.ConvTranspose2d(6, 6, 3), 6, 6, 6)
+    assert sum(len(layer.variables) for layer in trace.layers.made.values()) == 2
+
+
+def test_weights_that_rules_read_are_held_once() -> None:
+    trace = make_trace(nn.Linear(6, 6), 5, 6)
+    assert [sorted(held) for held in trace.held.values()] == [["bias", "kernel"]]
+    assert not any(layer.variables for layer in trace.layers.made.values())
 
 
 def test_error_names_the_call_and_its_place() -> None:
-    converted = torch2keras.convert(Twice(), (torch.randn(2, 5, 6),), verify=False)
+    converted = torch2keras.convert(Twice(nn.Linear(6, 6)), (torch.randn(2, 5, 6),), verify=False)
     trace = Trace(converted.conversion.lowered.graph)
     with pytest.raises(LoweringError, match=r"keras\.layers\.Dense has no form for deployment"):
         trace.run([tf.ones((1, 5, 7))])

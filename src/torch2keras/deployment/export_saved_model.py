@@ -13,6 +13,7 @@ from torch2keras.deployment.formats import Format
 from torch2keras.deployment.packages import require_tensorflow
 from torch2keras.deployment.result import Deployment
 from torch2keras.deployment.saved_model import (
+    DEFAULT,
     SERVE,
     SERVE_TORCH,
     ServedFunction,
@@ -55,7 +56,8 @@ def export_saved_model(task: ExportTask) -> Deployment:
 
 def _write(task: ExportTask, place: Path) -> None:
     try:
-        write_saved_model(task.traced, task.sizes, SIGNATURES, place)
+        served = [*SIGNATURES, ServedFunction(DEFAULT, "keras")]
+        write_saved_model(task.traced, task.sizes, served, place)
     except OSError:
         raise
     except Exception as error:

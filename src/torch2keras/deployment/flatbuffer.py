@@ -25,6 +25,9 @@ IDENTIFIER = b"TFL3"
 
 CUSTOM_PREFIX = "CUSTOM:"
 
+ADDED = 2**16
+"""How many bytes a file may grow by what is added to it."""
+
 PortScales = Mapping[tuple[str, str], tuple[float, int]]
 """Scale and zero point of the int8 ports, by ("inputs" or "outputs", name)."""
 
@@ -148,7 +151,7 @@ class LiteRTFile:
     def pack(self) -> bytes:
         """Return the file's content."""
         flatbuffers = require_package("flatbuffers", "a .tflite file")
-        builder = flatbuffers.Builder(self._size)
+        builder = flatbuffers.Builder(self._size + ADDED)  # one that is too small is copied
         builder.Finish(self.model.Pack(builder), IDENTIFIER)
         return bytes(builder.Output())
 

@@ -10,7 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from torch2keras.conversion.substitution import Substitution
-from torch2keras.deployment.tracing import TracedModel
+from torch2keras.deployment.formats import PortLayout
+from torch2keras.deployment.tracing import ServeFunction, TracedModel
 from torch2keras.deployment_forms.deployment_graph import lower_for_deployment
 from torch2keras.deployment_forms.trace import Trace
 from torch2keras.keras_graph.graph import Call, KerasGraph
@@ -42,6 +43,11 @@ class FormsModel(TracedModel):
         Raises LoweringError where a call has no form.
         """
         return self._trace.run(inputs)
+
+    def make_function(self, layout: PortLayout) -> ServeFunction:
+        """Return the function from inputs to outputs, whose weights are held already."""
+        self._trace.hold_weights()
+        return super().make_function(layout)
 
 
 def make_forms_model(traced: TracedModel, *, is_quantized: bool = False) -> FormsModel:

@@ -18,6 +18,7 @@ from torch2keras.deployment.tracing import TracedModel
 from torch2keras.deployment_forms.fused_lstm import reset_lstm_states
 from torch2keras.errors import DeploymentError
 from torch2keras.runtime.typed_errors import describe_exception
+from torch2keras.workarounds.converter_objects import build_no_objects
 from torch2keras.workarounds.tensorflow_messages import drop_converter_lines
 
 FIXED_STEP = "compute this part outside of the model, or export a SavedModel or ONNX"
@@ -31,10 +32,10 @@ def convert_saved_model(folder: Path, traced: TracedModel, sizes: FileSizes) -> 
     """
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SERVE])
     try:
-        with drop_converter_lines():
-            content = reset_lstm_states(converter.convert())
+        with drop_converter_lines(), build_no_objects(SERVE):
+            read = tf.lite.TFLiteConverter.from_saved_model
+            content = reset_lstm_states(read(str(folder), signature_keys=[SERVE]).convert())
     except Exception as error:
         raise _refuse(error, traced, sizes) from error
     return order_file(content, traced)

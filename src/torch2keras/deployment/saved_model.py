@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-
 from torch2keras.deployment.formats import PortLayout
 from torch2keras.deployment.sizes import FileSizes
 from torch2keras.deployment.tracing import TracedModel
@@ -18,6 +16,10 @@ SERVE = "serve"
 
 SERVE_TORCH = "serve_torch_layout"
 """The signature whose tensors are stored in PyTorch's order."""
+
+
+DEFAULT = "serving_default"
+"""The signature that TensorFlow Serving takes unless one is named."""
 
 
 class ServedFunction(NamedTuple):
@@ -32,20 +34,29 @@ def write_saved_model(
 ) -> None:
     """Write a SavedModel whose signatures take and give dictionaries by the ports' names.
 
-    Raises OSError where the disk is full, or a file may not be as large.
+    The function of each layout is traced once. Raises OSError where the disk is full, or a file may
+    not be as large.
     """
     import tensorflow as tf
 
-    archive = keras.export.ExportArchive()
-    if traced.model is not None:
-        archive.track(traced.model)
+    archive = tf.__internal__.tracking.AutoTrackable()
+    traces: dict[PortLayout, Any] = {}
+    served, variables = {}, {}
     for key, layout in signatures:
-        shapes = sizes.torch_shapes if layout == "torch" else sizes.keras_shapes
-        specs = traced.input_specs(shapes)
-        with drop_retracing_warnings():
-            archive.add_endpoint(key, traced.make_function(layout), input_signature=[specs])
+        if layout not in traces:
+            shapes = sizes.torch_shapes if layout == "torch" else sizes.keras_shapes
+            specs = traced.input_specs(shapes)
+            serve = traced.make_function(layout)
+            function = tf.function(serve, input_signature=[specs], autograph=False)
+            with drop_retracing_warnings():
+                traces[layout] = function.get_concrete_function()
+            for variable in traces[layout].variables:
+                variables[id(variable)] = variable
+        served[key] = traces[layout]
+        setattr(archive, key, traces[layout])
+    archive.all_variables = list(variables.values())
     try:
-        archive.write_out(str(folder), verbose=False)
+        tf.saved_model.save(archive, str(folder), signatures=served)
     except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
         raise OSError(error.message) from error
 

@@ -24,6 +24,9 @@ from torch2keras.deployment.sizes import Shape
 from torch2keras.keras_graph.graph import Call, KerasGraph
 from torch2keras.keras_model.execute import run_call
 
+ServeFunction = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""From inputs to outputs, both by the names of the ports."""
+
 NOT_IN_SCOPES = re.compile(r"[^A-Za-z0-9_.]")
 """What a name scope of TensorFlow may not hold (or only within)."""
 
@@ -95,7 +98,7 @@ class TracedModel:
                 run_call(call, values, lambda call: self.layers[call.name], {})
         return [values[index] for index in self.graph.outputs]
 
-    def make_function(self, layout: PortLayout) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    def make_function(self, layout: PortLayout) -> ServeFunction:
         """Return the function from inputs to outputs by the names of the ports."""
         import tensorflow as tf
 

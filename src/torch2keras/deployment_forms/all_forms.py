@@ -2,6 +2,7 @@
 
 from torch2keras.deployment_forms import (
     attention,
+    convolution,
     fourier_products,
     group_statistics,
     interleaved_convolution,
@@ -17,6 +18,7 @@ from torch2keras.deployment_forms import (
 
 __all__ = [
     "attention",
+    "convolution",
     "fourier_products",
     "group_statistics",
     "interleaved_convolution",

@@ -6,7 +6,7 @@ product for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from torch2keras.deployment_forms.passes.attention_passes import JOINED_DENSE, MASKED_ATTENTION
 from torch2keras.deployment_forms.rank4 import lower_rank
-from torch2keras.deployment_forms.rules import rule, weight_tensor
+from torch2keras.deployment_forms.rules import rule, weight_reader
 from torch2keras.keras_graph.graph import Call
 
 HEADS_FIRST = (0, 2, 1, 3)
@@ -132,34 +132,55 @@ def find_part(x: tf.Tensor) -> SplitPart | None:
     return SplitPart(x.op, x.value_index, factor)
 
 
+@weight_reader("layers.MultiHeadAttention")
+def join_projections(call: Call) -> dict[str, np.ndarray]:
+    """Return one kernel and bias for queries, which are scaled, keys and values; and the output's.
+
+    None where values have another size.
+    """
+    count, size = call.config["num_heads"], call.config["key_dim"]
+    if call.config.get("value_dim") not in (None, size):
+        return {}
+    kernels, biases = [], []
+    for name, factor in (("query", size**-0.5), ("key", 1.0), ("value", 1.0)):
+        kernel = call.weights[f"{name}_dense.kernel"].array("float64")
+        kernels.append(kernel.reshape(-1, count * size) * factor)
+        if f"{name}_dense.bias" in call.weights:
+            bias = call.weights[f"{name}_dense.bias"].array("float64")
+            biases.append(bias.reshape(-1) * factor)
+    out = call.weights["output_dense.kernel"].array(call.dtype)
+    found = {"kernel": np.concatenate(kernels, 1), "out": out.reshape(count * size, -1)}
+    if biases:
+        found["bias"] = np.concatenate(biases)
+    if "output_dense.bias" in call.weights:
+        found["out_bias"] = call.weights["output_dense.bias"].array(call.dtype)
+    return found
+
+
 @rule("layers.MultiHeadAttention")
-def attend_at_once(call: Call, query: Any, value: Any, key: Any = None, **kwargs: Any) -> Any:
+def attend_at_once(
+    call: Call,
+    query: Any,
+    value: Any,
+    key: Any = None,
+    *,
+    weights: Mapping[str, Any],
+    **kwargs: Any,
+) -> Any:
     """The layer on one sequence: a product for queries, keys and values, scaled beforehand."""
     is_self = query is value and (key is None or key is query)
     if not is_self or kwargs or call.dtype != "float32":
         return NotImplemented
     x = lower_rank(query)
-    count, size = call.config["num_heads"], call.config["key_dim"]
-    if x.shape.rank != 3 or call.config.get("value_dim") not in (None, size):
+    if x.shape.rank != 3 or not weights:
         return NotImplemented
+    count, size = call.config["num_heads"], call.config["key_dim"]
     batch, length, _ = x.shape
-    kernels, biases = [], []
-    for name, factor in (("query", size**-0.5), ("key", 1.0), ("value", 1.0)):
-        kernels.append(read_weight(call, f"{name}_dense.kernel", [-1, count * size]) * factor)
-        if f"{name}_dense.bias" in call.weights:
-            biases.append(read_weight(call, f"{name}_dense.bias", [count * size]) * factor)
-    rows = multiply_rows(x, tf.concat(kernels, 1), tf.concat(biases, 0) if biases else None)
+    rows = multiply_rows(x, weights["kernel"], weights.get("bias"))
     whole = tf.reshape(rows, [batch, length, 3 * count, size])
     heads = tf.split(tf.transpose(whole, HEADS_FIRST), 3, axis=1)
     y = tf.reshape(attend_heads(heads, []), [batch, length, count * size])
-    units = call.weights["output_dense.kernel"].shape[-1]
-    out = read_weight(call, "output_dense.kernel", [count * size, units])
-    return multiply_rows(y, out, weight_tensor(call, "output_dense.bias"))
-
-
-def read_weight(call: Call, attribute: str, shape: Sequence[int]) -> tf.Tensor:
-    """Return a weight of the layer in another shape."""
-    return tf.reshape(weight_tensor(call, attribute), shape)
+    return multiply_rows(y, weights["out"], weights.get("out_bias"))
 
 
 def multiply_rows(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
@@ -171,22 +192,28 @@ def multiply_rows(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf
     return tf.reshape(y, [batch, length, kernel.shape[1]])
 
 
+@weight_reader(JOINED_DENSE)
+def join_kernels(call: Call) -> dict[str, np.ndarray]:
+    """Return the kernels and biases of several layers side by side, by their factors."""
+    kernels, biases = [], []
+    for number, factor in enumerate(call.kwargs["factors"]):
+        kernel = call.weights[f"{number}.kernel"].array("float64")
+        kernels.append(kernel * factor)
+        bias = np.zeros(kernel.shape[1])
+        if f"{number}.bias" in call.weights:
+            bias = call.weights[f"{number}.bias"].array("float64")
+        biases.append(bias * factor)
+    return {"kernel": np.concatenate(kernels, 1), "bias": np.concatenate(biases)}
+
+
 @rule(JOINED_DENSE)
 def multiply_once(
-    call: Call, x: Any, factors: Sequence[float], modules: Sequence[str]
+    _call: Call, x: Any, weights: Mapping[str, Any], modules: Sequence[str], **_factors: Any
 ) -> list[tf.Tensor]:
     """Several layers without activation on one value: one FULLY_CONNECTED and a SPLIT."""
     x = lower_rank(x)
-    kernels, biases = [], []
-    for number, factor in enumerate(factors):
-        kernel: Any = weight_tensor(call, f"{number}.kernel")
-        bias = weight_tensor(call, f"{number}.bias")
-        if bias is None:
-            bias = tf.zeros([kernel.shape[1]])
-        kernels.append(kernel * factor)
-        biases.append(bias * factor)
     rows = tf.reshape(x, [-1, x.shape[-1]])
-    y = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, 1)), tf.concat(biases, 0))
+    y = tf.nn.bias_add(tf.matmul(rows, weights["kernel"]), weights["bias"])
     whole = tf.reshape(y, [*x.shape[:-1], y.shape[1]])
     parts: list[tf.Tensor] = tf.split(whole, len(modules), -1)
     return parts

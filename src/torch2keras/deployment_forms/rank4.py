@@ -7,14 +7,14 @@ being part of the convolution. Here a value stays an image as long as what reads
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from torch2keras.deployment_forms.rules import one_size, rule, weight_tensor
+from torch2keras.deployment_forms.rules import one_size, rule, weight_reader, weight_tensor
 from torch2keras.keras_graph.graph import Call
 
 POINTWISE_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softplus")
@@ -102,13 +102,6 @@ def has_images(values: Sequence[Any]) -> bool:
     return any(isinstance(value, Rank4) for value in values)
 
 
-def add_weight(y: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """Return a sum with a weight of each channel, where there is one."""
-    if weight is None:
-        return y
-    return tf.nn.bias_add(y, weight)
-
-
 @rule(*(f"layers.{name}" for name in POINTWISE_LAYERS))
 def run_pointwise_layer(call: Call, x: Any, **kwargs: Any) -> Any:
     """A layer without weights that acts on each element."""
@@ -148,6 +141,23 @@ def add_plainly(x: Any, y: Any) -> Any:
     return NotImplemented
 
 
+@weight_reader("layers.Dense")
+def read_dense(call: Call) -> dict[str, np.ndarray]:
+    """Return the kernel and the bias of a layer."""
+    return {name: weight.array(call.dtype) for name, weight in call.weights.items()}
+
+
+@rule("layers.Dense")
+def multiply_channels(call: Call, x: Any, weights: Mapping[str, Any], **kwargs: Any) -> Any:
+    """A product along the last axis, its bias and its activation, as Keras has them."""
+    if kwargs:
+        return NotImplemented
+    y = keras.ops.matmul(lower_rank(x), weights["kernel"])
+    if "bias" in weights:
+        y = tf.add(y, weights["bias"])
+    return keras.activations.get(call.config.get("activation"))(y)
+
+
 @rule("layers.EinsumDense")
 def multiply_and_add(call: Call, x: Any) -> Any:
     """A product along another axis than the last, and its bias as ADD (see `add_plainly`)."""
@@ -156,39 +166,6 @@ def multiply_and_add(call: Call, x: Any) -> Any:
         return NotImplemented
     y = keras.ops.einsum(call.config["equation"], lower_rank(x), weight_tensor(call, "kernel"))
     return keras.activations.get(call.config.get("activation"))(tf.add(y, bias))
-
-
-@rule("layers.Conv1D", "layers.DepthwiseConv1D")
-def convolve_image(call: Call, x: Any) -> Any:
-    """A convolution along the rows of an image of one row."""
-    config = call.config
-    if config.get("activation") is not None:
-        return NotImplemented
-    image, padding = as_image(x), config["padding"]
-    stride, dilation = one_size(config["strides"]), one_size(config["dilation_rate"])
-    if padding == "causal":
-        reach = dilation * (one_size(config["kernel_size"]) - 1)
-        image, padding = tf.pad(image, [[0, 0], [0, 0], [reach, 0], [0, 0]]), "valid"
-    kernel = tf.expand_dims(weight_tensor(call, "kernel"), 0)
-    rates = [1, dilation]
-    if call.target == "layers.Conv1D":
-        y = tf.nn.conv2d(image, kernel, [1, 1, stride, 1], padding.upper(), dilations=rates)
-    else:
-        # The op wants one stride for both dimensions; along the row of one it changes nothing.
-        strides = [1, stride, stride, 1]
-        y = tf.nn.depthwise_conv2d(image, kernel, strides, padding.upper(), dilations=rates)
-    return Rank4(add_weight(y, weight_tensor(call, "bias")))
-
-
-@rule("layers.Conv2D")
-def convolve_dilated(call: Call, x: Any) -> Any:
-    """A convolution with stride and dilation, which LiteRT has and Keras's layer refuses."""
-    config = call.config
-    if max(config["strides"]) == 1 or max(config["dilation_rate"]) == 1:
-        return NotImplemented
-    strides, rates = list(config["strides"]), list(config["dilation_rate"])
-    y = tf.nn.conv2d(x, weight_tensor(call, "kernel"), strides, "VALID", dilations=rates)
-    return add_weight(y, weight_tensor(call, "bias"))
 
 
 @rule("layers.MaxPooling1D", "layers.AveragePooling1D")
@@ -224,22 +201,6 @@ def repeat_columns(call: Call, x: Any) -> Any:
     times = one_size(call.config["size"])
     size = [1, image.shape[2] * times]
     return Rank4(tf.compat.v1.image.resize_nearest_neighbor(image, size))
-
-
-@rule("layers.BatchNormalization")
-def normalize_image(call: Call, x: Any) -> Any:
-    """A factor and a summand of each channel, which become part of a convolution before them."""
-    if not isinstance(x, Rank4) or call.config.get("axis", -1) not in (-1, 2):
-        return NotImplemented
-    gamma, beta = weight_tensor(call, "gamma"), weight_tensor(call, "beta")
-    mean, variance = weight_tensor(call, "moving_mean"), weight_tensor(call, "moving_variance")
-    factor = tf.math.rsqrt(variance + call.config["epsilon"])
-    if gamma is not None:
-        factor = factor * gamma
-    summand = tf.negative(mean * factor)
-    if beta is not None:
-        summand = summand + beta
-    return Rank4(x.image * factor + summand)
 
 
 @rule("ops.concatenate")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from torch2keras.keras_graph.graph import Call
@@ -18,6 +19,17 @@ Tensors have known shapes. Those that depend on no input are NumPy arrays, and a
 
 RULES: dict[str, Rule] = {}
 """By the target of a call."""
+
+
+WeightReader = Callable[[Call], Mapping[str, np.ndarray]]
+"""From a call to the weights that its rule takes, by name."""
+
+WEIGHTS: dict[str, WeightReader] = {}
+"""By the target of a call.
+
+Its rule takes what `weights` have become as a mapping: variables, which are made before anything is
+traced. A large constant would be copied each time that a graph is written, read or inlined.
+"""
 
 
 def rule(*targets: str) -> Callable[[Rule], Rule]:
@@ -42,6 +54,16 @@ def weight_tensor(call: Call, attribute: str) -> tf.Tensor | None:
     if attribute not in call.weights:
         return None
     return tf.constant(call.weights[attribute].array(call.dtype), call.dtype)
+
+
+def weight_reader(*targets: str) -> Callable[[WeightReader], WeightReader]:
+    """Return a decorator that registers what reads the weights of calls of these targets."""
+
+    def register(function: WeightReader) -> WeightReader:
+        WEIGHTS.update(dict.fromkeys(targets, function))
+        return function
+
+    return register
 
 
 def one_size(size: Any) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from torch2keras.deployment_forms.rank4 import lower_rank
-from torch2keras.deployment_forms.rules import RULES
+from torch2keras.deployment_forms.rules import RULES, WEIGHTS
 from torch2keras.errors import LoweringError
 from torch2keras.keras_graph.graph import Call, KerasGraph, Literal, Ref, map_refs
 from torch2keras.keras_model.execute import run_call
@@ -25,12 +25,29 @@ class Trace:
     def __init__(self, graph: KerasGraph) -> None:
         self.graph = graph
         self.layers = Layers(graph)
+        self.held: dict[Hashable, dict[str, tf.Variable]] = {}
+        """The weights that rules read, by name, of each layer once."""
+
+    def hold_weights(self) -> None:
+        """Make the variables of the weights that rules read, unless they are there.
+
+        TensorFlow traces a function twice that makes variables.
+        """
+        for call in self.graph.calls:
+            key = describe_weights(call)
+            if call.target not in WEIGHTS or key in self.held:
+                continue
+            variables = {}
+            for name, array in WEIGHTS[call.target](call).items():
+                variables[name] = tf.Variable(array, trainable=False, dtype=call.dtype)
+            self.held[key] = variables
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs on tensors of known shapes.
 
         Raises LoweringError where a call is refused, with its place in the user's module.
         """
+        self.hold_weights()
         values: dict[int, Any] = dict(enumerate(inputs))
         for call in self.graph.calls:
             try:
@@ -80,6 +97,8 @@ class Trace:
 
         args = map_refs(call.args, resolve)
         kwargs = {name: map_refs(value, resolve) for name, value in call.kwargs.items()}
+        if call.target in WEIGHTS:
+            kwargs["weights"] = self.held[describe_weights(call)]
         return rule(call, *args, **kwargs)
 
     def _run_stock(self, call: Call, read: Mapping[int, Any], values: dict[int, Any]) -> None:
@@ -104,6 +123,12 @@ class Trace:
             return layer(*args, **kwargs)
 
         return run_layer
+
+
+def describe_weights(call: Call) -> Hashable:
+    """Return what is equal for calls whose rule reads the same weights in the same way."""
+    keys = tuple((name, weight.key) for name, weight in call.weights.items())
+    return call.target, call.dtype, keys, repr(call.kwargs)
 
 
 def fill_like(call: Call, read: Mapping[int, Any]) -> np.ndarray | None:
