@@ -43,7 +43,7 @@ def convolve_row(call: Call, x: Any, weights: Mapping[str, Any], **_folded: Any)
     if "Depthwise" in call.target:
         # The op wants one stride for both dimensions; along the row of one it changes nothing.
         strides = [stride, stride]
-    return Rank4(convolve(call, image, weights, strides, [1, dilation], padding))
+    return Rank4(multiply_windows(call, image, weights, strides, [1, dilation], padding))
 
 
 @rule(*name_both(IMAGES))
@@ -54,10 +54,10 @@ def convolve_image(call: Call, x: Any, weights: Mapping[str, Any], **_folded: An
     is_uneven = "Depthwise" in call.target and len(set(strides)) > 1
     if config.get("activation") is not None or is_uneven:
         return NotImplemented
-    return convolve(call, x, weights, strides, rates, config["padding"])
+    return multiply_windows(call, x, weights, strides, rates, config["padding"])
 
 
-def convolve(
+def multiply_windows(
     call: Call,
     image: tf.Tensor,
     weights: Mapping[str, Any],
