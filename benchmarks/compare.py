@@ -1,9 +1,10 @@
 """Converters side by side: right numbers, transposes, conversion time, memory, latency.
 
-    python benchmarks/compare.py [NET ...] [--tools torch2keras nobuco ...] [--out build/benchmarks]
+    python benchmarks/compare.py [NET ...] [--rival nobuco=PYTHON ...] [--out build/benchmarks]
 
-Latency is compared with eager PyTorch. Each net is converted by each tool that is installed, in a
-process of its own, one after the other and one thread each. Writes results.json, and results.png
+Latency is compared with eager PyTorch. Each net is converted by each tool that is installed, or by
+a rival in an interpreter of its own, in a process of its own, one after the other and one thread
+each; imports are no part of the time. Writes results.json, and results.png
 where matplotlib is installed, and prints a table.
 """
 
@@ -29,9 +30,9 @@ TITLES = ("transposes", "conversion (s)", "peak memory (MiB)", "latency by PyTor
 FORMATS = ("{:.0f}", "{:.1f}", "{:.0f}", "{:.2f}")
 
 
-def measure_row(tool: str, net: str, seconds: float, limit: float) -> dict[str, Any]:
+def measure_row(tool: str, python: str, net: str, seconds: float, limit: float) -> dict[str, Any]:
     """Return what the child says of one net; an error, a crash or a time-out is a result too."""
-    command = [sys.executable, "-W", "ignore", str(HERE / "one.py"), tool, net, str(seconds)]
+    command = [python, "-W", "ignore", str(HERE / "one.py"), tool, net, str(seconds)]
     one_thread = {
         "OMP_NUM_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": "1",
@@ -58,6 +59,16 @@ def measure_row(tool: str, net: str, seconds: float, limit: float) -> dict[str, 
             "said": (ran.stderr.strip().splitlines() or [""])[-1][:300],
         }
     return {**key, **json.loads(ran.stdout.strip().splitlines()[-1])}
+
+
+def find_version(tool: str, python: str) -> str:
+    """Return the version of a tool that another interpreter has."""
+    code = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+    ran = subprocess.run([python, "-c", code, tool], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        message = f"{python} has no {tool}: {ran.stderr.strip().splitlines()[-1]}"
+        raise SystemExit(message)
+    return ran.stdout.strip()
 
 
 ANSWERS = {None: "", True: "yes", False: "no"}
@@ -89,6 +100,13 @@ def main() -> None:
         default=None,
         help=f"of those installed: {', '.join(find_installed())}",
     )
+    parser.add_argument(
+        "--rival",
+        action="append",
+        default=[],
+        metavar="TOOL=PYTHON",
+        help="measure a tool by an interpreter that has it",
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="how long to time each net")
     parser.add_argument(
         "--limit", type=float, default=600.0, help="seconds for one net by one tool"
@@ -100,10 +118,15 @@ def main() -> None:
         for tool, v in find_installed().items()
         if options.tools is None or tool in options.tools
     }
+    pythons = dict.fromkeys(versions, sys.executable)
+    for rival in options.rival:
+        tool, _, python = rival.partition("=")
+        pythons[tool] = python
+        versions[tool] = find_version(tool, python)
     console, rows = Console(), []
     for net in options.nets or NETS:
         for tool in versions:
-            row = measure_row(tool, net, options.seconds, options.limit)
+            row = measure_row(tool, pythons[tool], net, options.seconds, options.limit)
             rows.append(row)
             console.print(f"{net}: {tool} {row['status']} {row.get('said', '')}", highlight=False)
     options.out.mkdir(parents=True, exist_ok=True)

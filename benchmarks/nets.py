@@ -78,6 +78,28 @@ def torchvision_net(name: str) -> nn.Module:
     return net
 
 
+def vision_transformer() -> nn.Module:
+    """Return a ViT-S/16."""
+    from torchvision.models import VisionTransformer
+
+    net: nn.Module = VisionTransformer(224, 16, 12, 6, 384, 1536)
+    return net
+
+
+class Bert(nn.Module):
+    """A BERT of twelve layers behind its embeddings: inputs of every net are floats here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import BertConfig, BertModel
+
+        self.bert = BertModel(BertConfig(), add_pooling_layer=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.bert(inputs_embeds=x)[0]
+        return y
+
+
 IMAGE = (2, 3, 224, 224)
 NETS = {
     "Conv1d": Net(lambda: nn.Conv1d(16, 32, 5, stride=2, padding=2), (2, 16, 1000)),
@@ -98,4 +120,6 @@ NETS = {
     "MobileNetV2": Net(lambda: torchvision_net("mobilenet_v2"), IMAGE),
     "DenseNet121": Net(lambda: torchvision_net("densenet121"), IMAGE),
     "VGG16": Net(lambda: torchvision_net("vgg16"), IMAGE),
+    "ViT-S/16": Net(vision_transformer, IMAGE),
+    "BERT, 12 layers": Net(Bert, (2, 128, 768)),
 }

@@ -28,6 +28,7 @@ def measure_net(tool: str, net: Net, seconds: float) -> dict[str, Any]:
     """Convert, compare with PyTorch on two inputs and another batch, and time both in turn."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    TOOLS[tool](torch.nn.Linear(3, 5).eval(), torch.randn(2, 3))  # imports what it works with
     module, example = net.module().eval(), torch.randn(net.shape)
     start = time.perf_counter()
     made = TOOLS[tool](module, example)

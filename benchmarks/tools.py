@@ -6,6 +6,7 @@ it made: TensorFlow nodes of this kind in the model's graph, or operators in a L
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+
+PICTURES = "calibration_image_sample_data_20x128x128x3_float32.npy"
+"""What onnx2tf calls its sample."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def convert_with_onnx2tf(module: nn.Module, example: torch.Tensor) -> Made:
 
     folder = Path(tempfile.mkdtemp())
     file = folder / "net.onnx"
+    os.chdir(folder)  # where it looks for pictures to try an image net with, before it loads some
+    np.save(PICTURES, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     torch.onnx.export(module, (example,), str(file), dynamo=False)
     model = onnx2tf.convert(
         input_onnx_file_path=str(file),

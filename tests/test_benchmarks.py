@@ -39,7 +39,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_a_child_measures_one_net(benchmarks: Any) -> None:
-    row = benchmarks("compare").measure_row("torch2keras", "Conv1d", 0.01, 300)
+    row = benchmarks("compare").measure_row("torch2keras", sys.executable, "Conv1d", 0.01, 300)
     assert (row["status"], row["other_batch"], row["transposes"]) == ("ok", True, 0), row
     assert row["error"] < 1e-5
     assert min(row["convert_s"], row["peak_mib"], row["latency"]) > 0
@@ -48,10 +48,10 @@ def test_a_child_measures_one_net(benchmarks: Any) -> None:
 def test_what_fails_is_a_result(benchmarks: Any) -> None:
     compare = benchmarks("compare")
     assert (
-        compare.measure_row("torch2keras", "no such net", 0.01, 300)["said"]
+        compare.measure_row("torch2keras", sys.executable, "no such net", 0.01, 300)["said"]
         == "KeyError: 'no such net'"
     )
-    assert compare.measure_row("torch2keras", "Conv1d", 0.01, 0.01)["status"] == "timeout"
+    assert compare.measure_row("torch2keras", sys.executable, "Conv1d", 0.01, 0.01)["status"] == "timeout"
 
 
 def test_the_table_and_the_picture_hold_every_row(benchmarks: Any, tmp_path: Path) -> None:
