@@ -51,7 +51,10 @@ def test_what_fails_is_a_result(benchmarks: Any) -> None:
         compare.measure_row("torch2keras", sys.executable, "no such net", 0.01, 300)["said"]
         == "KeyError: 'no such net'"
     )
-    assert compare.measure_row("torch2keras", sys.executable, "Conv1d", 0.01, 0.01)["status"] == "timeout"
+    assert (
+        compare.measure_row("torch2keras", sys.executable, "Conv1d", 0.01, 0.01)["status"]
+        == "timeout"
+    )
 
 
 def test_the_table_and_the_picture_hold_every_row(benchmarks: Any, tmp_path: Path) -> None:

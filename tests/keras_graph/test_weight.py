@@ -50,6 +50,22 @@ def test_an_array_has_the_dtype_that_it_is_asked_for(dtype: str) -> None:
     assert np.array_equal(array, X.permute(1, 0, 2).numpy())
 
 
+@pytest.mark.parametrize(("dim", "step"), [(0, 2), (0, 3), (1, 1), (1, 7), (1, 50)])
+def test_the_parts_of_an_array_are_the_array(dim: int, step: int) -> None:
+    weight = weight_of(X).transpose(2, 0, 1).reshape(X.shape[2], -1)
+    parts = list(weight.array_parts(dim, step, "float64"))
+    assert all(part.dtype == np.float64 and part.flags.c_contiguous for part in parts)
+    assert max(part.shape[dim] for part in parts) <= step
+    assert np.array_equal(np.concatenate(parts, dim), weight.array("float64"))
+
+
+def test_an_array_of_a_matrix_is_a_copy() -> None:
+    matrix = torch.randn(3, 5)
+    for weight in (weight_of(matrix), weight_of(matrix).transpose(1, 0)):
+        weight.array("float32")[:] = 0
+    assert matrix.all()
+
+
 def test_numpy_has_no_bfloat16_so_that_it_comes_as_float32() -> None:
     weight = weight_of(torch.tensor([0.1, 2.0], dtype=torch.bfloat16))
     assert weight.dtype == "bfloat16"

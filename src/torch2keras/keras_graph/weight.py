@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,8 +98,20 @@ class Weight(Operand):
 
     def array(self, dtype: str) -> np.ndarray:
         """Return the values, rounded once to a NumPy dtype; bfloat16 comes as float32."""
-        kept = "float32" if dtype == "bfloat16" else dtype
+        return self._read_array(self.values(), dtype)
+
+    def array_parts(self, dim: int, step: int, dtype: str) -> Iterator[np.ndarray]:
+        """Yield `array` in parts with at most `step` entries of a dimension.
+
+        A move that copies elements is done once for all of them.
+        """
         values = self.values()
+        for part in values.split(step, dim):
+            yield self._read_array(part, dtype)
+
+    def _read_array(self, values: torch.Tensor, dtype: str) -> np.ndarray:
+        """Return a copy of some of its values as an array, and let go of what was mapped for it."""
+        kept = "float32" if dtype == "bfloat16" else dtype
         if values.ndim == 2 and not values.is_contiguous():
             # PyTorch turns a matrix block by block, four times as fast as NumPy.
             array = np.asarray(to_numpy(values.contiguous()), dtype=kept, order="C")

@@ -84,12 +84,10 @@ def _apply_dense(call: Call, x: Any) -> Any:
 
 def _multiply_by_parts(x: Any, kernel: Weight) -> Any:
     """Return the product of `x` and a kernel, some of its units at a time."""
-    features, units = kernel.shape
-    parts = []
+    features, _ = kernel.shape
     step = max(1, MOST_BYTES // (8 * features))
-    for start in range(0, units, step):
-        stop = min(start + step, units)
-        part = kernel.narrow(1, start, stop).array("float64")
+    parts = []
+    for part in kernel.array_parts(1, step, "float64"):
         parts.append(keras.ops.matmul(x, keras.ops.convert_to_tensor(part)))
     return keras.ops.concatenate(parts, -1)
 
