@@ -106,7 +106,7 @@ class Weight(Operand):
         A move that copies elements is done once for all of them.
         """
         values = self.values()
-        for part in values.split(step, dim):
+        for part in torch.split(values, step, dim):
             yield self._read_array(part, dtype)
 
     def _read_array(self, values: torch.Tensor, dtype: str) -> np.ndarray:

@@ -86,10 +86,8 @@ def _multiply_by_parts(x: Any, kernel: Weight) -> Any:
     """Return the product of `x` and a kernel, some of its units at a time."""
     features, _ = kernel.shape
     step = max(1, MOST_BYTES // (8 * features))
-    parts = []
-    for part in kernel.array_parts(1, step, "float64"):
-        parts.append(keras.ops.matmul(x, keras.ops.convert_to_tensor(part)))
-    return keras.ops.concatenate(parts, -1)
+    kernels = map(keras.ops.convert_to_tensor, kernel.array_parts(1, step, "float64"))
+    return keras.ops.concatenate([keras.ops.matmul(x, part) for part in kernels], -1)
 
 
 BY_PARTS: Mapping[str, Callable[..., Any]] = {
