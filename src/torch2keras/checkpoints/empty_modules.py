@@ -219,7 +219,7 @@ def _make_buffers(
     The part's other tensors come back as they were: they are in the file.
     """
     tables = {kind: own_members(part, kind) for kind in ("_parameters", "_buffers")}
-    torch.manual_seed(fill)
+    torch.default_generator.manual_seed(fill)
     try:
         for kind, members in tables.items():
             for name, tensor in members.items():

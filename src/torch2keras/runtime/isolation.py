@@ -101,7 +101,8 @@ def isolate_module(
         if seed is not None:
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002 - the global one is kept
-            torch.manual_seed(seed)
+            # That of the CPU alone, which is put back: torch.manual_seed would seed all devices.
+            torch.default_generator.manual_seed(seed)
         for part in parts.values():
             _set_eval_mode(part, stack)
         yield

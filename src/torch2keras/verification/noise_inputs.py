@@ -37,7 +37,7 @@ def draw_anew(conversion: Conversion, tensors: Sequence[Tensor], seed: int) -> t
     found = list(tensors)
     places = find_draws(conversion)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         for port, place in zip(
             conversion.ports.draws, range(places.start, places.stop), strict=True
         ):

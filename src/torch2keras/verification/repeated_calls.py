@@ -79,7 +79,7 @@ def _try_to_run(module: nn.Module, call: Call) -> None:
 
 
 def _run(module: nn.Module, call: Call) -> list[np.ndarray]:
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     args, kwargs = clone_tensors((tuple(call[0]), dict(call[1])))
     with torch.no_grad():
         return as_arrays(module(*args, **kwargs))

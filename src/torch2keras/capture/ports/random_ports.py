@@ -54,7 +54,7 @@ def _record(
 ) -> tuple[list[Drawn], list[Any]]:
     """Return what is drawn from a seed, and the outputs."""
     with run_in_a_row(ports.module):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         with record_draws() as found:
             outputs = ports.call(state, copy_call(*inputs))
         return found, copy_leaves(outputs)
@@ -70,7 +70,7 @@ def _agree(
 ) -> bool:
     """Whether the module gives with these numbers what it gives with its own from the seed."""
     with run_in_a_row(ports.module):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         expected = copy_leaves(ports.call(state, copy_call(*inputs)))
     given = dict(state)
     for port, recorded in zip(with_draws.draws, drawn, strict=True):

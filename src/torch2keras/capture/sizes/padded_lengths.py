@@ -94,7 +94,7 @@ def _is_same_in_full(call: ExampleCall, limit: int, short: Sequence[Tensor]) -> 
 
 def _run(call: ExampleCall, packing: FullPacking) -> Sequence[Tensor]:
     """Return the tensors that the module gives on the example, random numbers alike each time."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     with use_packing(packing):
         leaves = pytree.tree_leaves(call.run())
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
