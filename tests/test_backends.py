@@ -108,6 +108,7 @@ class Spectra(nn.Module):
 
 NETS = {
     "layers": (Layers(), [(2, 3, 37)]),
+    "groups": (nn.Conv1d(6, 8, 3, groups=2, padding=1), [(2, 6, 400)]),
     "bare": (Bare(), [(2, 5, 17)]),
     "outputs": (Outputs(), [(2, 3, 19), (2, 5, 17)]),
     "constants": (Constants(), [(2, 4, 17)]),

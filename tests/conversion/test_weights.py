@@ -88,6 +88,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int, str]] = {
         0,
         "",
     ),
+    "grouped, a layer each": (lambda: nn.Conv1d(6, 4, 3, groups=2), (2, 6, 400), 0, ""),
     "depthwise": (lambda: nn.Conv1d(6, 12, 3, groups=6), (2, 6, 11), 0, ""),
     "depthwise, three dimensions": (lambda: nn.Conv3d(6, 12, 3, groups=6), (2, 6, 5, 3, 7), 0, ""),
     "flatten before linear": (

@@ -16,8 +16,13 @@ LAYERS = {
     "conv": (nn.Conv1d(3, 5, 7), (2, 3, 11), "(out, in, w) -> (w, in, out)"),
     "groups": (
         nn.Conv2d(6, 10, 3, groups=2),
-        (2, 6, 11, 11),
+        (2, 6, 7, 7),
         "(out, in / groups, h, w) -> (h, w, in / groups, out)",
+    ),
+    "a layer a group": (
+        nn.Conv2d(6, 10, 3, groups=2),
+        (2, 6, 11, 11),
+        "(out, in, h, w) -> (h, w, in, out)",
     ),
     "depthwise": (nn.Conv1d(3, 6, 5, groups=3), (2, 3, 11), ""),
     "transposed groups": (

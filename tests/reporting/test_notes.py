@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
 import torch
 from torch import nn
@@ -88,6 +89,14 @@ def test_summed_biases_and_loops_of_recurrent_layers_are_noted():
     sums, loops = notes_on(nn.LSTM(3, 5, batch_first=True).eval(), 2, 7, 3)
     assert "the sum of bias_ih and bias_hh" in sums
     assert "step by step" in loops
+
+
+def test_what_is_said_of_compiled_loops_holds(tmp_path):
+    converted = t2k.convert(nn.LSTM(3, 5, batch_first=True).eval(), torch.randn(2, 7, 3))
+    assert not keras.models.clone_model(converted.model).jit_compile
+    converted.model.compile(jit_compile=True)
+    converted.save(tmp_path / "net.keras")
+    assert keras.models.load_model(tmp_path / "net.keras").jit_compile
 
 
 def test_of_many_layers_three_are_named():

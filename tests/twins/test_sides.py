@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
 import torch
 from torch import nn
@@ -25,6 +26,15 @@ def test_a_state_dict_comes_with_its_module() -> None:
     ]:
         with pytest.raises(InputError, match=text):
             read_sides(source, twin, (x,), module=module)
+
+
+def test_a_large_convolution_of_groups_is_one_layer_as_in_the_twin() -> None:
+    net = nn.Sequential(nn.Conv1d(6, 4, 3, groups=2))
+    inputs = keras.Input((400, 6))
+    twin = keras.Model(inputs, keras.layers.Conv1D(4, 3, groups=2)(inputs))
+    sides = read_sides(net, twin, (torch.randn(1, 6, 400),))
+    (pair,) = sides.match().pairs
+    assert pair.how is How.STRUCTURE
 
 
 def test_a_twin_is_a_keras_model_of_as_many_outputs() -> None:

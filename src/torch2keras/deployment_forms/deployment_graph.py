@@ -10,6 +10,7 @@ from torch2keras.deployment_forms.passes.graph_passes import rewrite_for_deploym
 from torch2keras.deployment_forms.table import deployment_lowerings
 from torch2keras.errors import LoweringError
 from torch2keras.lower.lower import Lowered, lower
+from torch2keras.ops.blocks.convolution import keep_groups_together
 
 
 def lower_for_deployment(conversion: Conversion, *, is_quantized: bool = False) -> Lowered:
@@ -19,13 +20,14 @@ def lower_for_deployment(conversion: Conversion, *, is_quantized: bool = False) 
     Raises LoweringError where its ports would lie otherwise than the model's.
     """
     before = conversion.lowered
-    after = lower(
-        conversion.graph,
-        conversion.plan,
-        before.graph.name,
-        before.graph.float_dtype,
-        lowerings=deployment_lowerings(),
-    )
+    with keep_groups_together():  # LiteRT has an operator for all of them
+        after = lower(
+            conversion.graph,
+            conversion.plan,
+            before.graph.name,
+            before.graph.float_dtype,
+            lowerings=deployment_lowerings(),
+        )
     ports = before.input_storages, before.output_storages
     if ports != (after.input_storages, after.output_storages):
         raise LoweringError(

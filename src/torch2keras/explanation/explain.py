@@ -29,6 +29,7 @@ from torch2keras.explanation.weight_copies import (
 from torch2keras.keras_graph.graph import KerasGraph
 from torch2keras.keras_graph.source.lines import default_arguments, simplify_argument
 from torch2keras.layout.port_orders import dimension_letters
+from torch2keras.ops.blocks.convolution import keep_groups_together
 from torch2keras.pipeline import convert
 from torch2keras.runtime.isolation import isolate_process
 from torch2keras.runtime.progress import Progress, ignore_stage
@@ -95,7 +96,8 @@ def _explain(
     if batch and all(x.ndim > batch for x in inputs):
         dynamic = torch.export.Dim("batch")
         shapes = tuple({batch: dynamic} for _ in inputs)
-    converted = convert(layer, inputs, layout=layout, dynamic_shapes=shapes, progress=progress)
+    with keep_groups_together():
+        converted = convert(layer, inputs, layout=layout, dynamic_shapes=shapes, progress=progress)
     graph, verification = converted.conversion.lowered.graph, converted.verification
     assert verification is not None
     name = text or construct(layer)

@@ -111,7 +111,10 @@ def _explain_key_dim(layer: nn.Module, _: Any) -> str:
 def _explain_groups(layer: nn.Module, value: Any) -> str:
     if getattr(layer, "num_features", None) == value:
         return f"num_features={value} of {type(layer).__name__}: each channel is normalized alone"
-    return _is_attribute("num_groups", "groups")(layer, value)
+    reason = _is_attribute("num_groups", "groups")(layer, value)
+    if reason and hasattr(layer, "kernel_size"):
+        return f"{reason}; of large groups convert makes a layer each, which is faster"
+    return reason
 
 
 def _explain_slope(layer: nn.Module, value: Any) -> str:

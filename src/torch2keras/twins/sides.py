@@ -15,6 +15,7 @@ from torch import nn
 
 from torch2keras.converted import Converted
 from torch2keras.errors import InputError, list_names
+from torch2keras.ops.blocks.convolution import keep_groups_together
 from torch2keras.pipeline import convert
 from torch2keras.twins.assignments import Plan, Rows, plan_weights
 from torch2keras.twins.atoms import Atom, find_atoms
@@ -92,7 +93,8 @@ def read_sides(
     own = _take_module(source, module)
     twin = read_steps(keras_model)
     example = make_example(own, twin) if args is None else args
-    converted = convert(own, example, verify=False, **dict(options or {}))
+    with keep_groups_together():  # as a person writes them
+        converted = convert(own, example, verify=False, **dict(options or {}))
     side = read_module_side(converted.conversion, converted.model, converted.layers)
     atoms = find_atoms(twin)
     ports = find_twin_ports(twin, converted.inputs)

@@ -46,6 +46,12 @@ def test_stride_with_dilation_is_one_convolution(rank: int, groups: int, size: i
     assert found["CONV_2D"] == 1
 
 
+def test_groups_stay_one_convolution() -> None:
+    torch.manual_seed(0)
+    found = deploy(nn.Conv1d(4, 6, 3, groups=2), torch.randn(1, 4, 400)).operators
+    assert found["CONV_2D"] == 1
+
+
 def test_uneven_strides_keep_their_dimensions() -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(4, 6, 3, stride=(1, 3), dilation=(2, 1))

@@ -12,6 +12,7 @@ from torch2keras.ops.blocks.convolution import (
     Grouping,
     convolve,
     find_grouping,
+    keep_groups_together,
     split_evenly,
     unstack,
 )
@@ -45,6 +46,9 @@ CASES = {
     "stride": convolution(stride=(2,), pads=[(1, 1)]),
     "stride and dilation": convolution(stride=(2,), dilation=(3,), pads=[(3, 3)]),
     "groups": convolution(groups=3),
+    "2-D, groups": convolution(2, groups=3, pads=[(1, 0), (2, 2)]),
+    "3-D, groups, stride": convolution(3, groups=2, stride=(1, 2, 1)),
+    "3-D, groups, same": convolution(3, groups=3, pads=[(1, 1), (0, 1), (1, 1)]),
     "depthwise": convolution(groups=6, pads=[(1, 1)]),
     "depthwise, stride and dilation": convolution(groups=6, stride=(3,), dilation=(2,)),
     "2-D": convolution(2, stride=(2, 1), pads=[(1, 0), (2, 2)]),
@@ -82,6 +86,7 @@ def test_convolution_is_that_of_pytorch(name: str, *, computed: bool) -> None:
         ("stride", ["layers.ZeroPadding1D", "layers.Conv1D"]),
         ("stride and dilation", ["layers.ZeroPadding1D", "layers.Conv1D", "getitem"]),
         ("groups", ["layers.Conv1D"]),
+        ("3-D, groups, stride", ["ops.split", *["layers.Conv3D"] * 2, "ops.concatenate"]),
         ("depthwise", ["layers.DepthwiseConv1D"]),
         ("2-D, depthwise, uneven stride", ["layers.DepthwiseConv2D", "getitem"]),
         ("3-D", ["layers.ZeroPadding3D", "layers.Conv3D"]),
@@ -118,6 +123,29 @@ def test_groupings(channels: int, groups: int, grouping: Grouping) -> None:
     assert convolution(channels=channels, groups=groups).is_depthwise == (
         grouping is Grouping.DEPTHWISE
     )
+
+
+@pytest.mark.parametrize(
+    ("how", "shape", "taps", "layers_of_groups"),
+    [
+        (convolution(groups=3), (2, 334, 6), 3, True),
+        (convolution(groups=3), (2, 333, 6), 3, False),
+        (convolution(groups=3), (2, None, 6), 3, True),
+        (convolution(groups=3, stride=(2,)), (2, 667, 6), 3, False),
+        (convolution(2, groups=3), (2, 11, 11, 6), 9, True),
+        (convolution(2, groups=3), (2, 7, 7, 6), 9, False),
+        (convolution(groups=6), (2, 2000, 6), 3, False),
+        (convolution(groups=1), (2, 2000, 6), 3, False),
+        (convolution(groups=64, channels=128), (2, 2000, 128), 3, True),
+        (convolution(groups=65, channels=130), (2, 2000, 130), 3, False),
+    ],
+    ids=str,
+)
+def test_a_large_group_is_a_layer_of_its_own(how, shape, taps, layers_of_groups: bool) -> None:
+    assert how.has_layer_of_each_group(shape, taps) is layers_of_groups
+    with keep_groups_together():
+        assert not how.has_layer_of_each_group(shape, taps)
+    assert how.has_layer_of_each_group(shape, taps) is layers_of_groups
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,17 @@ PLAIN = {
     "one channel in many groups": conv(1, 7, 3),
     "groups": conv(6, 9, 3, groups=3),
     "groups, stride": conv(6, 4, 4, stride=2, padding=1, groups=2),
+    "a layer a group": conv(6, 9, 4, groups=3, padding="same", length=251),
+    "a layer a group, dynamic length": conv(6, 9, 4, stride=2, groups=3, padding=1, dynamic=True),
+    "a layer a group, stride and dilation": conv(
+        6, 4, 3, stride=2, dilation=3, padding=1, groups=2, length=341
+    ),
+    "a layer a group, no bias": conv(6, 4, 3, groups=2, bias=False, length=341),
+    "a layer a group, unbatched": conv(6, 4, 3, groups=2, batch=None, length=341),
+    **{
+        f"a layer a group, {t}": conv(6, 4, 3, groups=2, length=341, dtype=t)
+        for t in (torch.float16, torch.bfloat16, torch.float64)
+    },
     "stride and dilation": conv(3, 7, 3, stride=2, dilation=2, padding=2),
     "stride and dilation, dynamic length": conv(
         3, 7, 3, stride=2, dilation=2, padding=2, dynamic=True
@@ -312,3 +323,20 @@ def test_layers_are_those_that_a_keras_user_would_write(
     shape = (2, 3, 19, 11, 7)[: 2 + int(type(module).__name__[-2])]
     converted = t2k.convert(module, (torch.randn(shape),))
     assert [type(layer).__name__ for layer in converted.model.layers[1:]] == layers
+
+
+def test_a_large_convolution_of_groups_has_a_layer_of_each() -> None:
+    converted = t2k.convert(nn.Conv2d(6, 9, 3, groups=3), (torch.randn(2, 6, 19, 11),))
+    kinds = [type(layer).__name__ for layer in converted.model.layers[1:]]
+    assert kinds == ["Conv2D"] * 3
+    assert converted.model.count_params() == 9 * 2 * 9 + 9
+
+
+def test_a_layer_of_each_group_learns_as_the_module_does() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(4, 6, 3, groups=2), nn.Tanh(), nn.Conv1d(6, 3, 5)).eval()
+    converted = t2k.convert(module, (torch.randn(3, 4, 400),), verify=False)
+    assert [layer.name for layer in converted.model.layers[1:3]] == ["0", "0_1"]
+    for compared in converted.verify(level="training").learning:
+        assert not compared.differing
+        assert compared.worst[1] < 1e-9

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import reduce
@@ -13,6 +16,31 @@ from torch2keras.keras_graph.operand import Operand
 from torch2keras.lower.recorder import Tensor, call, cast, layers, ops
 from torch2keras.ops.blocks.operands import add_bias, split_bias
 from torch2keras.ops.blocks.padding import Pads, pad_spatial
+
+FEWEST_PRODUCTS = 1000
+"""From how many products of a filter with one channel on a group is a layer of its own.
+
+A processor runs the layers in 0.2 to 0.9 of the time of Keras's grouped convolution, which XLA
+compiles on TensorFlow and JAX, and their gradients in 0.02 to 0.5. Of fewer products the calls take
+longer than what they compute. (docs/benchmarks.md)
+"""
+
+
+MOST_GROUPS = 64
+"""How many layers one convolution may become, those of the largest ResNeXt."""
+
+
+groups_at_once: ContextVar[bool] = ContextVar("groups_at_once", default=False)
+
+
+@contextmanager
+def keep_groups_together() -> Iterator[None]:
+    """Let a grouped convolution be one layer, however large it is."""
+    token = groups_at_once.set(True)
+    try:
+        yield
+    finally:
+        groups_at_once.reset(token)
 
 
 class Grouping(Enum):
@@ -60,6 +88,19 @@ class Convolution:
         is_uneven = len(set(self.stride)) > 1
         return max(self.dilation) > 1 or (is_uneven and self.is_depthwise)
 
+    def has_layer_of_each_group(self, shape: Sequence[int | None], taps: int) -> bool:
+        """Whether each group is a layer, of an input (n, *s, c) by a kernel of so many places.
+
+        A dynamic length is taken for a long one.
+        """
+        grouping = find_grouping(self.channels, self.groups)
+        if grouping is not Grouping.GROUPED or self.groups > MOST_GROUPS or groups_at_once.get():
+            return False
+        products = taps
+        for size, stride in zip(shape[1:-1], self.stride, strict=True):
+            products *= FEWEST_PRODUCTS if size is None else size // stride
+        return products >= FEWEST_PRODUCTS
+
     def is_same(self, kernel_size: Sequence[int]) -> bool:
         """Whether Keras's "same" pads exactly so at every length.
 
@@ -101,12 +142,15 @@ def convolve(x: Tensor, weight: Operand, bias: Operand | None, how: Convolution)
     if how.has_no_layer:
         return _convolve_and_thin(x, weight, bias, how)
     padding = "same"
-    if not how.is_same(find_kernel_size(weight, x.ndim - 2)):
+    kernel_size = find_kernel_size(weight, x.ndim - 2)
+    if not how.is_same(kernel_size):
         x, padding = pad_spatial(x, how.pads), "valid"
     config = {"strides": how.stride, "dilation_rate": how.dilation, "padding": padding}
-    if weight.is_constant:
-        return _convolve_by_layer(x, weight, bias, how, config)
-    return _convolve_by_op(x, weight, bias, how, config)
+    if not weight.is_constant:
+        return _convolve_by_op(x, weight, bias, how, config)
+    if how.has_layer_of_each_group(x.shape, math.prod(kernel_size)):
+        return _convolve_groups(x, weight, bias, how, config)
+    return _convolve_by_layer(x, weight, bias, how, config)
 
 
 def _convolve_and_thin(
@@ -139,6 +183,30 @@ def _convolve_by_layer(
             filters=weight.shape[-1], groups=how.groups, **config
         )
     return add_bias(call(layer, x, kernel=weight, bias=held), added)
+
+
+def _convolve_groups(
+    x: Tensor, weight: Operand, bias: Operand | None, how: Convolution, config: dict[str, Any]
+) -> Tensor:
+    """A `Conv` of each group on its channels."""
+    held, added = split_bias(bias)
+    if x.dtype == "bfloat16" and held is not None:
+        x = cast(x, "float32")
+    inputs = ops.split(x, how.groups, axis=-1)
+    kernels = _narrow_filters(weight, how.groups)
+    biases: list[Operand | None] = [None] * how.groups
+    if held is not None:
+        biases = [*_narrow_filters(held, how.groups)]
+    alone = replace(how, channels=how.channels // how.groups, groups=1)
+    groups = zip(inputs, kernels, biases, strict=True)
+    parts = [_convolve_by_layer(*group, alone, config) for group in groups]
+    return add_bias(ops.concatenate(parts, axis=-1), added)
+
+
+def _narrow_filters(weight: Operand, groups: int) -> list[Operand]:
+    """The entries of the last dimension that belong to each group."""
+    last, filters = weight.ndim - 1, weight.shape[-1] // groups
+    return [weight.narrow(last, k * filters, (k + 1) * filters) for k in range(groups)]
 
 
 def _convolve_by_op(
