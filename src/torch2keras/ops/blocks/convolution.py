@@ -20,8 +20,8 @@ from torch2keras.ops.blocks.padding import Pads, pad_spatial
 FEWEST_PRODUCTS = 1000
 """From how many products of a filter with one channel on a group is a layer of its own.
 
-A processor runs the layers in 0.2 to 0.9 of the time of Keras's grouped convolution, which XLA
-compiles on TensorFlow and JAX, and their gradients in 0.02 to 0.5. Of fewer products the calls take
+A processor runs the layers in half the time of Keras's grouped convolution, which XLA compiles on
+TensorFlow and JAX, and their gradients in 0.02 to 0.5 of it. Of fewer products the calls take
 longer than what they compute. (docs/benchmarks.md)
 """
 
