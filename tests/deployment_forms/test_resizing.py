@@ -49,20 +49,30 @@ def test_bilinear_is_one_operator(how: dict[str, object], shape: tuple[int, int]
 
 
 @pytest.mark.parametrize(
-    ("how", "is_one"),
+    ("how", "operators"),
     [
-        ({"scale_factor": 2}, True),
-        ({"scale_factor": 3, "mode": "nearest-exact"}, True),
-        ({"size": (7, 31)}, True),
-        ({"size": (7, 31), "mode": "nearest-exact"}, True),
-        ({"scale_factor": 1.7}, False),
+        ({"scale_factor": 2}, {"CONCATENATION": 1, "DEPTH_TO_SPACE": 1}),
+        ({"scale_factor": 3, "mode": "nearest-exact"}, {"CONCATENATION": 1, "DEPTH_TO_SPACE": 1}),
+        ({"scale_factor": (1, 3)}, {"CONCATENATION": 1, "RESHAPE": 1}),
+        ({"scale_factor": (3, 2)}, {"RESIZE_NEAREST_NEIGHBOR": 1}),
+        ({"scale_factor": 5}, {"RESIZE_NEAREST_NEIGHBOR": 1}),
+        ({"size": (7, 31)}, {"RESIZE_NEAREST_NEIGHBOR": 1}),
+        ({"size": (7, 31), "mode": "nearest-exact"}, {"RESIZE_NEAREST_NEIGHBOR": 1}),
     ],
     ids=str,
 )
-def test_nearest_is_one_operator(how: dict[str, object], is_one: bool) -> None:
+def test_nearest_pixels_are_copies_or_one_operator(
+    how: dict[str, object], operators: dict[str, int]
+) -> None:
     torch.manual_seed(0)
     found = deploy(Resized(**how), torch.randn(2, 3, 12, 17)).operators
-    assert (found["RESIZE_NEAREST_NEIGHBOR"] == 1) == is_one
+    assert dict(found) == {"CONV_2D": 2, **operators}
+
+
+def test_other_places_are_no_nearest_ones() -> None:
+    torch.manual_seed(0)
+    found = deploy(Resized(scale_factor=1.7), torch.randn(2, 3, 12, 17)).operators
+    assert "RESIZE_NEAREST_NEIGHBOR" not in found
 
 
 @pytest.mark.parametrize("mode", ["linear", "nearest", "nearest-exact"])

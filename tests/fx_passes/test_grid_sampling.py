@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import torch2keras
-from torch2keras.fx_passes.grid_sampling import BORDER, Table, find_place, grid_sampler_2d
+from torch2keras.fx_passes.grid_sampling import Table, grid_sampler_2d
 
 MODES = list(itertools.product((0, 1, 2), (0, 1, 2), (False, True)))
 """Bilinear, nearest, bicubic; zeros, border, reflection; areas or corners."""
@@ -28,10 +28,15 @@ def test_every_mode_gives_the_same_numbers(mode: tuple[int, int, bool]) -> None:
     torch.testing.assert_close(grid_sampler_2d(x, grid, *mode), wanted, atol=2e-6, rtol=1e-5)
 
 
-def test_nan_is_minus_one() -> None:
-    at = torch.tensor([torch.nan, -1.0])
-    found = find_place(at, 7, BORDER, align_corners=False)
-    torch.testing.assert_close(found, torch.zeros(2))
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode[0] < 2 and mode[1] < 2])
+def test_nan_is_minus_one(mode: tuple[int, int, bool]) -> None:
+    torch.manual_seed(0)
+    x, grid = torch.randn(2, 3, 5, 7), torch.rand(2, 4, 6, 2)
+    grid[:, ::2, 0, 0] = torch.nan
+    grid[:, 1, ::2, 1] = torch.nan
+    found = grid_sampler_2d(x, grid, *mode)
+    torch.testing.assert_close(found, grid_sampler_2d(x, grid.nan_to_num(-1.0), *mode))
+    assert not found.isnan().any()
 
 
 def test_each_image_has_rows_of_its_own() -> None:

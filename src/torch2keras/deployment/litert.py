@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from torch2keras.deployment.flatbuffer import CUSTOM_PREFIX, LiteRTFile, is_custom
+from torch2keras.deployment.fused_lstm import reset_lstm_states
 from torch2keras.deployment.refusals import (
     FAILED_NODE,
     find_calls,
@@ -15,7 +16,6 @@ from torch2keras.deployment.refusals import (
 from torch2keras.deployment.saved_model import SERVE
 from torch2keras.deployment.sizes import FileSizes
 from torch2keras.deployment.tracing import TracedModel
-from torch2keras.deployment_forms.fused_lstm import reset_lstm_states
 from torch2keras.errors import DeploymentError
 from torch2keras.runtime.typed_errors import describe_exception
 from torch2keras.workarounds.converter_objects import build_no_objects

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from torch2keras.deployment_forms.passes.attention_passes import JOINED_DENSE, MASKED_ATTENTION
+from torch2keras.deployment_forms.products import fold_normalization
 from torch2keras.deployment_forms.rank4 import lower_rank
 from torch2keras.deployment_forms.rules import rule, weight_reader
 from torch2keras.keras_graph.graph import Call
@@ -203,7 +204,8 @@ def join_kernels(call: Call) -> dict[str, np.ndarray]:
         if f"{number}.bias" in call.weights:
             bias = call.weights[f"{number}.bias"].array("float64")
         biases.append(bias * factor)
-    return {"kernel": np.concatenate(kernels, 1), "bias": np.concatenate(biases)}
+    joined = {"kernel": np.concatenate(kernels, 1), "bias": np.concatenate(biases)}
+    return fold_normalization(call, joined)
 
 
 @rule(JOINED_DENSE)

@@ -7,14 +7,14 @@ being part of the convolution. Here a value stays an image as long as what reads
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from torch2keras.deployment_forms.rules import one_size, rule, weight_reader, weight_tensor
+from torch2keras.deployment_forms.rules import one_size, rule
 from torch2keras.keras_graph.graph import Call
 
 POINTWISE_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Rescaling", "Softplus")
@@ -40,7 +40,7 @@ POOLS = {
 }
 """What pools an image."""
 
-REDUCTIONS = ("max", "mean", "min", "sum", "var")
+REDUCTIONS = ("max", "mean", "min", "var")
 """Functions of keras.ops that take an axis and `keepdims`."""
 
 
@@ -141,33 +141,6 @@ def add_plainly(x: Any, y: Any) -> Any:
     return NotImplemented
 
 
-@weight_reader("layers.Dense")
-def read_dense(call: Call) -> dict[str, np.ndarray]:
-    """Return the kernel and the bias of a layer."""
-    return {name: weight.array(call.dtype) for name, weight in call.weights.items()}
-
-
-@rule("layers.Dense")
-def multiply_channels(call: Call, x: Any, weights: Mapping[str, Any], **kwargs: Any) -> Any:
-    """A product along the last axis, its bias and its activation, as Keras has them."""
-    if kwargs:
-        return NotImplemented
-    y = keras.ops.matmul(lower_rank(x), weights["kernel"])
-    if "bias" in weights:
-        y = tf.add(y, weights["bias"])
-    return keras.activations.get(call.config.get("activation"))(y)
-
-
-@rule("layers.EinsumDense")
-def multiply_and_add(call: Call, x: Any) -> Any:
-    """A product along another axis than the last, and its bias as ADD (see `add_plainly`)."""
-    bias = weight_tensor(call, "bias")
-    if bias is None or len(bias.shape) < 2:
-        return NotImplemented
-    y = keras.ops.einsum(call.config["equation"], lower_rank(x), weight_tensor(call, "kernel"))
-    return keras.activations.get(call.config.get("activation"))(tf.add(y, bias))
-
-
 @rule("layers.MaxPooling1D", "layers.AveragePooling1D")
 def pool_image(call: Call, x: Any) -> Any:
     """A pooling along the rows of an image of one row."""
@@ -196,11 +169,20 @@ def crop_image(call: Call, x: Any) -> Any:
 
 @rule("layers.UpSampling1D")
 def repeat_columns(call: Call, x: Any) -> Any:
-    """Each element several times: the nearest ones of a larger image."""
-    image = as_image(x)
-    times = one_size(call.config["size"])
-    size = [1, image.shape[2] * times]
-    return Rank4(tf.compat.v1.image.resize_nearest_neighbor(image, size))
+    """Each element several times."""
+    return Rank4(repeat_pixels(as_image(x), 1, one_size(call.config["size"])))
+
+
+def repeat_pixels(image: tf.Tensor, down: int, right: int) -> tf.Tensor:
+    """Return an image with each pixel so often down and right, in operators that XNNPACK has.
+
+    As many down as right, or one down: as channels, which become pixels.
+    """
+    batch, height, width, channels = image.shape
+    copies = tf.concat([image] * (down * right), -1)
+    if down > 1:
+        return tf.nn.depth_to_space(copies, down)
+    return tf.reshape(copies, [batch, height, width * right, channels])
 
 
 @rule("ops.concatenate")

@@ -35,8 +35,9 @@ def grid_sampler_2d(
 ) -> Tensor:
     """`x` (n, c, h, w) at the positions of `grid` (n, h', w', 2), which has x before y.
 
-    The images of a batch, each with its border, are the rows of one table. Other modes, types and
-    dynamic sizes are left to PyTorch's decomposition.
+    The images of a batch, each with its border, are the rows of one table. NaN is -1, as
+    `torch.nn.functional.grid_sample` says. Other modes, types and dynamic sizes are left to
+    PyTorch's decomposition.
     """
     sizes = x.shape[2:]
     known = all(isinstance(size, int) for size in sizes)
@@ -45,6 +46,7 @@ def grid_sampler_2d(
     if not (known and plain and is_float and math.prod(sizes) < MOST_PIXELS):
         return own_sampler(x, grid, interpolation_mode, padding_mode, align_corners)
     height, width = sizes
+    grid = torch.where(grid.isnan(), -1.0, grid)
     column = find_place(grid[..., 0], width, padding_mode, align_corners=align_corners)
     row = find_place(grid[..., 1], height, padding_mode, align_corners=align_corners)
     table = Table(x, padding_mode)
@@ -66,11 +68,7 @@ own_sampler: Callable[..., Tensor] = sample_elements
 
 
 def find_place(at: Tensor, size: int, padding_mode: int, *, align_corners: bool) -> Tensor:
-    """Return positions in [-1, 1] as those of pixels, at most one outside of the image.
-
-    NaN is -1, as `torch.nn.functional.grid_sample` says.
-    """
-    at = torch.where(at.isnan(), -1.0, at)
+    """Return positions in [-1, 1] as those of pixels, at most one outside of the image."""
     place = ((at + 1) * size - 1) / 2
     if align_corners:
         place = (at + 1) * ((size - 1) / 2)
@@ -95,6 +93,6 @@ class Table:
 
     def look_up(self, row: Tensor, column: Tensor, down: int, right: int) -> Tensor:
         """Return the channels of the pixels so far down and right of whole positions."""
-        number = (row * self.width + column).to(torch.int32) + self.first
-        step = down * self.width + right
-        return torch.nn.functional.embedding(number + step if step else number, self.rows)
+        first = self.first + (down * self.width + right)
+        number = (row * self.width + column).to(torch.int32) + first
+        return torch.nn.functional.embedding(number, self.rows)

@@ -45,3 +45,31 @@ def test_normalization_behind_another_op_stays() -> None:
     targets = [call.target for call in list_calls(Between(nn.ReLU()))]
     assert "layers.Conv1D" in targets
     assert "layers.BatchNormalization" in targets
+
+
+class Normalized(nn.Module):
+    """A normalization, a layer, and perhaps something else that reads the normalization."""
+
+    def __init__(self, *, twice: bool) -> None:
+        super().__init__()
+        self.norm, self.linear = nn.LayerNorm(9), nn.Linear(9, 9)
+        self.twice = twice
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        return self.linear(y) + y if self.twice else self.linear(y)
+
+
+def test_dense_layer_takes_the_weights_of_a_normalization() -> None:
+    norm, dense = [
+        c for c in list_calls(Normalized(twice=False)) if c.weights or "Norm" in c.target
+    ]
+    assert not norm.weights
+    assert not norm.config["scale"]
+    assert {"normalization.gamma", "normalization.beta"} <= set(dense.weights)
+
+
+def test_normalization_that_is_read_twice_keeps_its_weights() -> None:
+    norm, dense = [c for c in list_calls(Normalized(twice=True)) if c.weights]
+    assert set(norm.weights) == {"gamma", "beta"}
+    assert set(dense.weights) == {"kernel", "bias"}

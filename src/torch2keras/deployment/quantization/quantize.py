@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from torch2keras.deployment.flatbuffer import LiteRTFile
+from torch2keras.deployment.fused_lstm import reset_lstm_states
 from torch2keras.deployment.litert import order_file
 from torch2keras.deployment.processes import run_child, write_arrays
 from torch2keras.deployment.quantization.calibration import draw_calibration
 from torch2keras.deployment.quantization.measure import LayerLoss, find_losses, measure_snr
 from torch2keras.deployment.saved_model import SERVE
 from torch2keras.deployment.task import ExportTask
-from torch2keras.deployment_forms.fused_lstm import reset_lstm_states
 from torch2keras.errors import DeploymentError, InputError, list_names
 from torch2keras.keras_graph.graph import Call
 from torch2keras.verification.input_sets import Given

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from torch2keras.deployment_forms.passes.attention_passes import join_attention, join_products
-from torch2keras.deployment_forms.passes.normalizations import join_normalizations
+from torch2keras.deployment_forms.passes.gradient_guards import drop_root_guards
+from torch2keras.deployment_forms.passes.normalizations import join_normalizations, move_affine
 from torch2keras.deployment_forms.passes.pixel_shuffles import shuffle_pixels
 from torch2keras.deployment_forms.passes.uses import Uses
 from torch2keras.keras_graph.compact import compact_calls, keep_needed
@@ -116,11 +117,13 @@ def is_not_negative(call: Call) -> bool:
 
 
 PASSES: tuple[Callable[[Sequence[Call], Sequence[int]], tuple[Call, ...]], ...] = (
+    drop_root_guards,
     merge_strides,
     join_normalizations,
     bound_padding,
     shuffle_pixels,
     join_attention,
     join_products,
+    move_affine,
 )
 """From the calls and the outputs to the calls, in this order."""

@@ -1,10 +1,11 @@
-"""KerasGraph to KerasGraph: a convolution and the normalization that alone reads it as one call."""
+"""KerasGraph to KerasGraph: normalizations give their weights to the layers beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from torch2keras.deployment_forms.passes.attention_passes import JOINED_DENSE
 from torch2keras.deployment_forms.passes.uses import Uses
 from torch2keras.keras_graph.graph import Call
 
@@ -49,3 +50,35 @@ def _join(norm: Call, conv: Call | None) -> Call | None:
         outputs=norm.outputs,
         weights=weights,
     )
+
+
+def move_affine(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[Call, ...]:
+    """Return the calls with the factor and summand of a normalization as weights of what reads it.
+
+    That is a dense layer, or several as one, which alone reads a normalization of the last axis.
+    """
+    uses = Uses(calls, outputs)
+    changed: dict[tuple[int, ...], Call] = {}
+    for call in calls:
+        norm = uses.maker(call, alone=True)
+        if norm is None or not _takes_affine(call) or not _has_affine(norm):
+            continue
+        weights = dict(call.weights)
+        for attribute, weight in norm.weights.items():
+            weights[f"normalization.{attribute}"] = weight
+        changed[call.outputs] = replace(call, weights=weights)
+        config = {**norm.config, "center": False, "scale": False}
+        changed[norm.outputs] = replace(norm, config=config, weights={})
+    return tuple(changed.get(call.outputs, call) for call in calls)
+
+
+def _takes_affine(call: Call) -> bool:
+    is_dense = call.target == JOINED_DENSE or (call.target == "layers.Dense" and not call.kwargs)
+    return is_dense and call.dtype == "float32"
+
+
+def _has_affine(norm: Call) -> bool:
+    if norm.target != "layers.LayerNormalization" or not norm.weights:
+        return False
+    is_last = norm.config.get("axis", -1) in (-1, [-1], (-1,))
+    return is_last and not norm.kwargs and norm.dtype == "float32"

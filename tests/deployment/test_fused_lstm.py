@@ -13,7 +13,7 @@ from torch import nn
 
 import torch2keras
 from deployed import read_lite, save_forms
-from torch2keras.deployment_forms.fused_lstm import LSTM, reset_lstm_states
+from torch2keras.deployment.fused_lstm import LSTM, reset_lstm_states
 
 pytest.importorskip("ai_edge_litert")
 
