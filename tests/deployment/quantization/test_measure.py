@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+import torch2keras as t2k
 from deployment_nets import convert_net, trace
 from torch2keras.deployment.comparison import Boundary, draw_sets
+from torch2keras.deployment.formats import build_deployment_request
 from torch2keras.deployment.quantization import measure
 from torch2keras.deployment.quantization.measure import compute_snr, find_losses, measure_snr
+from torch2keras.deployment.quantization.quantize import find_scopes
 from torch2keras.deployment.sizes import fix_sizes
+from torch2keras.deployment.task import ExportTask
 
 ONES = np.ones((2, 3))
 
@@ -60,3 +68,31 @@ def test_losses_are_those_of_modules_and_the_worst_comes_first(monkeypatch, tmp_
     names = {name: f"{scope}/" for name, scope in traced.output_scopes().items()}
     losses = find_losses(traced, names, (tmp_path, tmp_path), [np.zeros(1)])
     assert [(layer.module, layer.loss) for layer in losses] == [("head", 9.0), ("conv", 4.0)]
+
+
+class Outermost(nn.Module):
+    """An op of the module's own forward between its layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.second(torch.softmax(self.first(x), -1))
+
+
+def test_what_the_outermost_forward_loses_is_called_as_keep_float_takes_it(monkeypatch, tmp_path):
+    traced = trace(t2k.convert(Outermost(), torch.randn(2, 4), verify=False))
+    own = [scope for scope, call in traced.scopes.items() if not call.origin.path]
+    rows = [[f"{scope}/a", 30.0, 5.0] for scope in own] + [["arith.constant", 1.0, 30.0]]
+
+    def run(script, folder, request):
+        (folder / "rows.json").write_text(json.dumps(rows))
+
+    monkeypatch.setattr(measure, "run_child", run)
+    losses = find_losses(traced, {}, (tmp_path, tmp_path), [np.zeros(1)])
+    assert own
+    assert [layer.module for layer in losses] == own
+    request = build_deployment_request(tmp_path / "net.tflite", 1, "keras")
+    task = ExportTask(request, traced, fix_sizes(traced.conversion, 1))
+    assert find_scopes(task, own) == own

@@ -31,6 +31,7 @@ class LayerLoss(NamedTuple):
     """What one operator adds to the error of what it reads."""
 
     module: str
+    """A path that `keep_float` takes; of an op in the outermost forward its name scope."""
     decibels: float
     """The signal-to-noise ratio of what it gives."""
     loss: float
@@ -83,7 +84,8 @@ def find_losses(
     """Return the operators of a quantised file that lose most, beside the float file.
 
     `names` is from the name of a tensor to the name scope of what makes it, where the first tells
-    nothing. Raises DeploymentError for what the runtime refuses.
+    nothing. What is of no call of the model is left out. Raises DeploymentError for what the
+    runtime refuses.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -92,9 +94,12 @@ def find_losses(
         run_child("compare_tensors.py", folder, request)
         rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     losses: dict[str, LayerLoss] = {}
+    scopes = {id(call): scope for scope, call in traced.scopes.items()}
     for name, decibels, loss in rows:
         calls = find_calls(traced, [names.get(name, name)])
-        module = calls[0].origin.path if calls else name
+        if not calls:
+            continue
+        module = calls[0].origin.path or scopes[id(calls[0])]
         known = losses.get(module)
         if known is None or loss > known.loss:
             losses[module] = LayerLoss(module, decibels, loss)
