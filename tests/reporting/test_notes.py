@@ -91,6 +91,14 @@ def test_summed_biases_and_loops_of_recurrent_layers_are_noted():
     assert "step by step" in loops
 
 
+@pytest.mark.parametrize(("groups", "is_told"), [(8, False), (9, True)])
+def test_it_is_told_what_training_many_groups_costs(groups, is_told):
+    layer = nn.Conv1d(2 * groups, 3 * groups, 5, groups=groups)
+    report = t2k.convert(layer, torch.randn(2, 2 * groups, 211)).report
+    told = [note for note in report.notes if "groups in one layer" in note]
+    assert len(told) == is_told
+
+
 def test_what_is_said_of_compiled_loops_holds(tmp_path):
     converted = t2k.convert(nn.LSTM(3, 5, batch_first=True).eval(), torch.randn(2, 7, 3))
     assert not keras.models.clone_model(converted.model).jit_compile

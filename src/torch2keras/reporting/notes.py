@@ -11,6 +11,7 @@ from torch2keras.conversion.record import Conversion
 from torch2keras.errors import list_names
 from torch2keras.keras_graph.graph import KerasGraph, find_recurrent_layers
 from torch2keras.keras_graph.weight import Weight
+from torch2keras.ops.blocks.convolution import MOST_GROUPS
 from torch2keras.reporting.facts import Parameters
 from torch2keras.verification.results import Verification
 
@@ -29,6 +30,7 @@ def write_notes(
     yield from _weight_notes(graph, parameters, bias_sums)
     yield from _batch_norm_notes(conversion)
     yield from _recurrence_notes(graph, bias_sums)
+    yield from _group_notes(graph)
     if verification is not None:
         yield from verification.notes
 
@@ -100,6 +102,18 @@ def _recurrence_notes(graph: KerasGraph, bias_sums: Sequence[str]) -> Iterator[s
             "where XLA compiles the model, anew for each shape. Keras leaves that off there: "
             "predict goes by model.jit_compile = True, fit by compile(jit_compile=True), which "
             "a saved model keeps, a graph by tf.function(jit_compile=True)."
+        )
+
+
+def _group_notes(graph: KerasGraph) -> Iterator[str]:
+    """Yield what it costs to train convolutions of many groups on a processor."""
+    layers = [call for call in graph.calls if call.is_layer]
+    grouped = [c.name for c in layers if c.layer.config.get("groups", 1) > MOST_GROUPS]
+    if grouped:
+        yield (
+            f"{_join_names(grouped)}: more than {MOST_GROUPS} groups in one layer. On a CPU, "
+            "TensorFlow and JAX compute its gradient 30 to 450 times as slowly as PyTorch's; "
+            "train on a GPU, or on Keras's PyTorch backend."
         )
 
 
