@@ -82,9 +82,11 @@ def compare_files(folder: Path) -> None:
         result = int(op["outputs"][0])
         read = made.intersection(map(int, op["inputs"]))  # the error of weights is the operator's
         made.update(map(int, op["outputs"]))
-        before = [snr[index] for index in read if index in snr]
+        before = min((snr[index] for index in read if index in snr), default=MOST)
         if result in snr:
-            rows.append([names[result], snr[result], min(before, default=MOST) - snr[result]])
+            rows.append([names[result], snr[result], before - snr[result]])
+        else:
+            snr[result] = before  # the float file has no such tensor: what reads it is not to blame
     (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
