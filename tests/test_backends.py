@@ -106,14 +106,16 @@ class Spectra(nn.Module):
         )
 
 
-NETS = {
-    "layers": (Layers(), [(2, 3, 37)]),
-    "groups": (nn.Conv1d(6, 8, 3, groups=2, padding=1), [(2, 6, 400)]),
-    "bare": (Bare(), [(2, 5, 17)]),
-    "outputs": (Outputs(), [(2, 3, 19), (2, 5, 17)]),
-    "constants": (Constants(), [(2, 4, 17)]),
-    "spectra": (Spectra(), [(2, 5, 37)]),
-}
+with torch.random.fork_rng(devices=[]):
+    torch.manual_seed(0)  # or a rare draw rounds by more than the loaders below allow
+    NETS = {
+        "layers": (Layers(), [(2, 3, 37)]),
+        "groups": (nn.Conv1d(6, 8, 3, groups=2, padding=1), [(2, 6, 400)]),
+        "bare": (Bare(), [(2, 5, 17)]),
+        "outputs": (Outputs(), [(2, 3, 19), (2, 5, 17)]),
+        "constants": (Constants(), [(2, 4, 17)]),
+        "spectra": (Spectra(), [(2, 5, 37)]),
+    }
 
 LOAD = """
 import sys, importlib.abc
