@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.utils.flop_counter
 from torch import nn
-
-from torch2keras.workarounds.triton_import import settle_triton
 
 SIDE = 1024
 """The side of the square matrices whose product tells the peak."""
@@ -75,11 +74,9 @@ def find_shortest(call: Callable[[], Any], seconds: float) -> float:
 
 def count_work(module: nn.Module, example: torch.Tensor) -> Work:
     """Count what a call of the module has to do."""
-    settle_triton()
-    from torch.utils.flop_counter import FlopCounterMode
-
+    count = torch.utils.flop_counter.FlopCounterMode(display=False)
     # Without oneDNN, and with gradients, a layer of recurrence or attention is its products.
-    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+    with torch.backends.mkldnn.flags(enabled=False), count as counter:
         results = module(example)
     tensors = [example, *module.parameters(), *module.buffers(), *_tensors(results)]
     return Work(float(counter.get_total_flops()), float(sum(x.nbytes for x in tensors)))

@@ -19,6 +19,7 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import torch
+import torch.utils.flop_counter  # imports Triton, which crashes behind TensorFlow
 from by_hand import TWINS
 from keras import Model
 from nets import NETS, Net
