@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import torch
 
-from torch2keras.errors import list_names
+from torch2keras.errors import OutputError, list_names
 from torch2keras.keras_model.layers import find_variable
 from torch2keras.keras_model.saving import (
     FACTS_MEMBER,
@@ -73,10 +73,22 @@ def save_sharded(
             (place / TENSORS_MEMBER).write_bytes(pack_tensors(tensors))
         if kind == "h5":
             require_free_disk(model, place)
-            model.save_weights(place / KERAS_INDEX, max_shard_size=most / 1024**3)
+            _write_keras_shards(model, place / KERAS_INDEX, most)
         else:
             _write_safetensors(name_variables(model, places), place, most)
     return folder
+
+
+def _write_keras_shards(model: keras.Model, index: Path, most: int) -> None:
+    """Write Keras's own shards. Raises OutputError where a layer is larger than one of them."""
+    try:
+        model.save_weights(index, max_shard_size=most / 1024**3)
+    except ValueError as error:
+        if "max_shard_size" not in str(error):
+            raise
+        step = 'give a larger max_shard_size, or weights_format="safetensors"'
+        rows = [("keras", str(error)), ("next", step)]
+        raise OutputError("a layer is larger than a shard may be", rows) from error
 
 
 def read_sharded(folder: Path) -> keras.Model:
