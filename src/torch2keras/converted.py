@@ -289,7 +289,7 @@ class Converted:
         facts[WEIGHTS], tensors = make_weight_facts(
             self.conversion.weight_map, self.layers, self.state_record
         )
-        return facts, dict(tensors)
+        return facts, tensors
 
     def _write_weights(self, kind: WeightsFormat, path: Path) -> None:
         """Write the weights alone to a new file."""

@@ -343,8 +343,12 @@ def convert_with_fixed_sizes(refused: Work, refusal: Torch2KerasError) -> Work:
 
     Raises `refusal` where that is no better.
     """
-    work = Work(refused.request, fixed_because=refusal.headline, timings=refused.timings)
-    work.peaks = refused.peaks
+    work = Work(
+        refused.request,
+        fixed_because=refusal.headline,
+        timings=refused.timings,
+        peaks=refused.peaks,
+    )
     try:
         return run_stages(work, Stage.CAPTURE, *TRANSLATION, Stage.BUILD)
     except Torch2KerasError:

@@ -162,16 +162,15 @@ def _wide_row(
     for value in conversion.graph.inputs:
         if not value.type.shape or isinstance(value.type.shape[0], int):
             return None
-    for resized in _other_sizes(conversion, example, fixed):
-        (wide,) = probes([tensor[-1:] for tensor in resized], names=["wide"])
-        pairs = zip(resized, wide.tensors, strict=True)
-        rows = tuple(torch.cat([tensor[:-1], last]) for tensor, last in pairs)
-        given, _ = _attempt(
-            conversion, "another size, one row wide", draw_anew(conversion, rows, 1)
-        )
-        if given:
-            return given if _tells(given) else None
-    return None
+    sets = map(_widen_last_row, _other_sizes(conversion, example, fixed))
+    given = _attempt_each(conversion, "another size, one row wide", sets)
+    return given if given and _tells(given) else None
+
+
+def _widen_last_row(tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    (wide,) = probes([tensor[-1:] for tensor in tensors], names=["wide"])
+    pairs = zip(tensors, wide.tensors, strict=True)
+    return tuple(torch.cat([tensor[:-1], last]) for tensor, last in pairs)
 
 
 def _other_size(
@@ -181,16 +180,24 @@ def _other_size(
     fixed: Mapping[sympy.Symbol, int],
 ) -> Iterator[Given]:
     """Yield the set of the first other size of the dynamic dimensions that the module accepts."""
-    sizes = None
-    for sizes in _other_sizes(conversion, example, fixed):
-        given, _ = _attempt(conversion, "another size", draw_anew(conversion, sizes, 1))
-        if given:
-            yield given
-            return
-    if sizes:
+    given = _attempt_each(conversion, "another size", _other_sizes(conversion, example, fixed))
+    if given:
+        yield given
+    elif _list_free_symbols(conversion.graph, fixed):
         notes.append(
             "no other size of the dynamic dimensions was found that the module itself accepts"
         )
+
+
+def _attempt_each(
+    conversion: Conversion, probe: str, sets: Iterable[tuple[torch.Tensor, ...]]
+) -> Given | None:
+    """Return the first of several sets that the module accepts."""
+    for tensors in sets:
+        given, _ = _attempt(conversion, probe, draw_anew(conversion, tensors, 1))
+        if given:
+            return given
+    return None
 
 
 def _other_sizes(
@@ -201,7 +208,7 @@ def _other_sizes(
     More than two dimensions grow alike.
     """
     graph = conversion.graph
-    symbols = [symbol for symbol in find_input_symbols(graph) if symbol not in fixed]
+    symbols = _list_free_symbols(graph, fixed)
     if not symbols:
         return
     growths: Iterable[tuple[Growth, ...]] = ((growth,) * len(symbols) for growth in GROWTHS)
@@ -212,6 +219,10 @@ def _other_sizes(
         for symbol, (factor, more) in zip(symbols, growth, strict=True):
             other[symbol] = factor * graph.hints[symbol] + more
         yield resize_tensors(example, dynamic_sizes(graph, other))
+
+
+def _list_free_symbols(graph: Graph, fixed: Mapping[sympy.Symbol, int]) -> list[sympy.Symbol]:
+    return [symbol for symbol in find_input_symbols(graph) if symbol not in fixed]
 
 
 def find_input_symbols(graph: Graph) -> list[sympy.Symbol]:
