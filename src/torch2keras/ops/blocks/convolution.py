@@ -148,9 +148,13 @@ def convolve(x: Tensor, weight: Operand, bias: Operand | None, how: Convolution)
     config = {"strides": how.stride, "dilation_rate": how.dilation, "padding": padding}
     if not weight.is_constant:
         return _convolve_by_op(x, weight, bias, how, config)
-    if how.has_layer_of_each_group(x.shape, math.prod(kernel_size)):
-        return _convolve_groups(x, weight, bias, how, config)
-    return _convolve_by_layer(x, weight, bias, how, config)
+    held, added = split_bias(bias)
+    if x.dtype == "bfloat16" and held is not None:
+        # PyTorch rounds once, behind the bias; the layer would round before it too.
+        x = cast(x, "float32")
+    in_groups = how.has_layer_of_each_group(x.shape, math.prod(kernel_size))
+    run = _convolve_groups if in_groups else _convolve_by_layer
+    return add_bias(run(x, weight, held, how, config), added)
 
 
 def _convolve_and_thin(
@@ -166,13 +170,9 @@ def _convolve_and_thin(
 def _convolve_by_layer(
     x: Tensor, weight: Operand, bias: Operand | None, how: Convolution, config: dict[str, Any]
 ) -> Tensor:
-    """`Conv` or `DepthwiseConv`; a bias that the model computes is added behind the layer."""
+    """`Conv` or `DepthwiseConv`, with a bias that it can hold."""
     rank = x.ndim - 2
-    held, added = split_bias(bias)
-    if x.dtype == "bfloat16" and held is not None:
-        # PyTorch rounds once, behind the bias; the layer would round before it too.
-        x = cast(x, "float32")
-    config = {"kernel_size": weight.shape[:rank], **config, "use_bias": held is not None}
+    config = {"kernel_size": weight.shape[:rank], **config, "use_bias": bias is not None}
     if how.is_depthwise and rank < 3:
         layer = getattr(layers, f"DepthwiseConv{rank}D")(
             depth_multiplier=weight.shape[-1], **config
@@ -182,25 +182,21 @@ def _convolve_by_layer(
         layer = getattr(layers, f"Conv{rank}D")(
             filters=weight.shape[-1], groups=how.groups, **config
         )
-    return add_bias(call(layer, x, kernel=weight, bias=held), added)
+    return call(layer, x, kernel=weight, bias=bias)
 
 
 def _convolve_groups(
     x: Tensor, weight: Operand, bias: Operand | None, how: Convolution, config: dict[str, Any]
 ) -> Tensor:
-    """A `Conv` of each group on its channels."""
-    held, added = split_bias(bias)
-    if x.dtype == "bfloat16" and held is not None:
-        x = cast(x, "float32")
+    """A `Conv` of each group on its channels, with its part of a bias that a layer can hold."""
     inputs = ops.split(x, how.groups, axis=-1)
     kernels = _narrow_filters(weight, how.groups)
     biases: list[Operand | None] = [None] * how.groups
-    if held is not None:
-        biases = [*_narrow_filters(held, how.groups)]
+    if bias is not None:
+        biases = [*_narrow_filters(bias, how.groups)]
     alone = replace(how, channels=how.channels // how.groups, groups=1)
     groups = zip(inputs, kernels, biases, strict=True)
-    parts = [_convolve_by_layer(*group, alone, config) for group in groups]
-    return add_bias(ops.concatenate(parts, axis=-1), added)
+    return ops.concatenate([_convolve_by_layer(*group, alone, config) for group in groups], axis=-1)
 
 
 def _narrow_filters(weight: Operand, groups: int) -> list[Operand]:
